@@ -1,0 +1,44 @@
+"""The entry: the hit path, else the command line; the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from awsudo_py.replay import replay
+
+
+def main() -> int:
+    """Run awsudo with the words of this process. Returns the exit code, where it does not become the command."""
+    argv = sys.argv[1:]
+    try:
+        replay(argv, os.environ, time.time())
+        return _full(argv)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        return _failed(error)
+
+
+def _full(argv: list[str]) -> int:
+    # A run is over in a quarter of a second: there is nothing to collect, and looking costs 10 ms of it.
+    import gc
+
+    gc.disable()
+    from awsudo_py.cli import run
+    from awsudo_py.terminal import Terminal
+
+    return run(argv, Terminal())
+
+
+def _failed(error: Exception) -> int:
+    from awsudo_py.errors import AwsudoError
+    from awsudo_py.terminal import Terminal
+
+    Terminal().fail(error)
+    return error.exit_code if isinstance(error, AwsudoError) else AwsudoError.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Reads profiles and their settings out of the AWS configuration files."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awsudo_py.deciding import Files
+
+Settings = dict[str, str]
+
+
+class AwsConfig(NamedTuple):
+    """Both files, as the SDKs understand them."""
+
+    config_file: str
+    credentials_file: str
+    in_config: dict[str, Settings]  # by profile name
+    in_credentials: dict[str, Settings]
+    sso_sessions: dict[str, Settings]
+    services: dict[str, Settings]
+
+    def names(self) -> list[str]:
+        """All profile names, those of the config file first."""
+        return list(dict.fromkeys((*self.in_config, *self.in_credentials)))
+
+    def profile(self, name: str) -> Settings | None:
+        """The profile's settings; the credentials file wins over the config file, key by key."""
+        config, credentials = self.in_config.get(name), self.in_credentials.get(name)
+        if config is None and credentials is None:
+            return None
+        return {**(config or {}), **(credentials or {})}
+
+    def where(self, profile: str, key: str) -> str:
+        """The file that decides this key of this profile, for messages."""
+        return self.credentials_file if key in self.in_credentials.get(profile, {}) else self.config_file
+
+    def __repr__(self) -> str:  # the credentials file holds secrets
+        return f"<AwsConfig {self.config_file} {self.credentials_file}>"
+
+
+def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
+    """Read both files; a missing one is empty. Raises ConfigError naming the file, and the line where there is one."""
+    config_file = _path(environ, "AWS_CONFIG_FILE", "config", files)
+    credentials_file = _path(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials", files)
+    kinds: dict[str, dict[str, Settings]] = {"profile": {}, "sso-session": {}, "services": {}}
+    for section, settings in _sections(config_file, files).items():
+        if section == "default":
+            kinds["profile"]["default"] = settings
+            continue
+        kind, name = _kind_and_name(section)
+        if kind in kinds and name is not None:
+            kinds[kind][name] = settings
+    return AwsConfig(
+        config_file,
+        credentials_file,
+        kinds["profile"],
+        _sections(credentials_file, files),
+        kinds["sso-session"],
+        kinds["services"],
+    )
+
+
+def nested(value: str) -> Settings:
+    """The indented settings below a key (`sts =` and then `endpoint_url = …`). ValueError if they are none."""
+    pairs = [line.split("=", 1) for line in value.splitlines() if line.strip()]
+    if any(len(pair) == 1 for pair in pairs):
+        raise ValueError("a line without =")
+    return {name.strip(): setting.strip() for name, setting in pairs}
+
+
+def _path(environ: Mapping[str, str], variable: str, name: str, files: Files) -> str:
+    chosen = environ.get(variable) or os.path.join("~", ".aws", name)
+    if "$" in chosen or "%" in chosen:
+        files.settled = False  # a variable decides that no later run would look at
+    return os.path.expanduser(os.path.expandvars(chosen))
+
+
+def _sections(path: str, files: Files) -> dict[str, Settings]:
+    # [DEFAULT], to RawConfigParser, is inherited by all; nothing is inherited here, so it is called by a name
+    # that no section can have.
+    parser = configparser.RawConfigParser(default_section="]")
+    try:
+        content = files.read(path)
+        if content is None:
+            return {}
+        parser.read_string(content.decode("utf-8"), source=path)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path}: line {line} is not UTF-8 text",
+            hint=f"find it: sed -n {line}p {shlex.quote(path)} | od -c; then write the file again as UTF-8",
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=f"see: ls -ld {shlex.quote(path)}") from None
+    except configparser.Error as error:
+        raise _unparsable(path, error) from None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _unparsable(path: str, error: configparser.Error) -> ConfigError:
+    if isinstance(error, configparser.DuplicateSectionError):
+        what = f"line {error.lineno}: section [{error.section}] is there twice"
+        hint = "the SDKs refuse such a file whole: merge the two sections"
+    elif isinstance(error, configparser.DuplicateOptionError):
+        what = f"line {error.lineno}: {error.option} is there twice in [{error.section}]"
+        hint = "the SDKs refuse such a file whole: remove one of the two"
+    elif isinstance(error, configparser.MissingSectionHeaderError):
+        what, hint = f"line {error.lineno} stands before any [section]", "give it a section, such as [default]"
+    elif isinstance(error, configparser.ParsingError) and error.errors:
+        # the line's text is not shown: in a credentials file it may be a secret
+        what, hint = f"line {error.errors[0][0]} is neither a [section] nor `key = value`", "mend that line"
+    else:
+        what, hint = "not a configuration file", "see: aws configure list"
+    return ConfigError(f"{path}: {what}", hint=hint)
+
+
+def _kind_and_name(section: str) -> tuple[str, str | None]:
+    """`profile x` and `profile "x y"` as the SDKs part them."""
+    if "'" not in section and '"' not in section and "\\" not in section:
+        parts = section.split()  # what shlex gives, much faster: it counts with thousands of profiles
+    else:
+        try:
+            parts = shlex.split(section)
+        except ValueError:
+            return section, None
+    for kind in ("profile", "sso-session", "services"):
+        if section.startswith(kind):
+            return kind, parts[1] if len(parts) == 2 else None
+    return section, None

@@ -1,0 +1,174 @@
+"""Becomes the child's command.
+
+1. On POSIX we exec: exit code, signals, terminal, job control and descriptors are then the child's own.
+2. SIGPIPE and SIGXFSZ go back to their defaults first: Python ignores them, and that survives exec.
+3. A file that the kernel cannot execute (no #! line) is given to /bin/sh, as execvp(3) does.
+4. Where we must stay alive (Windows, or a server the child needs), the child is in our process group, gets each
+   signal once, and we end the way it ended.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+#: What execvp(3) searches when there is no PATH at all.
+_NO_PATH = "/bin:/usr/bin"
+
+
+def find(command: str, environ: Mapping[str, str]) -> str:
+    """The file that this command means, looked up as execvp(3) would in that environment's PATH.
+
+    Raises CommandNotFound (127) or CommandCannotRun (126).
+    """
+    if os.name == "nt":
+        return _find_on_windows(command, environ)
+    if "/" in command:
+        candidates = [command]
+    else:
+        places = environ.get("PATH", _NO_PATH).split(":")
+        candidates = [f"{place}/{command}" if place else f"./{command}" for place in places] if command else []
+    blocked = ""
+    for candidate in candidates:
+        try:
+            mode = os.stat(candidate).st_mode
+        except (OSError, ValueError):
+            continue
+        # os.path.isfile would do; it is a second stat
+        if stat.S_ISREG(mode) and os.access(candidate, os.X_OK):
+            return candidate
+        # a directory that PATH turns up does not stand for the command; one named outright does
+        if not stat.S_ISDIR(mode) or "/" in command:
+            blocked = blocked or candidate
+    from awsudo_py.errors import CommandCannotRun, CommandNotFound
+
+    if blocked:
+        why = "it is a directory" if os.path.isdir(blocked) else "it is not executable"
+        raise CommandCannotRun(f"cannot run {blocked}: {why}", hint=f"see: ls -ld {blocked}")
+    raise CommandNotFound(
+        f"command not found: {command or chr(39) * 2}",
+        hint="aliases and shell functions are no commands; your shell can run one: "
+        f"awsudo TARGET {os.path.basename(environ.get('SHELL', 'sh'))} -ic '…'",
+    )
+
+
+def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Rules 1 to 3: replace this process. arguments begins with the command as the user wrote it.
+
+    Raises CommandNotFound (127: a missing interpreter) or CommandCannotRun (126).
+    """
+    if os.name == "nt":
+        raise SystemExit(supervise(path, arguments, environ))
+    import _signal  # type: ignore[import-not-found]  # the signal module itself imports enum
+
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    try:
+        os.execve(path, list(arguments), environ)
+    except OSError as error:
+        import errno
+
+        if error.errno == errno.ENOEXEC:
+            os.execve("/bin/sh", ["/bin/sh", path, *arguments[1:]], environ)
+        raise _cannot_execute(path, error) from None
+
+
+def _cannot_execute(path: str, error: OSError) -> Exception:
+    import errno
+
+    from awsudo_py.errors import CommandCannotRun, CommandNotFound
+
+    if error.errno == errno.ENOENT:
+        hint = f"see its #! line: head -1 {path}"
+        return CommandNotFound(f"cannot run {path}: its interpreter is missing", hint=hint)
+    if error.errno == errno.E2BIG:
+        return CommandCannotRun(
+            f"cannot run {path}: arguments and environment are too large for the system",
+            hint="pass fewer words (xargs), or unset large environment variables",
+        )
+    return CommandCannotRun(f"cannot run {path}: {error.strerror}")
+
+
+def _find_on_windows(command: str, environ: Mapping[str, str]) -> str:
+    import shutil
+
+    from awsudo_py.errors import CommandNotFound
+
+    found = shutil.which(command, path=environ.get("PATH"))
+    if found is None:
+        raise CommandNotFound(f"command not found: {command}", hint="see: where.exe NAME")
+    return found
+
+
+def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Rule 4: run the command as a child and wait for it. Returns its exit code, or minus the signal it died of.
+
+    Ctrl-C and Ctrl-Backslash reach the child from the terminal, so we only must not die of them; TERM, HUP and the like
+    are sent to us alone and are handed on; when the child stops we stop, and what continues us continues it.
+    """
+    import subprocess
+
+    if os.name == "nt":
+        import signal
+
+        process = subprocess.Popen([path, *arguments[1:]], env=dict(environ), close_fds=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
+    return _supervise_posix(path, arguments, environ)
+
+
+def _supervise_posix(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    import signal
+
+    # Blocked while forking, so that no signal falls between the child's start and our handing it on.
+    handed_on = {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGWINCH}
+    quiet = {signal.SIGINT, signal.SIGQUIT}
+    kept = {number: signal.getsignal(number) for number in handed_on | quiet}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, handed_on | quiet)
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            become(path, arguments, environ)
+        except BaseException as error:
+            from awsudo_py.terminal import Terminal
+
+            code = getattr(error, "exit_code", 126)
+            Terminal().fail(error)
+            os._exit(code)
+
+    def hand_on(number: int, _frame: object) -> None:
+        os.kill(child, number)
+
+    for number in handed_on:
+        if kept[number] is not signal.SIG_IGN:  # nohup
+            signal.signal(number, hand_on)
+    for number in quiet:
+        if kept[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        while True:
+            _, status = os.waitpid(child, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                return os.waitstatus_to_exitcode(status)
+            os.kill(os.getpid(), signal.SIGSTOP)
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def end_like(code: int) -> NoReturn:
+    """End this process the way supervise() says the child ended: with its exit code, or by the same signal."""
+    if code < 0 and os.name != "nt":
+        import signal
+
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    raise SystemExit(code if code >= 0 else 128 - code)

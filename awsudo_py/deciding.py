@@ -1,0 +1,58 @@
+"""What can decide a resolution: the environment variables, and the files as they looked when they were read."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Besides all that begins with AWS_ or AWSUDO_: what moves the home, and so the files.
+DECIDING = ("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME")
+#: Of these it decides only whether they are set: a key's identity is its id.
+SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWSUDO_MFA_CODE")
+#: A change within this many nanoseconds before we looked could share its time stamp with one after it
+#: (kernels stamp files by the tick, 10 ms at the slowest), so such a file proves nothing to a later run.
+_RACY = 20_000_000
+
+
+def deciding(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that can change a resolution. The resolver is given these and no others."""
+    return {name: value for name, value in environ.items() if name.startswith(("AWS_", "AWSUDO_")) or name in DECIDING}
+
+
+def witness(path: str) -> str:
+    """What a file looks like from outside. Two equal witnesses mean that its content is the same."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return "absent"
+    # the change time too: unlike the modification time, nobody can set it back
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+class Files:
+    """Reads files and remembers what each looked like just before, absent ones too."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self.seen: dict[str, str] = {}
+        self.settled = True  # whether an equal witness will mean equal content
+
+    def read(self, path: str) -> bytes | None:
+        """The file's content, or None if there is none. Raises OSError if it cannot be read."""
+        seen = witness(path)
+        self.seen.setdefault(path, seen)
+        if seen != self.seen[path]:
+            self.settled = False
+        elif seen != "absent":
+            changed = int(seen.split()[-1])
+            # a pipe, such as <(…), is another one next time
+            if changed > self._now * 1e9 - _RACY or not os.path.isfile(path):
+                self.settled = False
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None

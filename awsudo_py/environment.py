@@ -1,0 +1,74 @@
+"""What a child's environment gets and loses: one list, from which exec, export and JSON all start.
+
+1. Everything through which an SDK could find other credentials is removed, always.
+2. Config files, CA bundle, endpoints and proxies stay.
+3. The three keys and their expiration are set; the region, when it is known, under both of its names.
+4. AWSUDO_* tell the child what it runs as; none of them is a secret.
+"""
+
+from __future__ import annotations
+
+from awsudo_py.credentials import rfc3339
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awsudo_py.credentials import Credentials
+
+    #: A change of environment as a value; None means "unset".
+    Changes = dict[str, str | None]
+
+REMOVED = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",  # botocore reads it before AWS_SESSION_TOKEN
+    "AWS_CREDENTIAL_EXPIRATION",  # a stale one makes botocore fail
+    "AWS_SESSION_EXPIRATION",
+    "AWS_ACCOUNT_ID",  # a stale one is adopted by botocore
+    "AWS_PROFILE",  # the JavaScript SDK prefers it over keys
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+)
+#: Ours, for prompts and scripts.
+OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION")
+
+
+def changes_for(credentials: Credentials, *, target: str, role_arn: str, region: str) -> Changes:
+    """The changes that make an environment run as these credentials; an empty region leaves regions alone."""
+    changes = unset_changes()
+    changes["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
+    changes["AWS_SECRET_ACCESS_KEY"] = credentials.secret_access_key
+    changes["AWS_SESSION_TOKEN"] = credentials.session_token
+    changes["AWSUDO_TARGET"] = target
+    changes["AWSUDO_ROLE_ARN"] = role_arn or None
+    if credentials.expiration is not None:
+        until = rfc3339(credentials.expiration)
+        changes["AWS_CREDENTIAL_EXPIRATION"] = until
+        changes["AWSUDO_EXPIRATION"] = until
+    if region:
+        changes["AWS_REGION"] = region  # .NET, Go, JavaScript
+        changes["AWS_DEFAULT_REGION"] = region  # all that botocore reads
+    return changes
+
+
+def unset_changes() -> Changes:
+    """The changes that take every trace of a session out of an environment; regions stay."""
+    return dict.fromkeys((*REMOVED, *OURS))
+
+
+def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
+    """A copy of environ with the changes made."""
+    result = {name: value for name, value in environ.items() if name not in changes}
+    result.update((name, value) for name, value in changes.items() if value is not None)
+    return result

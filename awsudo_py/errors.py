@@ -1,0 +1,70 @@
+"""What can go wrong, each with its exit code (after env(1)) and the hint that says what to do next."""
+
+from __future__ import annotations
+
+
+class AwsudoError(Exception):
+    """A failure of awsudo itself, told to the user in one line.
+
+    message: what failed, with the object (role, profile, file). Never a secret.
+    hint: what to do next, with the exact command where there is one; a line, or several.
+    detail: what AWS said, word for word.
+
+    All three may hold text from outside: the terminal escapes them on their way out.
+    """
+
+    exit_code = 125
+
+    def __init__(self, message: str, *, hint: str | tuple[str, ...] = (), detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hints = (hint,) if isinstance(hint, str) else hint
+        self.detail = detail
+
+
+class UsageError(AwsudoError):
+    """The words on the command line do not make a request."""
+
+    exit_code = 2
+
+
+class CommandNotFound(AwsudoError):
+    """The child's command does not exist."""
+
+    exit_code = 127
+
+
+class CommandCannotRun(AwsudoError):
+    """The child's command exists and cannot be executed."""
+
+    exit_code = 126
+
+
+class Interrupted(AwsudoError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+class NoSuchProfile(AwsudoError):
+    """A profile was named that neither AWS configuration file has."""
+
+
+class ConfigError(AwsudoError):
+    """An AWS configuration file, or a value in it, cannot be used."""
+
+
+class InvalidInput(AwsudoError):
+    """A value breaks a limit that STS has, found before any call."""
+
+
+class Rejected(AwsudoError):
+    """AWS answered, and the answer was no. Asking again at once would get the same."""
+
+
+class Unreachable(AwsudoError):
+    """No usable answer came: network, time-out, proxy, garbage."""
+
+
+class NoCredentials(AwsudoError):
+    """The source of a chain has no credentials to give."""

@@ -1,0 +1,119 @@
+"""Changes of an environment as text: one registry, and all quoting.
+
+A format is one function and one line of FORMATS. What a format cannot carry is refused, never mangled.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import AwsudoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.environment import Changes
+
+
+class Format(NamedTuple):
+    """One way to write changes. shells: the programs that read it."""
+
+    name: str
+    write: Callable[[Changes], str]
+    said: str
+    shells: tuple[str, ...] = ()
+
+
+def _posix(changes: Changes) -> str:
+    """One command a line, each with its semicolon, so that an unquoted `eval $(…)` works too."""
+
+    def line(name: str, value: str | None) -> str:
+        if value is None:
+            return f"unset {name};\n"
+        # Always quoted: zsh expands a bare leading `=`.
+        quoted = value.replace("'", "'\\''")
+        return f"export {name}='{quoted}';\n"
+
+    return "".join(line(name, value) for name, value in changes.items())
+
+
+def _fish(changes: Changes) -> str:
+    def line(name: str, value: str | None) -> str:
+        if value is None:
+            return f"set -e {name};\n"
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"set -gx {name} '{quoted}';\n"
+
+    return "".join(line(name, value) for name, value in changes.items())
+
+
+def _powershell(changes: Changes) -> str:
+    def line(name: str, value: str | None) -> str:
+        if value is None:
+            return f"Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"
+        # PowerShell takes the typographic quotes for the plain one
+        quoted = "".join(character * 2 if character in "'‘’‚‛" else character for character in value)
+        return f"$Env:{name} = '{quoted}'\n"
+
+    return "".join(line(name, value) for name, value in changes.items())
+
+
+def _cmd(changes: Changes) -> str:
+    for name, value in changes.items():
+        if value is not None and any(character in '"%!^\r\n' for character in value):
+            raise AwsudoError(f"cmd cannot carry the value of {name} safely", hint="use --format powershell or dotenv")
+    return "".join(f'set "{name}={value or ""}"\n' for name, value in changes.items())
+
+
+def _dotenv(changes: Changes) -> str:
+    def line(name: str, value: str) -> str:
+        if "\n" in value or "\r" in value:
+            raise AwsudoError(f"dotenv cannot carry the value of {name}: it has a line break", hint="use --format json")
+        # Bare, as long as it can be: `docker run --env-file` takes quotes for a part of the value.
+        plain = all(character.isalnum() or character in "_./:=+@,-" for character in value)
+        if plain:
+            return f"{name}={value}\n"
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{name}='{escaped}'\n"
+
+    return "".join(line(name, value) for name, value in changes.items() if value is not None)
+
+
+def _json(changes: Changes) -> str:
+    return json.dumps(changes, indent=2) + "\n"
+
+
+def _process(changes: Changes) -> str:
+    """What a credential_process prints (AWS SDKs and tools reference guide, "Process credential provider")."""
+    given = {
+        "AccessKeyId": changes.get("AWS_ACCESS_KEY_ID"),
+        "SecretAccessKey": changes.get("AWS_SECRET_ACCESS_KEY"),
+        "SessionToken": changes.get("AWS_SESSION_TOKEN"),
+        "Expiration": changes.get("AWS_CREDENTIAL_EXPIRATION"),
+    }
+    if given["AccessKeyId"] is None:
+        raise AwsudoError("credential_process has no form for unsetting", hint="use another --format with --unset")
+    return json.dumps({"Version": 1, **{name: value for name, value in given.items() if value is not None}}) + "\n"
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("sh", _posix, "POSIX shells", ("sh", "dash", "ash", "ksh", "mksh", "busybox")),
+        Format("bash", _posix, "bash", ("bash",)),
+        Format("zsh", _posix, "zsh", ("zsh",)),
+        Format("fish", _fish, "fish", ("fish",)),
+        Format("powershell", _powershell, "PowerShell", ("powershell", "pwsh")),
+        Format("cmd", _cmd, "Windows cmd", ("cmd",)),
+        Format("dotenv", _dotenv, "NAME=value lines, for docker --env-file and the like"),
+        Format("json", _json, "an object; null stands for unset"),
+        Format("process", _process, "what a credential_process prints"),
+    )
+}
+
+
+def format_of_shell(program: str) -> str:
+    """The format that this shell reads; sh where the program is none that is known."""
+    name = program.replace("\\", "/").rsplit("/", 1)[-1].removeprefix("-").removesuffix(".exe").lower()
+    return next((each.name for each in FORMATS.values() if name in each.shells), "sh")

@@ -1,0 +1,205 @@
+"""One invocation: from options and files to the changes that make an environment run as the target."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from awsudo_py import aws_config
+from awsudo_py.credentials import rfc3339
+from awsudo_py.deciding import Files, deciding
+from awsudo_py.environment import changes_for
+from awsudo_py.errors import AwsudoError
+from awsudo_py.model import RoleHop
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, names_role
+from awsudo_py.replay import remember
+from awsudo_py.request import read_inputs
+from awsudo_py.resolve import resolve
+from awsudo_py.stores.file import FileStore, cache_directory
+from awsudo_py.stores.records import digest
+from awsudo_py.stores.shared import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.environment import Changes
+    from awsudo_py.model import Request, RoleChain
+    from awsudo_py.obtain import Sts
+    from awsudo_py.terminal import Terminal
+
+#: Sources of which a later run cannot tell from files and variables alone that they are the same.
+_NOT_REPLAYED = ASKED_EVERY_TIME | {"process", "login"}
+
+
+class Answer(NamedTuple):
+    """What an invocation came to."""
+
+    chain: RoleChain
+    obtained: Obtained
+    changes: Changes
+
+    @property
+    def credentials(self) -> Credentials:
+        """The credentials that the changes carry."""
+        return self.obtained.credentials
+
+
+class Invocation:
+    """What one run of awsudo has: its environment, its terminal, the files it read."""
+
+    def __init__(self, environ: Mapping[str, str], terminal: Terminal, clock: Callable[[], float] = time.time) -> None:
+        self.environ = environ
+        self.terminal = terminal
+        self._deciding = deciding(environ)
+        self._files = Files(clock())
+        self._run = Run(terminal, clock, time.sleep, clock())
+
+    def inputs(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a Request that options and variables set."""
+        return read_inputs(options, self._deciding, self._files)
+
+    def store(self) -> FileStore | None:
+        """The store, or None (with a notice) where there is no place for one."""
+        directory = cache_directory(self.environ)
+        if directory is None:
+            self.terminal.notice("sessions cannot be kept, there is no home: set AWSUDO_CACHE_DIR to a directory")
+            return None
+        return FileStore(directory)
+
+    def resolve(self, request: Request) -> RoleChain:
+        """The chain that the request means. Raises AwsudoError."""
+        self._config = aws_config.load(self._deciding, self._files)
+        chain = resolve(request, self._config, self._deciding, self._fingerprint)
+        for notice in chain.notices:
+            self.terminal.notice(notice)
+        for line in _told(chain):
+            self.terminal.detail(line)
+        return chain
+
+    def answer(self, request: Request) -> Answer:
+        """Credentials for the request, and the changes that carry them. Raises AwsudoError."""
+        chain = self.resolve(request)
+        obtained = self.obtain(chain, request).credentials()
+        credentials = obtained.credentials
+        if credentials.expiration is not None:
+            self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
+        changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
+        return Answer(chain, obtained, changes)
+
+    def obtain(self, chain: RoleChain, request: Request) -> Obtain:
+        """The way to the chain's credentials."""
+        return Obtain(
+            chain,
+            store=None if request.no_cache else self.store(),
+            sts=lambda: self._sts(chain, request),
+            run=self._run,
+            min_ttl=request.min_ttl,
+            refresh=request.refresh,
+        )
+
+    def clear(self, request: Request | None) -> int:
+        """Forget the sessions of the request's target, or all; returns how many there were. Raises AwsudoError."""
+        store = self.store()
+        if store is None:
+            return 0
+        chain = self.resolve(request) if request is not None else None
+        keys = set()
+        if chain is not None and request is not None and not chain.role_arn:
+            keys.add(digest(self.obtain(chain, request).inputs(len(chain.hops))))
+        count = 0
+        for name in list(store.names()):
+            is_session = name.endswith(".session")
+            if chain is not None:
+                inputs = (store.read(name) or {}).get("inputs", "") if is_session else ""
+                named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
+                if not named:
+                    continue
+            store.remove(name)
+            count += is_session
+        return count
+
+    def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
+        """Let a later run with these words before its command go the short way, where it would come to the same."""
+        chain = answer.chain
+        if (
+            not answer.obtained.key
+            or request.refresh
+            or request.mfa_code
+            or self.terminal.level > 0
+            or self.terminal.noticed
+            or chain.source.kind in _NOT_REPLAYED
+            or not self._files.settled
+        ):
+            return
+        directory = cache_directory(self.environ)
+        if directory is None or answer.credentials.expiration is None:
+            return
+        try:
+            remember(
+                FileStore(directory),
+                words,
+                self.environ,
+                key=answer.obtained.key,
+                until=answer.credentials.expiration,
+                files=self._files.seen,
+                target=chain.target,
+                role_arn=chain.role_arn,
+                region=chain.region or "",
+                min_ttl=request.min_ttl,
+            )
+        except (OSError, ValueError):
+            return  # the session's own entry has told of it, or the next run takes the long way again
+
+    def _sts(self, chain: RoleChain, request: Request) -> Sts:
+        from awsudo_py.sts import BotocoreSts, default_session_name
+
+        def ask_code(serial: str, subject: str) -> str:
+            return request.mfa_code or _asked_code(serial, subject)
+
+        user = self.environ.get("USER") or self.environ.get("LOGNAME") or self.environ.get("USERNAME") or "awsudo"
+        return BotocoreSts(chain, self._config, session_name=default_session_name(user, _host()), ask_code=ask_code)
+
+    def _fingerprint(self, path: str) -> str | None:
+        try:
+            content = self._files.read(path)
+        except OSError as error:
+            raise AwsudoError(f"cannot read {path}: {error.strerror}") from None
+        return None if content is None else digest(content.decode("utf-8", "replace"))
+
+
+def _asked_code(serial: str, subject: str) -> str:
+    from awsudo_py import limits
+    from awsudo_py.limits import Origin
+    from awsudo_py.terminal import ask
+
+    try:
+        code = ask(f"MFA code of {serial} for {subject}: ")
+    except OSError:
+        code = ""
+    return limits.mfa_code(code, Origin("the code typed", AwsudoError))
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename.split(".")[0]
+    return os.environ.get("COMPUTERNAME", "localhost")
+
+
+def _told(chain: RoleChain) -> list[str]:
+    """A chain for --verbose: what was resolved, and what says so."""
+    source = chain.source
+    lines = [f"{chain.target}: starts from {source.kind.replace('-', ' ')}, {source.where}"]
+    for hop in chain.hops:
+        shaping = ", ".join(
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in hop._asdict().items()
+            if value and name not in ("role_arn", "profile", "policy")
+        )
+        title = f"assumes {hop.role_arn}" if isinstance(hop, RoleHop) else "takes a session of these keys"
+        lines.append(f"{title}{f' ({shaping})' if shaping else ''}{f', profile {hop.profile}' if hop.profile else ''}")
+    endpoint = chain.endpoint
+    lines.append(f"STS: {endpoint.url or endpoint.region or 'global endpoint'}")
+    lines.append(f"region of the command: {chain.region or 'none'}")
+    return lines

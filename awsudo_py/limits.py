@@ -1,0 +1,180 @@
+"""The bounds that STS has for each input, checked before any call; each message carries its bound.
+
+Sources: botocore's data/sts/2011-06-15/service-2.json, and the IAM quotas page of the user guide. botocore itself
+checks minimums only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from awsudo_py.errors import AwsudoError
+
+
+class Origin(NamedTuple):
+    """Where a value was written, and so which error it makes: a usage error on the command line."""
+
+    name: str  # "--duration", "AWSUDO_DURATION", "duration_seconds of profile prod (~/.aws/config)"
+    error: type[AwsudoError]
+
+    def refuse(self, why: str, hint: str | tuple[str, ...] = ()) -> AwsudoError:
+        """The error to raise about this value."""
+        return self.error(f"{self.name}: {why}", hint=hint)
+
+
+class Text(NamedTuple):
+    """Bounds of a text: its characters, and how many of them."""
+
+    characters: str
+    least: int
+    most: int
+    said: str
+
+
+_WORD = "A-Z a-z 0-9 _ + = , . @ -"
+TEXTS = {
+    "session_name": Text(r"[\w+=,.@-]", 2, 64, _WORD),
+    "source_identity": Text(r"[\w+=,.@-]", 2, 64, _WORD),
+    "external_id": Text(r"[\w+=,.@:/-]", 2, 1224, f"{_WORD} : /"),
+    "mfa_serial": Text(r"[\w+=/:,.@-]", 9, 256, f"{_WORD} : /"),
+    "policy_arn": Text(r"[!-~]", 20, 2048, "printable ASCII"),
+    "region": Text(r"[a-z0-9-]", 2, 63, "a-z 0-9 -"),
+}
+SHORTEST, LONGEST_ROLE, LONGEST_SESSION_TOKEN = 900, 43_200, 129_600
+#: Roles assumed from a session of another role.
+LONGEST_CHAINED = 3_600
+#: What STS gives when no duration is asked for.
+DEFAULT_ROLE = 3_600
+MOST_POLICY_ARNS, MOST_TAGS, MOST_POLICY = 10, 50, 2_048
+MOST_TAG_KEY, MOST_TAG_VALUE = 128, 256
+_SPAN = re.compile(r"(?=\d)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", re.ASCII)
+
+
+def text(kind: str, value: str, origin: Origin) -> str:
+    """The value, if it keeps the bounds of its kind in TEXTS."""
+    bounds = TEXTS[kind]
+    if not bounds.least <= len(value) <= bounds.most:
+        raise origin.refuse(f"{len(value)} characters; STS takes {bounds.least} to {bounds.most}")
+    # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
+    if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
+        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.said}")
+    if kind == "source_identity" and value.lower().startswith("aws:"):
+        raise origin.refuse("a source identity cannot begin with aws:")
+    return value
+
+
+def span(value: str, origin: Origin) -> int:
+    """Seconds out of 900, 900s, 15m, 1h or 1h30m."""
+    found = _SPAN.fullmatch(value)
+    if not found:
+        raise origin.refuse(
+            f"{value!r} is no length of time", "write seconds (900), minutes (15m) or hours (1h, 1h30m)"
+        )
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def seconds(value: str, origin: Origin) -> int:
+    """Seconds out of digits: what the SDKs take as duration_seconds."""
+    if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
+        raise origin.refuse(f"{value!r} is no number of seconds", "write it in digits, such as 3600")
+    return int(value)
+
+
+def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
+    """A session's length in seconds, if STS could give it."""
+    if not SHORTEST <= value <= most:
+        raise origin.refuse(
+            f"a session lasts {SHORTEST} s (15m) to {most} s ({most // 3600}h), not {value} s",
+            "a role's own maximum (MaxSessionDuration) may be lower: it is 1h unless somebody raised it",
+        )
+    return value
+
+
+def mfa_code(value: str, origin: Origin) -> str:
+    """Six digits. The value itself is in no message."""
+    if not re.fullmatch(r"\d{6}", value, re.ASCII):
+        raise origin.refuse("an MFA code has six digits")
+    return value
+
+
+def policy(value: str, origin: Origin) -> str:
+    """A session policy's JSON without its white space, which STS would count."""
+    try:
+        parsed = json.loads(value, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise origin.refuse(f"not a JSON policy: {error}") from None
+    if not isinstance(parsed, dict) or "Statement" not in parsed:
+        raise origin.refuse("a policy is a JSON object with a Statement")
+    compact = json.dumps(parsed, separators=(",", ":"), ensure_ascii=False)
+    if len(compact) > MOST_POLICY:
+        raise origin.refuse(
+            f"{len(compact)} characters without white space; a session policy has at most {MOST_POLICY}",
+            "keep it as a managed policy and name that: --policy-arn ARN",
+        )
+    if not re.fullmatch("[\t\n\r\x20-\xff]*", compact):
+        raise origin.refuse("a session policy has no characters beyond U+00FF")
+    return compact
+
+
+def policy_arns(values: Iterable[str], origin: Origin) -> tuple[str, ...]:
+    """ARNs of managed policies, at most ten."""
+    found = tuple(text("policy_arn", value, origin) for value in values)
+    if len(found) > MOST_POLICY_ARNS:
+        raise origin.refuse(f"{len(found)} policy ARNs; STS takes at most {MOST_POLICY_ARNS}")
+    for value in found:
+        if not re.fullmatch(r"arn:aws[a-z-]*:iam::(?:aws|\d{12}):policy/.+", value, re.ASCII):
+            raise origin.refuse(
+                f"not the ARN of a managed policy: {value}", "such as arn:aws:iam::aws:policy/ReadOnlyAccess"
+            )
+    return found
+
+
+def tags(values: Iterable[str], origin: Origin) -> tuple[tuple[str, str], ...]:
+    """Session tags out of KEY=VALUE words, at most fifty, sorted; keys differ in more than case."""
+    found: dict[str, tuple[str, str]] = {}
+    for word in values:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise origin.refuse(f"{word!r} is no KEY=VALUE")
+        _tag_text(key, 1, MOST_TAG_KEY, origin)
+        _tag_text(value, 0, MOST_TAG_VALUE, origin)
+        if key.lower().startswith("aws:"):
+            raise origin.refuse(f"{key!r}: keys that begin with aws: are AWS's own")
+        if key.lower() in found:
+            raise origin.refuse(f"the key {key!r} is there twice (case makes no difference)")
+        found[key.lower()] = (key, value)
+    if len(found) > MOST_TAGS:
+        raise origin.refuse(f"{len(found)} tags; STS takes at most {MOST_TAGS}")
+    return tuple(sorted(found.values()))
+
+
+def transitive(values: Iterable[str], given: Iterable[tuple[str, str]], origin: Origin) -> tuple[str, ...]:
+    """Keys of tags that are to hold through role chaining; each must be a tag of this session."""
+    found = tuple(sorted(set(values)))
+    known = {key.lower() for key, _ in given}
+    missing = next((key for key in found if key.lower() not in known), None)
+    if missing is not None:
+        raise origin.refuse(f"{missing!r} is not among the session's tags", f"add it: --tag {missing}=VALUE")
+    return found
+
+
+def _tag_text(value: str, least: int, most: int, origin: Origin) -> None:
+    if not least <= len(value) <= most:
+        raise origin.refuse(f"{value!r} has {len(value)} characters; a tag takes {least} to {most} here")
+    for character in value:
+        if not (unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@"):
+            raise origin.refuse(f"{value!r}: tags take letters, digits, spaces and _ . : / = + - @")
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice in one object")
+    return found

@@ -1,0 +1,93 @@
+"""The hit path: replays the verdict of an earlier full run when nothing that decided it has changed.
+
+A full run remembers which words, which environment and which files led to which session. The words before the
+command and the deciding variables name the record; the record holds what each file looked like, and which session
+was the answer. If all of that is as it was and the session is fresh, we become the child at once. In every other
+case the full path runs. There is one parser and one resolver: this module only repeats what they said.
+"""
+
+from __future__ import annotations
+
+from awsudo_py import __version__, child, environment
+from awsudo_py.deciding import SECRET, deciding, witness
+from awsudo_py.stores.file import FileStore, cache_directory
+from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import fresh_session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: No line that people type has more words before its command (each costs an open that fails).
+MOST_WORDS = 40
+
+
+def surroundings(environ: Mapping[str, str]) -> str:
+    """All that decides beside the words, as one text: awsudo's version and the deciding variables."""
+    decided_by = sorted(f"{name}={'set' if name in SECRET else value}" for name, value in deciding(environ).items())
+    # the count parts the variables from the words, so that none can pass for the other
+    return "\0".join([__version__, str(len(decided_by)), *decided_by])
+
+
+def record_name(words: Sequence[str], around: str) -> str:
+    """Under which name the verdict for these words in these surroundings is kept."""
+    return digest("\0".join([around, *words])) + ".replay"
+
+
+def remember(
+    store: FileStore,
+    words: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    key: str,
+    until: float,
+    files: Mapping[str, str],
+    target: str,
+    role_arn: str,
+    region: str,
+    min_ttl: float | None,
+) -> None:
+    """Keep the verdict of a full run. Raises OSError; words are those before the command."""
+    fields = {
+        "key": key,
+        "target": target,
+        "role_arn": role_arn,
+        "region": region,
+        "min_ttl": "" if min_ttl is None else str(min_ttl),
+    }
+    fields.update((f"file {number}", f"{seen}|{path}") for number, (path, seen) in enumerate(files.items()))
+    store.write(record_name(words, surroundings(environ)), fields, until=until)
+
+
+def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
+    """Become the child, if an earlier run decided the same; return if this is for the full path to say."""
+    directory = cache_directory(environ)
+    if directory is None:
+        return
+    store = FileStore(directory)
+    around = surroundings(environ)
+    for count in range(1, min(len(argv), MOST_WORDS)):
+        command = argv[count]
+        # With -p, what follows may be an option, a role or the command: only the parser knows.
+        if command[:1] in ("-", "'", '"', "") or ":" in command:
+            continue
+        verdict = store.read(record_name(argv[:count], around))
+        if verdict is not None:
+            break
+    else:
+        return
+    for name, value in verdict.items():
+        if name[:5] == "file ":
+            seen, _, path = value.partition("|")
+            if witness(path) != seen:
+                return
+    key = verdict["key"]
+    least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
+    session = fresh_session(store.read(key + ".session"), key, now, least)
+    if session is None:
+        return
+    changes = environment.changes_for(
+        session, target=verdict["target"], role_arn=verdict["role_arn"], region=verdict["region"]
+    )
+    path = child.find(command, environ)
+    child.become(path, argv[count:], environment.applied(environ, changes))

@@ -1,0 +1,64 @@
+"""Finds out which shell calls us, and which shell is the user's own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Programs that stand between a shell and us without being what reads our output.
+_BETWEEN = frozenset({"uv", "uvx", "pipx", "env", "faketime", "strace", "time", "nice", "timeout"})
+_MOST_BETWEEN = 4
+
+
+def calling_shell() -> str:
+    """The name of the program that started us: what $SHELL says is not what is running. Empty if it cannot be told."""
+    if os.name == "nt":
+        return "powershell"
+    process = os.getppid()
+    for _ in range(_MOST_BETWEEN):
+        name, process = _name_and_parent(process)
+        if name not in _BETWEEN:
+            return name
+    return ""
+
+
+def _name_and_parent(process: int) -> tuple[str, int]:
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            # the name stands in parentheses and may hold some itself
+            before, _, after = file.read().rpartition(")")
+        return before.partition("(")[2], int(after.split()[1])
+    except (OSError, ValueError, IndexError):
+        return _name_and_parent_by_ps(process)
+
+
+def _name_and_parent_by_ps(process: int) -> tuple[str, int]:
+    """macOS and the BSDs have no /proc."""
+    import subprocess
+
+    try:
+        told = subprocess.run(
+            ["/bin/ps", "-o", "ppid=,comm=", "-p", str(process)], capture_output=True, text=True, timeout=2, check=False
+        )
+        parent, name = told.stdout.split(None, 1)
+        return name.strip().rsplit("/", 1)[-1].removeprefix("-"), int(parent)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return "", 0
+
+
+def users_shell(environ: Mapping[str, str]) -> str:
+    """The path of the shell to start for the user: $SHELL, else the account's, else /bin/sh."""
+    if os.name == "nt":
+        return environ.get("COMSPEC", "cmd.exe")
+    chosen = environ.get("SHELL")
+    if chosen:
+        return chosen
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
+    except KeyError:
+        return "/bin/sh"

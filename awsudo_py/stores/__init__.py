@@ -1,0 +1,1 @@
+"""Where sessions are kept between runs; each backend is a module here."""

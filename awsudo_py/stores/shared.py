@@ -1,0 +1,164 @@
+"""One session, shared between processes: look, lock, look again, ask, keep.
+
+The numbers are those of the cache's rules, which the tests carry too.
+
+5. A miss takes the key's lock and looks again before it asks: a hundred cold starts make one call. Who waits says so
+   after two seconds, and waits no longer than a call can last. A rejection that STS answered is shared with those
+   who were waiting already.
+6. A store that fails is a warning; the command still runs with the credentials in hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import AwsudoError, Rejected
+from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import fresh_session, session_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.stores.file import FileStore, Lock
+    from awsudo_py.terminal import Terminal
+
+#: Seconds of waiting for another run after which it is said, and after which it is given up. A call to AWS is cut off
+#: a second earlier (sts.py), so who waits longer waits for something else.
+SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
+#: A session that lasts no longer than this (seconds) is not worth a file.
+_WORTH_KEEPING = 5
+
+
+class Run(NamedTuple):
+    """What one run of awsudo brings along."""
+
+    terminal: Terminal
+    clock: Callable[[], float]  # seconds since the epoch
+    sleep: Callable[[float], None]
+    started: float
+
+
+class SharedSession:
+    """The session of one key.
+
+    inputs is all that shapes it; title names it to the user; min_ttl as in fresh_session(). One issued before
+    renewed_since does not count.
+    """
+
+    def __init__(
+        self,
+        store: FileStore,
+        run: Run,
+        inputs: str,
+        title: str,
+        *,
+        min_ttl: float | None = None,
+        renewed_since: float = 0.0,
+    ) -> None:
+        self.key = digest(inputs)
+        self._store = store
+        self._run = run
+        self._inputs = inputs
+        self._title = title
+        self._min_ttl = min_ttl
+        self._renewed_since = renewed_since
+
+    def get(self, ask: Callable[[], Credentials]) -> Credentials:
+        """The session: the kept one if it is fresh, else what ask() gives, which is then kept. Raises what ask() does."""
+        found = self._look()
+        if found is not None:
+            self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.directory}")
+            return found
+        lock = self._lock()
+        if lock is None:
+            return self._look() or self._keep(ask())
+        try:
+            found = self._look()
+            if found is not None:
+                return found
+            self._raise_shared_rejection()
+            try:
+                return self._keep(ask())
+            except Rejected as error:
+                self._share(error)
+                raise
+        finally:
+            lock.release()
+
+    def _look(self) -> Credentials | None:
+        found = fresh_session(self._store.read(f"{self.key}.session"), self.key, self._run.clock(), self._min_ttl)
+        return None if found is None or found.issued < self._renewed_since else found
+
+    def _lock(self) -> Lock | None:
+        """The key's lock, held; None if the store cannot lock, or if a session turned up while waiting for it."""
+        try:
+            lock = self._store.lock(self.key)
+        except OSError as error:
+            self._warn(error)
+            return None
+        held = False
+        try:
+            held = lock.try_acquire() or self._wait(lock)
+        except OSError as error:
+            self._warn(error)
+        finally:
+            if not held:
+                lock.release()
+        return lock if held else None
+
+    def _wait(self, lock: Lock) -> bool:
+        """Wait until the lock is ours (True) or the session is there (False), whichever comes first."""
+        waited, said, pause = 0.0, False, 0.01
+        while waited < GIVE_UP_AFTER:
+            self._run.sleep(pause)
+            waited += pause
+            pause = min(pause * 1.3, 0.1)
+            if self._look() is not None:
+                return False
+            if lock.try_acquire():
+                return True
+            if waited >= SAY_AFTER and not said:
+                said = True
+                self._run.terminal.notice(f"waiting for another awsudo that is getting the session of {self._title}")
+        raise AwsudoError(
+            f"another awsudo has been getting the session of {self._title} for {waited:.0f} s",
+            hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
+        )
+
+    def _keep(self, credentials: Credentials) -> Credentials:
+        """Rule 6: keep the session if it can be; give it back in any case."""
+        now = self._run.clock()
+        credentials.issued = credentials.issued or now
+        until = credentials.expiration
+        if until is not None and until > now + _WORTH_KEEPING:
+            try:
+                self._store.write(f"{self.key}.session", session_fields(credentials, self._inputs), until=until)
+                self._store.sweep(now)
+            except (OSError, ValueError) as error:
+                self._warn(error)
+        return credentials
+
+    def _share(self, error: Rejected) -> None:
+        now = self._run.clock()
+        fields = {"at": str(now), "message": error.message, "detail": error.detail}
+        fields.update((f"hint {number}", line) for number, line in enumerate(error.hints))
+        try:
+            self._store.write(f"{self.key}.rejected", fields, until=now + GIVE_UP_AFTER)
+        except (OSError, ValueError):
+            return  # then those who wait ask for themselves
+
+    def _raise_shared_rejection(self) -> None:
+        """Raise the rejection that came while this run was already under way, if one did."""
+        fields = self._store.read(f"{self.key}.rejected") or {}
+        try:
+            at = float(fields["at"])
+        except (KeyError, ValueError):
+            return
+        if self._run.started <= at <= self._run.clock():
+            hints = tuple(value for name, value in fields.items() if name.startswith("hint "))
+            raise Rejected(fields.get("message", ""), hint=hints, detail=fields.get("detail", ""))
+
+    def _warn(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or str(error)
+        self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")

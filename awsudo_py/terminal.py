@@ -1,0 +1,108 @@
+"""Says things on stderr and asks on the controlling terminal.
+
+1. stdout belongs to the child, or to the one thing asked for: nothing here writes to it.
+2. Every line is escaped on its way out: no text from outside can move the cursor, set a title or forge a line.
+3. Questions are asked on the controlling terminal only; stdin is the child's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+#: Not C0 or C1, but as able to forge what one reads: line and paragraph separators, bidirectional overrides,
+#: zero-width characters (Unicode TR 36, "Trojan Source").
+_DECEIVING = {*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF, 0x061C}
+
+
+def escape(text: str) -> str:
+    """The text with everything but visible characters and spaces written as \\xNN or \\uNNNN."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() and ord(character) not in _DECEIVING else ascii(character)[1:-1]
+        for character in text
+    )
+
+
+class Terminal:
+    """The user's end: level -1 is --quiet, 1 is --verbose.
+
+    noticed counts the notices given: a run that had something to say is not replayed silently.
+    """
+
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
+        self.noticed = 0
+
+    def notice(self, text: str) -> None:
+        """Something the user should know, though the command runs."""
+        self.noticed += 1
+        if self.level >= 0:
+            self._write([f"awsudo: {text}"])
+
+    def detail(self, text: str) -> None:
+        """Something for --verbose."""
+        if self.level > 0:
+            self._write([f"awsudo: {text}"])
+
+    def fail(self, error: BaseException) -> None:
+        """An error with its hint; quiet does not silence it."""
+        from awsudo_py.errors import AwsudoError
+
+        if isinstance(error, AwsudoError):
+            said = [f"  AWS said: {error.detail}"] if error.detail else []
+            self._write([f"awsudo: {error.message}", *said, *(f"  {line}" for line in error.hints)])
+        else:
+            self._write([f"awsudo: internal error: {_where(error)}", "  please report this line; no secret is in it"])
+
+    def _write(self, lines: list[str]) -> None:
+        try:
+            sys.stderr.write("".join(f"{escape(line)}\n" for line in lines))
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            return  # stderr is closed or full: there is nobody to tell
+
+
+def _where(error: BaseException) -> str:
+    """The error's type and the place in our code; its text could hold anything, a secret included."""
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if "awsudo_py" in path:
+            place = f" at {os.path.basename(path)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}"
+
+
+def ask(question: str) -> str:
+    """Ask on the controlling terminal and return the line typed, without its end.
+
+    Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal.
+    """
+    from awsudo_py.errors import AwsudoError, Interrupted
+
+    reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
+    try:
+        with open(reads, encoding="utf-8", errors="replace") as typed, open(writes, "w", encoding="utf-8") as shown:
+            _say(shown, escape(question))
+            try:
+                line = typed.readline()
+            except KeyboardInterrupt:
+                _say(shown, "\n")
+                raise Interrupted("interrupted") from None
+    except OSError:
+        raise AwsudoError("there is no terminal to ask on") from None
+    if not line:
+        raise Interrupted("interrupted: end of input")
+    return line.strip()
+
+
+def _say(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()

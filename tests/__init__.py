@@ -1,0 +1,1 @@
+"""The tests: real processes, real files, a strict STS."""

@@ -1,0 +1,43 @@
+"""Fixtures: a world with a temporary home, and a strict STS beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.strict_sts import StrictSts
+from tests.world import World
+
+
+@pytest.fixture(autouse=True)
+def _no_surprises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests themselves see no AWS variable and no real home."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AWSUDO_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+
+
+@pytest.fixture
+def sts() -> Iterator[StrictSts]:
+    """A strict STS on this machine."""
+    with StrictSts() as server:
+        yield server
+
+
+@pytest.fixture
+def world(tmp_path: Path, sts: StrictSts) -> World:
+    """A world with user alice (profile `base`) and the role `dev` (profile `dev`), served by the strict STS."""
+    made = World(tmp_path, sts_url=sts.url)
+    key = sts.add_user("alice")
+    sts.add_role("arn:aws:iam::111111111111:role/dev")
+    made.config(
+        "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\nregion = eu-west-1\n"
+    )
+    made.credentials(
+        f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+    return made

@@ -1,0 +1,1 @@
+"""Servers that stand in for AWS in the tests."""

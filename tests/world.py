@@ -1,0 +1,105 @@
+"""A person's machine, in a temporary home: AWS files, an environment without surprises, the real console script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NamedTuple
+
+#: The console script of the environment that runs the tests.
+AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
+#: Prints the child's environment; NUL-parted, so that values with newlines stay whole.
+PRINT_ENV = (sys.executable, "-c", "import os, sys; sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))")
+
+
+class Done(NamedTuple):
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that PRINT_ENV printed."""
+        return dict(pair.split("=", 1) for pair in self.out.split("\0") if pair)
+
+
+class World:
+    """A temporary home with its AWS files. Nothing of the real environment but PATH and a locale comes in."""
+
+    def __init__(self, root: Path, *, sts_url: str | None = None) -> None:
+        self.root = root
+        self.home = root / "home"
+        self.runtime = root / "run"
+        (self.home / ".aws").mkdir(parents=True)
+        self.runtime.mkdir(mode=0o700)
+        self.env = {
+            "HOME": str(self.home),
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "USER": "alice",
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        if sts_url is not None:
+            self.env |= {"AWS_ENDPOINT_URL_STS": sts_url, "AWS_DEFAULT_REGION": "eu-west-1"}
+
+    @property
+    def cache(self) -> Path:
+        """Where awsudo keeps sessions here."""
+        return self.runtime / "awsudo"
+
+    def kept(self, kind: str = "session") -> list[Path]:
+        """The cache's files of one kind."""
+        return sorted(self.cache.glob(f"*.{kind}"))
+
+    def config(self, text: str) -> Path:
+        """Write ~/.aws/config."""
+        return self._write("config", text)
+
+    def credentials(self, text: str) -> Path:
+        """Write ~/.aws/credentials."""
+        return self._write("credentials", text)
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self.home / ".aws" / name
+        path.write_text(text, encoding="utf-8")
+        # A file that changed this very moment proves nothing to a later run; one of a second ago does.
+        return path
+
+    def command(self, *words: str) -> list[str]:
+        """The command line for the real console script."""
+        return [AWSUDO, *words]
+
+    def run(
+        self,
+        *words: str,
+        env: dict[str, str | None] | None = None,
+        stdin: str | bytes = b"",
+        prefix: tuple[str, ...] = (),
+        timeout: float = 60,
+        cwd: Path | None = None,
+    ) -> Done:
+        """Run awsudo with these words; env adds variables, or takes them away (None)."""
+        environ = self.environ(env)
+        done = subprocess.run(
+            [*prefix, AWSUDO, *words],
+            env=environ,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            cwd=cwd or self.home,
+        )
+        return Done(
+            done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace")
+        )
+
+    def environ(self, env: dict[str, str | None] | None = None) -> dict[str, str]:
+        """This world's environment with changes."""
+        merged: dict[str, str | None] = {**self.env, **(env or {})}
+        return {name: value for name, value in merged.items() if value is not None}
