@@ -7,7 +7,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.errors import ConfigError
+from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,22 @@ class AwsConfig(NamedTuple):
         if config is None and credentials is None:
             return None
         return {**(config or {}), **(credentials or {})}
+
+    def require(self, name: str, said_by: str = "") -> Settings:
+        """The profile's settings. Raises NoSuchProfile, which says who named it and which name was perhaps meant."""
+        settings = self.profile(name)
+        if settings is not None:
+            return settings
+        names = self.names()
+        hint = did_you_mean(name, names)
+        if not hint and names:
+            hint = "list them: aws configure list-profiles"
+        if not hint:
+            hint = f"there are no profiles in {self.config_file}; make one: aws configure sso"
+        said = f" (named by {said_by})" if said_by else ""
+        # a 4 KB name is shown by its beginning: the whole would push the hint off the screen
+        shown = name if len(name) <= 80 else f"{name[:80]}… ({len(name)} characters)"
+        raise NoSuchProfile(f"no profile {shown!r}{said} in {self.config_file}", hint=hint)
 
     def where(self, profile: str, key: str) -> str:
         """The file that decides this key of this profile, for messages."""

@@ -223,7 +223,8 @@ def clear(ctx: click.Context, /, target: str | None, **options: Any) -> None:
 def demo(ctx: click.Context, shell: bool) -> None:
     """Show awsudo at work in a throw-away world.
 
-    An STS on this machine, a user, two roles; nothing of yours is touched. Needs the extra `demo`: pip install 'awsudo-py[demo]'.
+    An STS on this machine, a user, two roles; nothing of yours is touched.
+    Needs the extra `demo`: pip install 'awsudo-py[demo]'.
     """
     from awsudo_py.demo import run_demo
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class AwsudoError(Exception):
     """A failure of awsudo itself, told to the user in one line.
@@ -68,3 +73,14 @@ class Unreachable(AwsudoError):
 
 class NoCredentials(AwsudoError):
     """The source of a chain has no credentials to give."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The hint for a name that is not among these; empty where none is close."""
+    if len(name) > 200:
+        return ""
+    import difflib  # 5 ms, and only errors need it
+
+    lower = {known.lower(): known for known in reversed(list(names))}
+    close = [lower[found] for found in difflib.get_close_matches(name.lower(), lower, 3, 0.6)]
+    return f"did you mean {' or '.join(close)}?" if close else ""

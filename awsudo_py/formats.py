@@ -48,12 +48,15 @@ def _fish(changes: Changes) -> str:
     return "".join(line(name, value) for name, value in changes.items())
 
 
+#: PowerShell takes the typographic single quotes, U+2018 to U+201B, for the plain one.
+_POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
+
+
 def _powershell(changes: Changes) -> str:
     def line(name: str, value: str | None) -> str:
         if value is None:
             return f"Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"
-        # PowerShell takes the typographic quotes for the plain one
-        quoted = "".join(character * 2 if character in "'‘’‚‛" else character for character in value)
+        quoted = "".join(character * 2 if character in _POWERSHELL_QUOTES else character for character in value)
         return f"$Env:{name} = '{quoted}'\n"
 
     return "".join(line(name, value) for name, value in changes.items())

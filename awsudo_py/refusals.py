@@ -54,8 +54,14 @@ _CODES = {
         "AWS does not know the access key that asks for it",
         "{source}: is the key deleted or inactive, or of another partition? See: aws iam list-access-keys",
     ),
-    "UnrecognizedClientException": ("AWS does not know the access key that asks for it", "{source}: is the key deleted?"),
-    "MalformedPolicyDocument": ("the session policy is not one that AWS takes", "check --policy with: aws accessanalyzer validate-policy"),
+    "UnrecognizedClientException": (
+        "AWS does not know the access key that asks for it",
+        "{source}: is the key deleted?",
+    ),
+    "MalformedPolicyDocument": (
+        "the session policy is not one that AWS takes",
+        "check --policy with: aws accessanalyzer validate-policy",
+    ),
     "PackedPolicyTooLarge": (
         "session policy and tags are too large together once AWS has packed them",
         "use fewer tags, or keep the policy as a managed one: --policy-arn ARN",
@@ -64,16 +70,25 @@ _CODES = {
         "STS is switched off in this region for the account",
         "use a region where it is on: --region us-east-1; or activate it in the IAM console, Account settings",
     ),
-    "InvalidIdentityToken": ("the web identity token is not one that AWS takes", "is the provider set up in IAM, with this audience?"),
+    "InvalidIdentityToken": (
+        "the web identity token is not one that AWS takes",
+        "is the provider set up in IAM, with this audience?",
+    ),
     "IDPRejectedClaim": ("the identity provider rejected the token", "get a new one: it may be expired or revoked"),
     "IDPCommunicationError": ("AWS could not reach the identity provider", "try again; then look at the provider"),
     "Throttling": ("AWS is being asked too often", "try again in some seconds; use --verbose to see what is asked"),
     "ThrottlingException": ("AWS is being asked too often", "try again in some seconds"),
     "TooManyRequestsException": ("AWS is being asked too often", "try again in some seconds"),
     "UnauthorizedException": ("the SSO session has ended", "{renew}"),
-    "ForbiddenException": ("this SSO user may not use that account or role", "see which: aws sso list-account-roles, or the access portal"),
-    "ResourceNotFoundException": ("SSO knows no such account or role", "check sso_account_id and sso_role_name of the profile"),
-}  # fmt: skip
+    "ForbiddenException": (
+        "this SSO user may not use that account or role",
+        "see which: aws sso list-account-roles, or the access portal",
+    ),
+    "ResourceNotFoundException": (
+        "SSO knows no such account or role",
+        "check sso_account_id and sso_role_name of the profile",
+    ),
+}
 
 
 def refusal(
@@ -159,8 +174,9 @@ def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
         hint=(
             "one of these, to be checked in this order:",
             "- there is no such role: is the ARN written right, path included?",
-            f"- its trust policy does not name {caller}" + ("" if what.external_id else ", or asks for an external id (--external-id)"),
-            "- it asks for MFA (--mfa-serial)" if not what.mfa_serial else "- the MFA device is another one",
+            f"- its trust policy does not name {caller}",
+            "- its trust policy asks for another external id" if what.external_id else "- it asks for an --external-id",
+            "- the MFA device is another one" if what.mfa_serial else "- it asks for MFA: --mfa-serial ARN",
             f"- no policy of {caller} allows {action} on it",
         ),
         detail=text,
@@ -174,10 +190,11 @@ def _duration(text: str, title: str, what: Hop | Source) -> Rejected:
         return Rejected(
             f"{said}: the source is itself a session, so 1h is the most", hint="ask for less: -d 1h", detail=text
         )
-    role = what.role_arn.rsplit("/", 1)[-1] if isinstance(what, RoleHop) else "ROLE"
+    name = what.role_arn.rsplit("/", 1)[-1] if isinstance(what, RoleHop) else "ROLE"
+    raising = f"aws iam update-role --role-name {name} --max-session-duration {asked}"
     return Rejected(
         f"{said}: the role's maximum is lower",
-        hint=f"ask for less (-d 1h); or raise it: aws iam update-role --role-name {role} --max-session-duration {asked}",
+        hint=f"ask for less (-d 1h); or raise it: {raising}",
         detail=text,
     )
 

@@ -68,40 +68,84 @@ def _switch(value: Any, origin: Origin, _files: Files) -> bool:
 
 #: Every input of AssumeRole, and what else shapes a run. click's options, the variables and --help are made from it.
 INPUTS = (
-    Input("duration", ("-d", "--duration"), "TIME", "How long the session lasts: 900, 15m, 1h (15m to 12h).", _duration),
-    Input("session_name", ("-n", "--session-name"), "NAME", "Name of the session in CloudTrail [USER@HOST].", _text("session_name")),
-    Input("external_id", ("-e", "--external-id"), "ID", "External id that the role's trust policy asks for.", _text("external_id")),
-    Input("mfa_serial", ("-m", "--mfa-serial", "--mfa-token-arn"), "SERIAL", "MFA device: its ARN or serial number.", _text("mfa_serial")),
     Input(
-        "mfa_code", ("-t", "--mfa-code", "--mfa-token"), "CODE", "Code of the MFA device; without it, the terminal is asked.",
+        "duration", ("-d", "--duration"), "TIME", "How long the session lasts: 900, 15m, 1h (15m to 12h).", _duration
+    ),
+    Input(
+        "session_name",
+        ("-n", "--session-name"),
+        "NAME",
+        "Name of the session in CloudTrail [USER@HOST].",
+        _text("session_name"),
+    ),
+    Input(
+        "external_id",
+        ("-e", "--external-id"),
+        "ID",
+        "External id that the role's trust policy asks for.",
+        _text("external_id"),
+    ),
+    Input(
+        "mfa_serial",
+        ("-m", "--mfa-serial", "--mfa-token-arn"),
+        "SERIAL",
+        "MFA device: its ARN or serial number.",
+        _text("mfa_serial"),
+    ),
+    Input(
+        "mfa_code",
+        ("-t", "--mfa-code", "--mfa-token"),
+        "CODE",
+        "Code of the MFA device; without it, the terminal is asked.",
         lambda value, origin, _files: limits.mfa_code(value, origin),
     ),
     Input("policy", ("--policy",), "JSON|FILE", "Session policy that narrows what the role may do.", _policy),
     Input(
-        "policy_arns", ("--policy-arn",), "ARN", "Managed policy as session policy; up to ten times.",
-        lambda value, origin, _files: limits.policy_arns(value, origin), many=True,
+        "policy_arns",
+        ("--policy-arn",),
+        "ARN",
+        "Managed policy as session policy; up to ten times.",
+        lambda value, origin, _files: limits.policy_arns(value, origin),
+        many=True,
     ),
     Input(
-        "tags", ("--tag",), "KEY=VALUE", "Session tag; up to fifty times.",
-        lambda value, origin, _files: limits.tags(value, origin), many=True,
+        "tags",
+        ("--tag",),
+        "KEY=VALUE",
+        "Session tag; up to fifty times.",
+        lambda value, origin, _files: limits.tags(value, origin),
+        many=True,
     ),
     Input(
-        "transitive_tags", ("--transitive-tag",), "KEY", "Tag that holds through role chaining too; repeatable.",
-        lambda value, _origin, _files: tuple(value), many=True,
+        "transitive_tags",
+        ("--transitive-tag",),
+        "KEY",
+        "Tag that holds through role chaining too; repeatable.",
+        lambda value, _origin, _files: tuple(value),
+        many=True,
     ),
-    Input("source_identity", ("--source-identity",), "NAME", "Who is behind the session, for CloudTrail.", _text("source_identity")),
+    Input(
+        "source_identity",
+        ("--source-identity",),
+        "NAME",
+        "Who is behind the session, for CloudTrail.",
+        _text("source_identity"),
+    ),
     Input("region", ("--region",), "REGION", "Region for STS and for the command.", _text("region")),
     Input(
-        "min_ttl", ("--min-ttl",), "TIME", "Least time the credentials must still be valid [5m, or a third].",
+        "min_ttl",
+        ("--min-ttl",),
+        "TIME",
+        "Least time the credentials must still be valid [5m, or a third].",
         lambda value, origin, _files: limits.span(value, origin),
     ),
     Input("refresh", ("--refresh",), "", "Renew the session even if it is fresh.", _switch),
     Input("no_cache", ("--no-cache",), "", "Neither read nor keep sessions.", _switch),
-)  # fmt: skip
+)
 
 
 def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
-    """The fields of a Request that options and variables set; an option wins. Raises the error of the bad value's origin."""
+    """The fields of a Request that options and variables set; an option wins. Raises what the bad value's origin says."""
     found: dict[str, Any] = {}
     for wanted in INPUTS:
         value = options.get(wanted.field)

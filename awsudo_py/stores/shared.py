@@ -65,7 +65,7 @@ class SharedSession:
         self._renewed_since = renewed_since
 
     def get(self, ask: Callable[[], Credentials]) -> Credentials:
-        """The session: the kept one if it is fresh, else what ask() gives, which is then kept. Raises what ask() does."""
+        """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
         found = self._look()
         if found is not None:
             self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.directory}")

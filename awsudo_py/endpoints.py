@@ -1,0 +1,136 @@
+"""Says where STS is, and which region the child works in."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from awsudo_py import limits, roles
+from awsudo_py.aws_config import nested
+from awsudo_py.errors import ConfigError, InvalidInput, did_you_mean
+from awsudo_py.limits import Origin
+from awsudo_py.model import Endpoint, RoleHop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awsudo_py.aws_config import AwsConfig, Settings
+    from awsudo_py.model import Hop, Request, Source
+
+#: Regions whose STS is the global endpoint where sts_regional_endpoints is `legacy` (SDK reference guide, "AWS STS
+#: Regional endpoints"). Its tokens do not hold in regions that an account has to opt in to.
+LEGACY_GLOBAL = frozenset(
+    (
+        *("ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "aws-global", "ca-central-1"),
+        *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+        *("sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+    )
+)
+
+
+class Endpoints:
+    """Regions and addresses as one configuration and one environment (its deciding variables) have them."""
+
+    def __init__(self, config: AwsConfig, environ: Mapping[str, str]) -> None:
+        self._config = config
+        self._environ = environ
+
+    def region(self, request: Request, profile: str | None) -> tuple[str | None, str]:
+        """The child's region and what says so."""
+        settings = (self._config.profile(profile) or {}) if profile is not None else {}
+        for value, said in (
+            (request.region, "--region"),
+            (self._environ.get("AWS_REGION"), "AWS_REGION"),
+            (self._environ.get("AWS_DEFAULT_REGION"), "AWS_DEFAULT_REGION"),
+            (settings.get("region"), f"region of profile {profile}"),
+        ):
+            if value:
+                return limits.text("region", value, Origin(said, InvalidInput)), said
+        return None, ""
+
+    def endpoint(
+        self, hops: tuple[Hop, ...], source: Source, region: str | None, said: str, profile: str | None
+    ) -> Endpoint:
+        arns = [hop.role_arn for hop in hops if isinstance(hop, RoleHop)]
+        if source.setting("role_arn"):
+            arns.insert(0, source.setting("role_arn"))
+        partitions = [roles.partition_of_arn(arn) for arn in arns]
+        partition = partitions[-1] if partitions else roles.partition_of_region(region or "")
+        for arn in arns:
+            if roles.partition_of_arn(arn) != partition:
+                raise ConfigError(
+                    f"no session passes from one partition to another: {arn} and {arns[-1]}",
+                    hint="use a source in the role's own partition",
+                )
+        default_region = roles.PARTITIONS[partition][1] if partition in roles.PARTITIONS else None
+        if region is not None and roles.partition_of_region(region) != partition:
+            raise InvalidInput(
+                f"{arns[-1]} is in the partition {partition}, and the region {region} ({said}) is not",
+                hint=f"name a region of {partition}: --region {default_region or 'us-east-1'}",
+            )
+        settings: Settings = (self._config.profile(profile) or {}) if profile is not None else {}
+        url = self._configured_url(settings, profile)
+        asked = region or default_region
+        legacy = (self._environ.get("AWS_STS_REGIONAL_ENDPOINTS") or settings.get("sts_regional_endpoints")) == "legacy"
+        if url is not None:
+            scope = url
+        elif partition == "aws" and (asked in (None, "aws-global") or (legacy and asked in LEGACY_GLOBAL)):
+            scope = "aws global"
+        else:
+            scope = f"{partition} regional"
+        return Endpoint(partition, asked, url, scope)
+
+    def _configured_url(self, settings: Settings, profile: str | None) -> str | None:
+        """The endpoint that variables or the profile configure for STS, in the SDKs' order."""
+        ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(
+            "ignore_configured_endpoint_urls", ""
+        )
+        if ignored.lower() == "true":
+            return None
+        for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"):
+            if self._environ.get(name):
+                return _safe_url(self._environ[name], name)
+        if "services" in settings:
+            section = self._config.services.get(settings["services"])
+            place = f"profile {profile} ({self._config.where(profile or '', 'services')})"
+            if section is None:
+                raise ConfigError(
+                    f"{place} names [services {settings['services']}], which {self._config.config_file} does not have",
+                    hint=did_you_mean(settings["services"], self._config.services)
+                    or "add that section, or remove the key",
+                )
+            try:
+                url = nested(section.get("sts", "")).get("endpoint_url")
+            except ValueError:
+                raise ConfigError(
+                    f"[services {settings['services']}] in {self._config.config_file}: sts is no list of settings",
+                    hint="write `sts =`, and on the next line, indented, `endpoint_url = https://…`",
+                ) from None
+            if url:
+                return _safe_url(url, f"[services {settings['services']}] in {self._config.config_file}")
+        url = settings.get("endpoint_url")
+        return _safe_url(url, f"endpoint_url of profile {profile}") if url else None
+
+
+def _safe_url(url: str, said_by: str) -> str:
+    """The URL, unless it would send signed requests and sessions in the clear over a network."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018 (raises ValueError where it is no number)
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f"{said_by} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
+    if parts.scheme == "http":
+        try:
+            loopback = ip_address(host).is_loopback
+        except ValueError:
+            loopback = host == "localhost" or host.endswith(".localhost")
+        if not loopback:
+            raise ConfigError(
+                f"{said_by} is plain http: {url}",
+                hint="sessions would cross the network in the clear; use https, or an address on this machine",
+            )
+    return url

@@ -1,0 +1,256 @@
+"""Clients and calls: botocore with our time-outs, our configuration, and its errors told in words.
+
+1. No call hangs: 5 s to connect, 10 s to read, three tries, and 38 s for all of it.
+2. What botocore raises is told in words, and its own text is not shown: it may quote what it was given.
+3. botocore's DEBUG log prints secrets: nothing here turns logging on.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    LoginError,
+    MissingDependencyException,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.loaders import Loader
+from botocore.parsers import ResponseParserError
+
+from awsudo_py.aws_config import nested
+from awsudo_py.credentials import Credentials
+from awsudo_py.errors import NoCredentials, Unreachable
+from awsudo_py.refusals import refusal, renew, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.aws_config import AwsConfig
+    from awsudo_py.model import Hop, RoleChain, Source
+
+#: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
+CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
+_SERVICES = ("signin", "sso", "sso-oidc", "sts")
+_Result = TypeVar("_Result")
+
+
+class Aws:
+    """AWS as one chain reaches it."""
+
+    def __init__(self, chain: RoleChain, config: AwsConfig, clock: Callable[[], float]) -> None:
+        self.chain = chain
+        self.clock = clock
+        self._config = config
+
+    def session(self, profile: str | None) -> Any:
+        """A botocore session that works with this profile's settings; with none there are none."""
+        return _Session(self._config, profile)
+
+    def client(
+        self,
+        service: str,
+        region: str | None,
+        *,
+        credentials: Credentials | None = None,
+        url: str | None = None,
+        tries: int = TRIES,
+        session: Any = None,
+    ) -> Any:
+        """A client that signs with these credentials; with none it does not sign, and looks for none."""
+        settings: dict[str, Any] = {"signature_version": UNSIGNED} if credentials is None else {}
+        return (session or self.session(self.chain.config_profile)).create_client(
+            service,
+            region_name=region,
+            endpoint_url=url,
+            aws_access_key_id=credentials.access_key_id if credentials else "unsigned",
+            aws_secret_access_key=credentials.secret_access_key if credentials else "unsigned",
+            aws_session_token=credentials.session_token if credentials else None,
+            config=Config(
+                connect_timeout=CONNECT,
+                read_timeout=READ,
+                retries={"mode": "standard", "total_max_attempts": tries},
+                **settings,
+            ),
+        )
+
+    def sts(self, credentials: Credentials | None, tries: int) -> Any:
+        """A client for STS, where the chain has it."""
+        endpoint = self.chain.endpoint
+        return self.client("sts", endpoint.region, credentials=credentials, url=endpoint.url, tries=tries)
+
+    def credentials_of(self, what: Hop | Source, call: Callable[[], Any]) -> Credentials:
+        """The credentials in the answer that call() brings. Raises AwsudoError."""
+        answer = self.guarded(what, call)
+        try:
+            got = answer["Credentials"]
+            return Credentials(
+                got["AccessKeyId"],
+                got["SecretAccessKey"],
+                got["SessionToken"],
+                got["Expiration"].timestamp(),
+                arn=answer.get("AssumedRoleUser", {}).get("Arn", ""),
+            )
+        except (KeyError, AttributeError):
+            raise self._garbage(what) from None
+
+    def guarded(self, what: Hop | Source, call: Callable[[], _Result]) -> _Result:
+        """What the call gives; whatever botocore raises becomes an AwsudoError."""
+        source = self.chain.source
+        try:
+            with _Deadline(ALTOGETHER):
+                return call()
+        except ClientError as error:
+            answer = error.response.get("Error", {})
+            metadata = error.response.get("ResponseMetadata", {})
+            raise refusal(
+                str(answer.get("Code", "")),
+                str(answer.get("Message", "")),
+                int(metadata.get("HTTPStatusCode", 0)),
+                str(metadata.get("HTTPHeaders", {}).get("date", "")),
+                what,
+                source,
+                self.clock(),
+            ) from None
+        except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
+            raise no_sso_session(source) from None
+        except LoginError:
+            raise NoCredentials(
+                f"the login session of profile {source.profile} cannot be used", hint=renew(source)
+            ) from None
+        except MissingDependencyException:
+            raise
+        except CredentialRetrievalError:
+            raise NoCredentials(
+                f"{ASKED.get(source.kind, source.where)} gave no credentials", hint=renew(source)
+            ) from None
+        except _DeadlinePassed:
+            raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
+        except ResponseParserError:
+            raise self._garbage(what) from None
+        except (HTTPClientError, ConnectionError, BotoCoreError) as error:
+            raise self._unreachable(what, _network_trouble(error)) from None
+
+    def _garbage(self, what: Hop | Source) -> Unreachable:
+        return Unreachable(
+            f"cannot get {subject(what)}: {self._address()} answered something that is not AWS's",
+            hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
+        )
+
+    def _unreachable(self, what: Hop | Source, why: str) -> Unreachable:
+        return Unreachable(
+            f"cannot get {subject(what)}: {why} ({self._address()})",
+            hint="check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region, then try again",
+        )
+
+    def _address(self) -> str:
+        endpoint = self.chain.endpoint
+        return endpoint.url or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
+
+
+ASKED = {
+    "instance": "the instance metadata service",
+    "container": "the container credentials endpoint",
+    "login": "the login session",
+}
+
+
+class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
+    """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return list(_SERVICES)
+
+
+class _Session(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
+    """A botocore session with the configuration that we have read already."""
+
+    def __init__(self, config: AwsConfig, profile: str | None) -> None:
+        # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
+        super().__init__(profile=profile or "default")
+        self._given = config
+        self.register_component("data_loader", _SlimLoader())
+
+    @cached_property
+    def full_config(self) -> dict[str, Any]:
+        given = self._given
+        profiles = {"default": {}, **{name: given.profile(name) or {} for name in given.names()}}
+        return {
+            "profiles": {name: _with_nested(settings) for name, settings in profiles.items()},
+            "sso_sessions": given.sso_sessions,
+            "services": {name: _with_nested(settings) for name, settings in given.services.items()},
+        }
+
+
+def _with_nested(settings: dict[str, str]) -> dict[str, Any]:
+    """The settings with indented blocks as dictionaries, as botocore has them."""
+    result: dict[str, Any] = dict(settings)
+    for key, value in settings.items():
+        if value.startswith("\n"):
+            try:
+                result[key] = nested(value)
+            except ValueError:
+                continue  # of no meaning to STS, or resolve has refused it
+    return result
+
+
+class _DeadlinePassed(BaseException):
+    """Not an Exception: the libraries in between would take it for one of theirs, and try again."""
+
+
+class _Deadline:
+    """Cuts off what takes longer than this many seconds, where the system has a timer for it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        if hasattr(os, "fork"):
+            import signal
+
+            def passed(_number: int, _frame: object) -> None:
+                raise _DeadlinePassed
+
+            self._before = signal.signal(signal.SIGALRM, passed)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(os, "fork"):
+            import signal
+
+            # a timer survives exec: it would kill the child
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+
+
+def _network_trouble(error: Exception) -> str:
+    for kind, said in (
+        (ConnectTimeoutError, "nobody took the connection"),
+        (ReadTimeoutError, "no answer"),
+        (ProxyConnectionError, "the proxy cannot be reached"),
+        (SSLError, "the server's certificate is not one that is trusted here (see AWS_CA_BUNDLE)"),
+        ((ConnectionError, HTTPClientError), "no connection, or one that broke"),
+    ):
+        if isinstance(error, kind):
+            return said
+    return f"botocore cannot ask for it ({type(error).__name__})"
+
+
+def no_sso_session(source: Source) -> NoCredentials:
+    """The error of a source whose SSO session is missing or over."""
+    return NoCredentials(f"profile {source.profile} has no SSO session, or it has ended", hint=renew(source))

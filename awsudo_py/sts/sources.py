@@ -1,0 +1,153 @@
+"""Gets the credentials of each kind of source: one function a kind, and a line of WAYS."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import MissingDependencyException
+from botocore.tokens import SSOTokenProvider
+from botocore.utils import JSONFileCache, SSOTokenLoader
+
+from awsudo_py.credentials import Credentials
+from awsudo_py.errors import AwsudoError, NoCredentials
+from awsudo_py.sources import RUNNING
+from awsudo_py.sts.client import ASKED, TRIES, no_sso_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.model import Source
+    from awsudo_py.sts.client import Aws
+
+
+def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
+    session = aws.session(source.profile)
+
+    def ask() -> Any:
+        if source.setting("sso_session"):
+            # renews the token where it can, as the AWS CLI does, in the AWS CLI's own file
+            token = SSOTokenProvider(session, profile_name=source.profile).load_token().get_frozen_token().token
+        else:
+            kept = SSOTokenLoader(JSONFileCache(os.path.expanduser("~/.aws/sso/cache")))(
+                source.setting("sso_start_url")
+            )
+            if moment(kept["expiresAt"]) <= aws.clock():
+                raise no_sso_session(source)
+            token = kept["accessToken"]
+        client = aws.client("sso", source.setting("sso_region"), session=session)
+        return client.get_role_credentials(
+            roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
+        )
+
+    got = aws.guarded(source, ask)["roleCredentials"]
+    return Credentials(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
+
+
+def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
+    path = source.setting("token_file")
+    try:
+        with open(path, encoding="utf-8") as file:
+            token = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoCredentials(f"cannot read the web identity token {path}: {error}") from None
+    parameters = {
+        "RoleArn": source.setting("role_arn"),
+        "RoleSessionName": source.setting("session_name") or session_name,
+        "WebIdentityToken": token,
+    }
+    return aws.credentials_of(source, lambda: aws.sts(None, TRIES).assume_role_with_web_identity(**parameters))
+
+
+def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """Run a credential_process. Its stderr and its terminal are the user's; stdin is the child's and not given."""
+    import subprocess
+
+    where = f"credential_process of profile {source.profile} ({source.where})"
+    running = [*os.environ.get(RUNNING, "").splitlines(), source.profile or ""]
+    try:
+        words = shlex.split(source.setting("command"), posix=os.name != "nt")
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env={**os.environ, RUNNING: "\n".join(running)},
+            check=False,
+        )
+    except (OSError, ValueError, IndexError) as error:
+        why = getattr(error, "strerror", None) or "its words cannot be parted"
+        raise NoCredentials(f"{where} cannot be run: {why}", hint="run it by hand to see") from None
+    if done.returncode != 0:
+        raise NoCredentials(
+            f"{where} failed with exit code {done.returncode}",
+            hint="what it said stands above; run it by hand to see more",
+        )
+    try:
+        given = json.loads(done.stdout)
+        if given["Version"] != 1:
+            raise ValueError
+        expiration = given.get("Expiration")
+        token = given.get("SessionToken")
+        until = moment(expiration) if expiration else None
+        credentials = Credentials(str(given["AccessKeyId"]), str(given["SecretAccessKey"]), token, until)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise NoCredentials(
+            f"{where} printed no credentials as the SDKs expect them",
+            hint='it must print {"Version": 1, "AccessKeyId": …, "SecretAccessKey": …, "SessionToken": …}',
+        ) from None
+    if until is not None and until <= aws.clock():
+        raise NoCredentials(f"{where} gave credentials that have expired", hint="log in there again")
+    return credentials
+
+
+def _login(aws: Aws, source: Source, session_name: str) -> Credentials:
+    try:
+        return _from_provider(aws, source, "login")
+    except MissingDependencyException:
+        raise AwsudoError(
+            f"profile {source.profile} uses aws login, which needs the AWS common runtime",
+            hint="install it beside awsudo: pip install 'botocore[crt]'",
+        ) from None
+
+
+def _from_provider(aws: Aws, source: Source, name: str) -> Credentials:
+    """Credentials of one of botocore's own providers."""
+
+    def ask() -> Credentials | None:
+        provider = aws.session(source.profile).get_component("credential_provider").get_provider(name)
+        found = provider.load()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+        until = getattr(found, "_expiry_time", None)  # no public name for it
+        return Credentials(
+            frozen.access_key, frozen.secret_key, frozen.token, until.timestamp() if until is not None else None
+        )
+
+    credentials = aws.guarded(source, ask)
+    if credentials is None:
+        raise NoCredentials(
+            f"no credentials found: {source.where}, and {ASKED[source.kind]} gave none",
+            hint="name a profile (awsudo PROFILE …, or -p PROFILE ROLE), or log in: aws sso login",
+        )
+    return credentials
+
+
+#: How the credentials of each kind of source are got; the session name is for calls that take one.
+WAYS: dict[str, Callable[[Aws, Source, str], Credentials]] = {
+    "sso": _sso,
+    "web-identity": _web_identity,
+    "process": _process,
+    "login": _login,
+    "container": lambda aws, source, _: _from_provider(aws, source, "container-role"),
+    "instance": lambda aws, source, _: _from_provider(aws, source, "iam-role"),
+}
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch out of an ISO 8601 text. ValueError if it is none."""
+    moment = datetime.fromisoformat(text.replace("UTC", "Z").replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
