@@ -14,6 +14,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
@@ -108,59 +109,60 @@ def _find_on_windows(command: str, environ: Mapping[str, str]) -> str:
 def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Rule 4: run the command as a child and wait for it. Returns its exit code, or minus the signal it died of.
 
-    Ctrl-C and Ctrl-Backslash reach the child from the terminal, so we only must not die of them; TERM, HUP and the like
-    are sent to us alone and are handed on; when the child stops we stop, and what continues us continues it.
+    Raises CommandNotFound or CommandCannotRun. What the terminal sends (Ctrl-C, Ctrl-Backslash, Ctrl-Z) reaches the
+    child by itself, so that we only must not act on it; what is sent to us alone is handed on. When the child stops we
+    stop, and what continues us continues it.
     """
-    import subprocess
-
-    if os.name == "nt":
-        import signal
-
-        process = subprocess.Popen([path, *arguments[1:]], env=dict(environ), close_fds=False)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return process.wait()
-    return _supervise_posix(path, arguments, environ)
-
-
-def _supervise_posix(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     import signal
 
-    # Blocked while forking, so that no signal falls between the child's start and our handing it on.
-    handed_on = {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGWINCH}
-    quiet = {signal.SIGINT, signal.SIGQUIT}
-    kept = {number: signal.getsignal(number) for number in handed_on | quiet}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, handed_on | quiet)
-    child = os.fork()
-    if child == 0:
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            become(path, arguments, environ)
-        except BaseException as error:
-            from awsudo_py.terminal import Terminal
-
-            code = getattr(error, "exit_code", 126)
-            Terminal().fail(error)
-            os._exit(code)
+    from_terminal = [getattr(signal, name, None) for name in ("SIGINT", "SIGQUIT", "SIGTSTP")]
+    to_us = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT")]
+    early: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
 
     def hand_on(number: int, _frame: object) -> None:
-        os.kill(child, number)
+        if process is None:
+            early.append(number)
+        else:
+            process.send_signal(number)
 
-    for number in handed_on:
-        if kept[number] is not signal.SIG_IGN:  # nohup
-            signal.signal(number, hand_on)
-    for number in quiet:
-        if kept[number] is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    before = {}
+    for number, handler in [(n, lambda *_: None) for n in from_terminal] + [(n, hand_on) for n in to_us]:
+        # not there on Windows; ignored on purpose: nohup
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
-        while True:
-            _, status = os.waitpid(child, os.WUNTRACED)
-            if not os.WIFSTOPPED(status):
-                return os.waitstatus_to_exitcode(status)
-            os.kill(os.getpid(), signal.SIGSTOP)
+        # handlers, unlike ignored signals, are not inherited: the child begins with its defaults
+        process = _started(path, arguments, environ)
+        for number in early:
+            process.send_signal(number)
+        return process.wait() if os.name == "nt" else _waited_for(process)
     finally:
-        for number, handler in kept.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _started(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    import errno
+    import subprocess
+
+    try:
+        return subprocess.Popen(list(arguments), executable=path, env=dict(environ), close_fds=False)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:  # rule 3
+            return subprocess.Popen(["/bin/sh", path, *arguments[1:]], env=dict(environ), close_fds=False)
+        raise _cannot_execute(path, error) from None
+
+
+def _waited_for(process: subprocess.Popen[bytes]) -> int:
+    import signal
+
+    while True:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def end_like(code: int) -> NoReturn:
@@ -168,7 +170,7 @@ def end_like(code: int) -> NoReturn:
     if code < 0 and os.name != "nt":
         import signal
 
-        if -code != signal.SIGKILL:
+        if -code not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     raise SystemExit(code if code >= 0 else 128 - code)

@@ -158,8 +158,7 @@ class Invocation:
         def ask_code(serial: str, subject: str) -> str:
             return request.mfa_code or _asked_code(serial, subject)
 
-        user = self.environ.get("USER") or self.environ.get("LOGNAME") or self.environ.get("USERNAME") or "awsudo"
-        return BotocoreSts(chain, self._config, session_name=default_session_name(user, _host()), ask_code=ask_code)
+        return BotocoreSts(chain, self._config, session_name=default_session_name(_user(), _host()), ask_code=ask_code)
 
     def _fingerprint(self, path: str) -> str | None:
         try:
@@ -179,6 +178,15 @@ def _asked_code(serial: str, subject: str) -> str:
     except OSError:
         code = ""
     return limits.mfa_code(code, Origin("the code typed", AwsudoError))
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
+        return "awsudo"
 
 
 def _host() -> str:

@@ -145,7 +145,7 @@ INPUTS = (
 
 
 def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
-    """The fields of a Request that options and variables set; an option wins. Raises what the bad value's origin says."""
+    """The fields of a Request that options and variables set; an option wins. Raises the error of a value's origin."""
     found: dict[str, Any] = {}
     for wanted in INPUTS:
         value = options.get(wanted.field)
