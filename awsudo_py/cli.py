@@ -14,7 +14,6 @@ from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied, unset_changes
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.formats import FORMATS, format_of_shell
-from awsudo_py.invocation import Invocation
 from awsudo_py.request import INPUTS, exec_request
 from awsudo_py.shells import calling_shell, users_shell
 from awsudo_py.terminal import Terminal
@@ -22,7 +21,7 @@ from awsudo_py.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from awsudo_py.invocation import Answer
+    from awsudo_py.invocation import Answer, Invocation
 
 _USAGE = """\
 Usage: awsudo [OPTIONS] TARGET [--] COMMAND [ARG]...     run COMMAND as TARGET
@@ -233,6 +232,8 @@ def demo(ctx: click.Context, shell: bool) -> None:
 
 def _begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, dict[str, Any]]:
     """The invocation, and its options with those given before the subcommand."""
+    from awsudo_py.invocation import Invocation  # here, so that --help does without it
+
     outer = ctx.parent.params if ctx.parent is not None else {}
     merged = {name: value if value else outer.get(name) for name, value in options.items()}
     level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0

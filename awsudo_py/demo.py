@@ -74,6 +74,10 @@ class _World:
 
     def furnish(self, boto3: Any) -> None:
         """Make the user, the roles and the files that name them."""
+        # boto3 reads this process's own environment: it moves into that world too, away from the user's profiles
+        for name in set(os.environ) - set(self._environ):
+            del os.environ[name]
+        os.environ.update(self._environ)
         iam = boto3.client(
             "iam", region_name=_REGION, endpoint_url=self._url, aws_access_key_id="demo", aws_secret_access_key="demo"
         )
@@ -99,8 +103,8 @@ class _World:
     def show(self) -> int:
         """Run awsudo before the user's eyes. Returns the first exit code that is not 0."""
         _say(
-            "A throw-away world: an STS on this machine, the user `demo` with long-lived keys, the role `build` that it",
-            "may assume, and the role `deploy` that `build` may assume. Nothing of yours is read or changed.",
+            "A throw-away world: an STS on this machine, the user `demo` with long-lived keys, the role `build` that",
+            "it may assume, and the role `deploy` that `build` may assume. Nothing of yours is read or changed.",
             "",
             "~/.aws/config",
             *(f"    {line}" for line in (self._aws / "config").read_text(encoding="utf-8").strip().splitlines()),
@@ -118,7 +122,7 @@ class _World:
         _say(
             "$ awsudo deploy true",
             f"    the first time   {first * 1000:4.0f} ms   STS is asked twice: for build, and from there for deploy",
-            f"    from the cache   {second * 1000:4.0f} ms   nothing is asked (python alone starts in {bare * 1000:.0f} ms)",
+            f"    from the cache   {second * 1000:4.0f} ms   nothing is asked; python alone: {bare * 1000:.0f} ms",
             "",
             "What the command gets in its environment, for a shell to read:",
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from awsudo_py import limits, roles
 from awsudo_py.aws_config import nested
@@ -115,6 +113,9 @@ class Endpoints:
 
 def _safe_url(url: str, said_by: str) -> str:
     """The URL, unless it would send signed requests and sessions in the clear over a network."""
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -5,7 +5,6 @@ A format is one function and one line of FORMATS. What a format cannot carry is 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError
@@ -84,11 +83,15 @@ def _dotenv(changes: Changes) -> str:
 
 
 def _json(changes: Changes) -> str:
+    import json
+
     return json.dumps(changes, indent=2) + "\n"
 
 
 def _process(changes: Changes) -> str:
     """What a credential_process prints (AWS SDKs and tools reference guide, "Process credential provider")."""
+    import json
+
     given = {
         "AccessKeyId": changes.get("AWS_ACCESS_KEY_ID"),
         "SecretAccessKey": changes.get("AWS_SECRET_ACCESS_KEY"),

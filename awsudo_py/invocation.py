@@ -173,10 +173,9 @@ def _asked_code(serial: str, subject: str) -> str:
     from awsudo_py.limits import Origin
     from awsudo_py.terminal import ask
 
-    try:
-        code = ask(f"MFA code of {serial} for {subject}: ")
-    except OSError:
-        code = ""
+    code = ask(
+        f"MFA code of {serial} for {subject}: ", otherwise="give the code itself: --mfa-code CODE, or AWSUDO_MFA_CODE"
+    )
     return limits.mfa_code(code, Origin("the code typed", AwsudoError))
 
 

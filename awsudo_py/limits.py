@@ -6,7 +6,6 @@ checks minimums only.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
@@ -106,6 +105,8 @@ def mfa_code(value: str, origin: Origin) -> str:
 
 def policy(value: str, origin: Origin) -> str:
     """A session policy's JSON without its white space, which STS would count."""
+    import json
+
     try:
         parsed = json.loads(value, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:

@@ -80,10 +80,10 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
-def ask(question: str) -> str:
+def ask(question: str, *, otherwise: str) -> str:
     """Ask on the controlling terminal and return the line typed, without its end.
 
-    Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal.
+    Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
     """
     from awsudo_py.errors import AwsudoError, Interrupted
 
@@ -97,7 +97,7 @@ def ask(question: str) -> str:
                 _say(shown, "\n")
                 raise Interrupted("interrupted") from None
     except OSError:
-        raise AwsudoError("there is no terminal to ask on") from None
+        raise AwsudoError(f"there is no terminal to ask for this: {question.strip(' :')}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()

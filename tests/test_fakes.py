@@ -19,10 +19,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from servers.metadata import Metadata
-from servers.proxy import FaultyProxy
-from servers.serving import Answer, Call, Serving
-from servers.sso import DEVICE_CODE, Sso
+from tests.servers.metadata import Metadata
+from tests.servers.proxy import FaultyProxy
+from tests.servers.serving import Answer, Call, Serving
+from tests.servers.sso import DEVICE_CODE, Sso
 
 ACCOUNT, ROLE, START_URL = "123456789012", "Deploy", "https://example.awsapps.com/start"
 KEY_ID, SECRET, REGION = "AKIAEXAMPLEEXAMPLE12", "the-secret", "eu-west-1"

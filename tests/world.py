@@ -68,7 +68,7 @@ class World:
     def _write(self, name: str, text: str) -> Path:
         path = self.home / ".aws" / name
         path.write_text(text, encoding="utf-8")
-        # A file that changed this very moment proves nothing to a later run; one of a second ago does.
+
         return path
 
     def command(self, *words: str) -> list[str]:

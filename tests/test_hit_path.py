@@ -1,0 +1,88 @@
+"""The hit path's import budget: a cache hit loads a short list of modules, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.world import AWSUDO, World
+
+#: What a hit imports after `site`, all of it. Each name here is a piece of a millisecond on every command.
+ALLOWED = {
+    "__future__",
+    "_blake2",
+    "awsudo_py",
+    "awsudo_py.__main__",
+    "awsudo_py.child",
+    "awsudo_py.credentials",
+    "awsudo_py.deciding",
+    "awsudo_py.environment",
+    "awsudo_py.replay",
+    "awsudo_py.stores",
+    "awsudo_py.stores.file",
+    "awsudo_py.stores.records",
+    "awsudo_py.stores.sessions",
+}
+
+
+def _imported(world: World, *words: str) -> set[str]:
+    """The modules that awsudo imports after site, told by the interpreter itself."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", AWSUDO, *words],
+        env=world.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return set(names[names.index("site") + 1 :])
+
+
+def test_a_hit_imports_only_the_short_list(world: World) -> None:
+    """What people feel on every command is the interpreter, and these modules."""
+    world.run("dev", "true")
+
+    imported = _imported(world, "dev", "true")
+
+    # the wrapper that older pips write imports re, and it is not ours
+    wrapper = _imported_by_wrapper()
+    assert imported - wrapper == ALLOWED
+
+
+def test_a_hit_with_all_options_imports_no_more(world: World) -> None:
+    """Options, a role of its own, a policy: a hit is as short whatever stands before the command."""
+    words = ("-p", "base", "-d", "15m", "--tag", "team=ops", "-q", "111111111111:dev", "true")
+    world.run(*words)
+
+    imported = _imported(world, *words)
+
+    assert imported - _imported_by_wrapper() == ALLOWED
+
+
+def test_the_help_loads_no_sdk(world: World) -> None:
+    """--help is shown without botocore."""
+    imported = _imported(world, "--help")
+
+    assert not {name for name in imported if name.startswith(("botocore", "boto3", "moto"))}
+
+
+def test_a_full_run_that_finds_the_session_kept_loads_no_sdk(world: World) -> None:
+    """Other words, the same session: click and the resolver run, botocore does not."""
+    world.run("dev", "true")
+
+    imported = _imported(world, "-v", "dev", "true")
+
+    assert "click" in imported
+    assert not {name for name in imported if name.startswith(("botocore", "boto3"))}
+
+
+def _imported_by_wrapper() -> set[str]:
+    """What the console script itself imports, where an older pip wrote it."""
+    with open(AWSUDO, encoding="utf-8") as script:
+        if "import re" not in script.read():
+            return set()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import re"], capture_output=True, text=True, check=True
+    )
+    names = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return set(names[names.index("site") + 1 :])

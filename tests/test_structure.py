@@ -1,0 +1,113 @@
+"""The module table as a test: which module may import which, and where libraries may be known."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import awsudo_py
+
+ROOT = Path(awsudo_py.__file__).parent
+#: Module → the modules of ours that it may import at run time (types aside), and the libraries it may know.
+TABLE: dict[str, tuple[set[str], set[str]]] = {
+    # what the hit path loads: nothing here may import what is below
+    "credentials": (set(), set()),
+    "environment": ({"credentials"}, set()),
+    "deciding": (set(), set()),
+    "stores.records": (set(), set()),
+    "stores.file": ({"stores.records"}, set()),
+    "stores.sessions": ({"credentials", "stores.records"}, set()),
+    "child": ({"errors"}, set()),
+    "replay": ({"child", "deciding", "environment", "stores.file", "stores.records", "stores.sessions"}, set()),
+    # values and their rules: no I/O
+    "errors": (set(), set()),
+    "model": (set(), set()),
+    "limits": (set(), set()),
+    "roles": ({"errors"}, set()),
+    "refusals": ({"errors", "model"}, set()),
+    "formats": ({"errors"}, set()),
+    # from words and files to a chain
+    "aws_config": ({"errors"}, set()),
+    "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
+    "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "model", "roles", "sources"}, set()),
+    "request": ({"errors", "limits", "model", "roles"}, set()),
+    # from a chain to credentials
+    "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
+    "obtain": ({"model", "stores.records", "stores.shared"}, set()),
+    "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
+    "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
+    "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    # the edge
+    "terminal": ({"errors"}, set()),
+    "shells": (set(), set()),
+    "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
+    "invocation": (
+        {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
+        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
+        set(),
+    ),
+    "cli": (
+        {"child", "credentials", "demo", "environment", "errors", "formats", "invocation", "request", "shells"}
+        | {"terminal"},
+        {"click"},
+    ),
+    "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
+    "__init__": (set(), set()),
+    "stores": (set(), set()),
+}
+LIBRARIES = {"boto3", "botocore", "click", "keyring", "moto", "rich"}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _imports(path: Path) -> set[str]:
+    """All that a module imports at run time, inside functions too."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.If) and isinstance(inner.test, ast.Name) and inner.test.id == "TYPE_CHECKING":
+                continue
+            if isinstance(inner, ast.Import):
+                found.update(alias.name for alias in inner.names)
+            if isinstance(inner, ast.ImportFrom) and inner.module == "awsudo_py":
+                found.update(f"awsudo_py.{alias.name}" for alias in inner.names if alias.name != "__version__")
+            elif isinstance(inner, ast.ImportFrom):
+                found.add(inner.module or "")
+            visit(inner)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+MODULES = {_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def test_every_module_has_its_line_in_the_table() -> None:
+    """A new module says in the table what it may know."""
+    assert set(TABLE) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_what_its_line_allows(module: str) -> None:
+    """Walls stay where they are: a module reaches for nothing that its line does not name."""
+    imported = _imports(MODULES[module])
+
+    ours = {name.removeprefix("awsudo_py.") for name in imported if name.startswith("awsudo_py.")}
+    libraries = {name.partition(".")[0] for name in imported} & LIBRARIES
+
+    assert (ours, libraries) == TABLE[module]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_says_in_one_sentence_what_it_is_for(module: str) -> None:
+    """A module opens with its responsibility."""
+    said = ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+
+    assert said and said.splitlines()[0].endswith(".")
