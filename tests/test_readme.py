@@ -1,0 +1,101 @@
+"""The README's commands, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from awsudo_py.cli import main
+from awsudo_py.request import INPUTS
+from tests.conftest import needs
+from tests.readme import README, Block, blocks
+from tests.servers.strict_sts import StrictSts
+from tests.world import World
+
+BLOCKS = [block for block in blocks() if not block.by_ci]
+INTRODUCTION = [line[4:] for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("    awsudo")]
+#: Programs that the README's reader has: they say who they run as. `aws s3` is the one call that no STS can answer.
+PROGRAM = '#!/bin/sh\necho "${0##*/} as $AWSUDO_ROLE_ARN"\n'
+AWS = '#!/bin/sh\n[ "$1" = s3 ] && exec echo "aws as $AWSUDO_ROLE_ARN"\nexec "{real}" "$@"\n'
+
+
+@pytest.fixture
+def reader(tmp_path: Path, sts: StrictSts) -> World:
+    """A reader's machine: the README's profiles and roles, and the programs it names."""
+    world = World(tmp_path, sts_url=sts.url)
+    key = sts.add_user("alice", account="123456789012")
+    for role in ("admin", "deploy", "team/deploy"):
+        sts.add_role(f"arn:aws:iam::123456789012:role/{role}")
+    world.config("\n".join(block.text for block in BLOCKS if block.language == "ini"))
+    keys = f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    world.credentials(f"[base]\n{keys}[default]\n{keys}")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    scripts = sysconfig.get_path("scripts")
+    for name, text in {"make": PROGRAM, "docker": PROGRAM, "aws": AWS.replace("{real}", f"{scripts}/aws")}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    world.env["PATH"] = f"{programs}:{scripts}:{world.env['PATH']}"
+    return world
+
+
+def _run(world: World, shell: str, text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*shell.split(), "-c", text], env=world.environ(), cwd=world.home, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "sh"], ids=lambda block: block.text.splitlines()[0][:50]
+)
+def test_a_block_of_shell_commands_works_as_it_stands(reader: World, block: Block) -> None:
+    """What the README tells one to type runs without an error."""
+    done = _run(reader, "bash -eu", block.text)
+
+    told = [line for line in done.stderr.splitlines() if not line.endswith("forgotten")]
+    assert (done.returncode, told if "awsudo -v" not in block.text else []) == (0, [])
+
+
+@needs("fish")
+def test_the_fish_line_works_as_it_stands(reader: World) -> None:
+    """The README's line for fish makes that shell the role."""
+    text = next(block.text for block in BLOCKS if block.language == "fish")
+
+    done = _run(reader, "fish", f"{text}\necho as=$AWSUDO_ROLE_ARN")
+
+    assert done.stdout.strip() == "as=arn:aws:iam::123456789012:role/admin"
+
+
+@pytest.mark.parametrize("line", INTRODUCTION)
+def test_a_line_of_the_introduction_works_as_it_stands(reader: World, line: str) -> None:
+    """The very first lines one sees run as they are."""
+    done = _run(reader, "bash -eu", line)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "arn:aws:iam::123456789012:role/" in done.stdout
+
+
+def test_every_variable_is_in_the_readme() -> None:
+    """The list of AWSUDO_* variables is the program's own."""
+    told = set(re.findall(r"AWSUDO_[A-Z_]+", README.read_text(encoding="utf-8")))
+
+    assert {wanted.variable for wanted in INPUTS} <= told
+
+
+def test_every_subcommand_is_in_the_readme() -> None:
+    """What the program can do, the README tells."""
+    text = README.read_text(encoding="utf-8")
+
+    assert [name for name in main.subcommands if f"awsudo {name}" not in text] == []
+
+
+def test_what_ci_tests_is_what_the_readme_says() -> None:
+    """The blocks that install something are run by .ci/run out of this very file."""
+    script = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+
+    for block in blocks():
+        assert not block.by_ci or f'tests/readme.py "{block.heading}"' in script
