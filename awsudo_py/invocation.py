@@ -97,6 +97,7 @@ class Invocation:
             run=self._run,
             min_ttl=request.min_ttl,
             refresh=request.refresh,
+            duration=request.duration,
         )
 
     def clear(self, request: Request | None) -> int:

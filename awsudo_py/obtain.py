@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from awsudo_py.model import RoleHop
+from awsudo_py.limits import DEFAULT_ROLE
+from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
 from awsudo_py.stores.shared import SharedSession
 
@@ -49,7 +50,8 @@ class Obtained(NamedTuple):
 class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
-    min_ttl and refresh concern the last session only, the one that the child gets; sts is called at the first miss.
+    min_ttl and refresh concern the last session only, the one that the child gets; duration is that of a session of
+    long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Obtain:
         run: Run,
         min_ttl: float | None = None,
         refresh: bool = False,
+        duration: int | None = None,
     ) -> None:
         self._chain = chain
         self._store = store
@@ -68,11 +71,21 @@ class Obtain:
         self._run = run
         self._min_ttl = min_ttl
         self._renewed_since = run.started if refresh else 0.0
+        self._duration = duration
         self._first: Credentials | None = None
 
     def credentials(self) -> Obtained:
-        """The credentials at the end of the chain. Raises AwsudoError."""
-        return self._after(len(self._chain.hops))
+        """The credentials at the end of the chain: a session, in any case. Raises AwsudoError."""
+        obtained = self._after(len(self._chain.hops))
+        if obtained.credentials.session_token is not None:
+            return obtained
+        # Long-lived keys after all: only running a credential_process shows that it gives such.
+        keys, source = obtained.credentials, self._chain.source
+        self._chain = self._chain._replace(
+            source=source._replace(identity=(("access_key_id", keys.access_key_id),), credentials=keys),
+            hops=(SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE),),
+        )
+        return self._after(1)
 
     def inputs(self, hops: int) -> str:
         """Rule 2: all that shapes the session after that many hops, a line for each; no hop is the source itself."""

@@ -36,7 +36,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "request": ({"errors", "limits", "model", "roles"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
-    "obtain": ({"model", "stores.records", "stores.shared"}, set()),
+    "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),

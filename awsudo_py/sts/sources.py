@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import MissingDependencyException
 from botocore.tokens import SSOTokenProvider
-from botocore.utils import JSONFileCache, SSOTokenLoader
+from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
 
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, NoCredentials
@@ -28,16 +28,7 @@ def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
     session = aws.session(source.profile)
 
     def ask() -> Any:
-        if source.setting("sso_session"):
-            # renews the token where it can, as the AWS CLI does, in the AWS CLI's own file
-            token = SSOTokenProvider(session, profile_name=source.profile).load_token().get_frozen_token().token
-        else:
-            kept = SSOTokenLoader(JSONFileCache(os.path.expanduser("~/.aws/sso/cache")))(
-                source.setting("sso_start_url")
-            )
-            if moment(kept["expiresAt"]) <= aws.clock():
-                raise no_sso_session(source)
-            token = kept["accessToken"]
+        token = _sso_token(aws, source, session)
         client = aws.client("sso", source.setting("sso_region"), session=session)
         return client.get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
@@ -45,6 +36,21 @@ def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
 
     got = aws.guarded(source, ask)["roleCredentials"]
     return Credentials(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
+
+
+def _sso_token(aws: Aws, source: Source, session: Any) -> str:
+    """The access token that `aws sso login` left in the AWS CLI's cache."""
+    try:
+        if source.setting("sso_session"):
+            # renews the token where it can, as the AWS CLI does, in the AWS CLI's own file
+            return str(SSOTokenProvider(session, profile_name=source.profile).load_token().get_frozen_token().token)
+        cache = JSONFileCache(os.path.expanduser("~/.aws/sso/cache"))
+        kept = SSOTokenLoader(cache)(source.setting("sso_start_url"))
+        if moment(kept["expiresAt"]) > aws.clock():
+            return str(kept["accessToken"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # a token file that is none: botocore takes it as it is
+    raise no_sso_session(source)
 
 
 def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
@@ -90,7 +96,7 @@ def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
         if given["Version"] != 1:
             raise ValueError
         expiration = given.get("Expiration")
-        token = given.get("SessionToken")
+        token = str(given["SessionToken"]) if given.get("SessionToken") else None
         until = moment(expiration) if expiration else None
         credentials = Credentials(str(given["AccessKeyId"]), str(given["SecretAccessKey"]), token, until)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -148,6 +154,9 @@ WAYS: dict[str, Callable[[Aws, Source, str], Credentials]] = {
 
 
 def moment(text: str) -> float:
-    """Seconds since the epoch out of an ISO 8601 text. ValueError if it is none."""
-    moment = datetime.fromisoformat(text.replace("UTC", "Z").replace("Z", "+00:00"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    """Seconds since the epoch out of a time stamp as the SDKs read them. ValueError if it is none."""
+    try:
+        stamp: datetime = parse_timestamp(text)
+    except RuntimeError as error:  # botocore's word for a number that is no time
+        raise ValueError(str(error)) from None
+    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp()
