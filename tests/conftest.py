@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skip where one of these programs is missing; not under CI=true, where the test then fails for want of it."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing) and os.environ.get("CI") != "true", reason=f"missing: {missing}")
 
 
 @pytest.fixture(autouse=True)
