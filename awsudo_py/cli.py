@@ -51,6 +51,8 @@ Exit codes:
 
 `awsudo SUBCOMMAND --help` tells more. Options stand before TARGET; all after COMMAND is the command's own.
 """
+#: Who reads our output has seen enough: what a shell says of a program that SIGPIPE ended.
+_PIPE_CLOSED = 141
 
 
 class _Words(click.Command):
@@ -189,7 +191,7 @@ def export(
     else:
         if target is None and merged["profile"] is None:
             raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
-        if sys.stdout.isatty() and not force:
+        if sys.stdout is not None and sys.stdout.isatty() and not force:
             hint = _instead(form.name, target or merged["profile"])
             raise AwsudoError("this would print secrets on the terminal", hint=hint)
         words = [] if target is None else [target]
@@ -285,6 +287,8 @@ def _instead(form: str, target: str) -> str:
 
 def _print(text: str) -> None:
     """To stdout, as bytes: what a secret is made of survives every locale."""
+    if sys.stdout is None:
+        raise AwsudoError("cannot write to stdout: it is closed")
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
@@ -296,6 +300,12 @@ def run(argv: Sequence[str], terminal: Terminal) -> int:
             main.invoke(ctx)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except OSError as error:
+        # what is left in the buffer would raise once more when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return _PIPE_CLOSED
+        raise AwsudoError(f"cannot write {error.filename or 'to stdout'}: {error.strerror}") from None
     except click.ClickException as error:
         raise UsageError(error.format_message(), hint="see awsudo --help") from None
     return 0

@@ -116,7 +116,7 @@ class _Resolver:
             given = [name for name in _ROLE_KEYS if getattr(request, name)]
             if given:
                 raise UsageError(
-                    f"profile {profile} has no role_arn, and {given[0].replace('_', ' ')} says something about a role",
+                    f"profile {profile} has no role_arn, and only a role takes {given[0].replace('_', ' ')}",
                     hint=f"name the role: awsudo -p {profile} arn:aws:iam::ACCOUNT:role/NAME …",
                 )
             if source.credentials is not None and not source.temporary:

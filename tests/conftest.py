@@ -35,10 +35,9 @@ def sts() -> Iterator[StrictSts]:
         yield server
 
 
-@pytest.fixture
-def world(tmp_path: Path, sts: StrictSts) -> World:
+def made_world(root: Path, sts: StrictSts) -> World:
     """A world with user alice (profile `base`) and the role `dev` (profile `dev`), served by the strict STS."""
-    made = World(tmp_path, sts_url=sts.url)
+    made = World(root, sts_url=sts.url)
     key = sts.add_user("alice")
     sts.add_role("arn:aws:iam::111111111111:role/dev")
     made.config(
@@ -48,3 +47,9 @@ def world(tmp_path: Path, sts: StrictSts) -> World:
         f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
     )
     return made
+
+
+@pytest.fixture
+def world(tmp_path: Path, sts: StrictSts) -> World:
+    """made_world(), for one test alone."""
+    return made_world(tmp_path, sts)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,12 @@ from typing import NamedTuple
 AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
 #: Prints the child's environment; NUL-parted, so that values with newlines stay whole.
 PRINT_ENV = (sys.executable, "-c", "import os, sys; sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))")
+
+
+#: Prints which session the child got.
+KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
+#: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
+IMPORTS_TOLD = (sys.executable, "-X", "importtime")
 
 
 class Done(NamedTuple):
@@ -26,6 +33,20 @@ class Done(NamedTuple):
     def env(self) -> dict[str, str]:
         """The environment that PRINT_ENV printed."""
         return dict(pair.split("=", 1) for pair in self.out.split("\0") if pair)
+
+    @property
+    def key_id(self) -> str:
+        """The session that KEY_ID printed; the run must have succeeded."""
+        assert self.code == 0, self.err
+        assert self.out.startswith("ASIA"), self.out
+        return self.out.strip()
+
+    @property
+    def replayed(self) -> bool:
+        """Whether a run under IMPORTS_TOLD took the hit path: no parser, no resolver, no SDK."""
+        names = {line.rpartition("|")[2].strip() for line in self.err.splitlines() if line.startswith("import time:")}
+        assert "awsudo_py.replay" in names, self.err
+        return not names & {"awsudo_py.cli", "awsudo_py.resolve", "click", "botocore"}
 
 
 class World:
@@ -70,6 +91,12 @@ class World:
         path.write_text(text, encoding="utf-8")
 
         return path
+
+    def settle(self) -> None:
+        """Let the home's files grow old enough to prove something to a later run: 20 ms."""
+        paths = [path for path in self.home.rglob("*") if path.is_file()]
+        while time.time() < max(path.stat().st_ctime for path in paths) + 0.03:
+            time.sleep(0.002)
 
     def command(self, *words: str) -> list[str]:
         """The command line for the real console script."""
