@@ -14,19 +14,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-#: Not C0 or C1, but as able to forge what one reads: line and paragraph separators, bidirectional overrides,
-#: zero-width characters (Unicode TR 36, "Trojan Source").
-_DECEIVING = {*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF, 0x061C}
-
 
 def escape(text: str) -> str:
-    """The text with everything but visible characters and spaces written as \\xNN or \\uNNNN."""
-    if text.isascii() and text.isprintable():
+    """The text with everything but visible characters and spaces written as \\xNN or \\uNNNN.
+
+    Python's isprintable() leaves out controls, separators, lone bytes, and the format characters that reorder or hide
+    what one reads (Unicode TR 36).
+    """
+    if text.isprintable():
         return text
-    return "".join(
-        character if character.isprintable() and ord(character) not in _DECEIVING else ascii(character)[1:-1]
-        for character in text
-    )
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 class Terminal:
