@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +27,7 @@ class AwsConfig(NamedTuple):
     in_credentials: dict[str, Settings]
     sso_sessions: dict[str, Settings]
     services: dict[str, Settings]
+    strays: frozenset[str]  # names of the config file's sections that are nothing to the SDKs
 
     def names(self) -> list[str]:
         """All profile names, those of the config file first."""
@@ -44,7 +46,7 @@ class AwsConfig(NamedTuple):
         if settings is not None:
             return settings
         names = self.names()
-        hint = did_you_mean(name, names)
+        hint = self._misplaced(name) or did_you_mean(name, names)
         if not hint and names:
             hint = "list them: aws configure list-profiles"
         if not hint:
@@ -53,6 +55,19 @@ class AwsConfig(NamedTuple):
         # a 4 KB name is shown by its beginning: the whole would push the hint off the screen
         shown = name if len(name) <= 80 else f"{name[:80]}… ({len(name)} characters)"
         raise NoSuchProfile(f"no profile {shown!r}{said} in {self.config_file}", hint=hint)
+
+    def _misplaced(self, name: str) -> str:
+        """The hint for a header that looks like this profile's and is not."""
+        written = f'"{name}"' if " " in name else name
+        if name in self.strays:
+            return f"{self.config_file} has a section of that name, but the SDKs read [profile {written}] there"
+        if f"profile {name}" in self.in_credentials:
+            return f"{self.credentials_file} has [profile {name}], but the SDKs read [{name}] there"
+        return ""
+
+    def home_of(self, profile: str) -> str:
+        """The file that has this profile's section, for messages."""
+        return self.config_file if profile in self.in_config else self.credentials_file
 
     def where(self, profile: str, key: str) -> str:
         """The file that decides this key of this profile, for messages."""
@@ -67,6 +82,7 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
     config_file = _path(environ, "AWS_CONFIG_FILE", "config", files)
     credentials_file = _path(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials", files)
     kinds: dict[str, dict[str, Settings]] = {"profile": {}, "sso-session": {}, "services": {}}
+    strays: set[str] = set()
     for section, settings in _sections(config_file, files).items():
         if section == "default":
             kinds["profile"]["default"] = settings
@@ -74,6 +90,8 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
         kind, name = _kind_and_name(section)
         if kind in kinds and name is not None:
             kinds[kind][name] = settings
+        else:
+            strays.add(section.removeprefix("profile "))
     return AwsConfig(
         config_file,
         credentials_file,
@@ -81,6 +99,7 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
         _sections(credentials_file, files),
         kinds["sso-session"],
         kinds["services"],
+        frozenset(strays),
     )
 
 
@@ -107,7 +126,7 @@ def _sections(path: str, files: Files) -> dict[str, Settings]:
         content = files.read(path)
         if content is None:
             return {}
-        parser.read_string(content.decode("utf-8"), source=path)
+        parser.read_file(io.StringIO(content.decode("utf-8"), newline=None), source=path)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(
@@ -130,6 +149,11 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
         hint = "the SDKs refuse such a file whole: remove one of the two"
     elif isinstance(error, configparser.MissingSectionHeaderError):
         what, hint = f"line {error.lineno} stands before any [section]", "give it a section, such as [default]"
+        if error.line.startswith("\ufeff"):
+            what, hint = (
+                "line 1 begins with a byte order mark",
+                "the SDKs refuse it: save the file as UTF-8 without BOM",
+            )
     elif isinstance(error, configparser.ParsingError) and error.errors:
         # the line's text is not shown: in a credentials file it may be a secret
         what, hint = f"line {error.errors[0][0]} is neither a [section] nor `key = value`", "mend that line"
@@ -140,7 +164,7 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
 
 def _kind_and_name(section: str) -> tuple[str, str | None]:
     """`profile x` and `profile "x y"` as the SDKs part them."""
-    if "'" not in section and '"' not in section and "\\" not in section:
+    if section.isascii() and "'" not in section and '"' not in section and "\\" not in section:
         parts = section.split()  # what shlex gives, much faster: it counts with thousands of profiles
     else:
         try:

@@ -124,7 +124,7 @@ def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -
         if process is None:
             early.append(number)
         else:
-            process.send_signal(number)
+            _pass_on(process.pid, number)
 
     before = {}
     for number, handler in [(n, lambda *_: None) for n in from_terminal] + [(n, hand_on) for n in to_us]:
@@ -135,11 +135,19 @@ def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -
         # handlers, unlike ignored signals, are not inherited: the child begins with its defaults
         process = _started(path, arguments, environ)
         for number in early:
-            process.send_signal(number)
+            _pass_on(process.pid, number)
         return process.wait() if os.name == "nt" else _waited_for(process)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _pass_on(process: int, number: int) -> None:
+    try:
+        # not Popen.send_signal: it would reap the child, and its end is ours to hear of
+        os.kill(process, number)
+    except ProcessLookupError:
+        return  # it has just ended
 
 
 def _started(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -70,7 +70,7 @@ class Endpoints:
         settings: Settings = (self._config.profile(profile) or {}) if profile is not None else {}
         url = self._configured_url(settings, profile)
         asked = region or default_region
-        legacy = (self._environ.get("AWS_STS_REGIONAL_ENDPOINTS") or settings.get("sts_regional_endpoints")) == "legacy"
+        legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
             scope = url
         elif partition == "aws" and (asked in (None, "aws-global") or (legacy and asked in LEGACY_GLOBAL)):
@@ -78,6 +78,19 @@ class Endpoints:
         else:
             scope = f"{partition} regional"
         return Endpoint(partition, asked, url, scope)
+
+    def _regional_endpoints(self, settings: Settings, profile: str | None) -> str:
+        """How STS is found in a region: `regional`, or `legacy`."""
+        said_by = "AWS_STS_REGIONAL_ENDPOINTS"
+        value = self._environ.get(said_by)
+        if not value:
+            said_by = f"sts_regional_endpoints of profile {profile} ({self._config.where(profile or '', 'region')})"
+            value = settings.get("sts_regional_endpoints") or "regional"
+        if value not in ("regional", "legacy"):
+            raise ConfigError(
+                f"{said_by} is {value}; it can be regional or legacy", hint="remove it: regional is usual"
+            )
+        return value
 
     def _configured_url(self, settings: Settings, profile: str | None) -> str | None:
         """The endpoint that variables or the profile configure for STS, in the SDKs' order."""
@@ -92,7 +105,7 @@ class Endpoints:
         if "services" in settings:
             section = self._config.services.get(settings["services"])
             place = f"profile {profile} ({self._config.where(profile or '', 'services')})"
-            if section is None:
+            if not section:
                 raise ConfigError(
                     f"{place} names [services {settings['services']}], which {self._config.config_file} does not have",
                     hint=did_you_mean(settings["services"], self._config.services)
@@ -122,7 +135,7 @@ def _safe_url(url: str, said_by: str) -> str:
         parts.port  # noqa: B018 (raises ValueError where it is no number)
     except ValueError:
         host, parts = "", urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise ConfigError(f"{said_by} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
     if parts.scheme == "http":
         try:

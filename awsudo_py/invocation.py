@@ -117,7 +117,13 @@ class Invocation:
                 named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
                 if not named:
                     continue
-            store.remove(name)
+            try:
+                store.remove(name)
+            except OSError as error:
+                raise AwsudoError(
+                    f"cannot forget what is kept in {store.directory}: {error.strerror}",
+                    hint="sessions there stay usable until they expire",
+                ) from None
             count += is_session
         return count
 

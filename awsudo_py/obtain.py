@@ -83,7 +83,9 @@ class Obtain:
         keys, source = obtained.credentials, self._chain.source
         self._chain = self._chain._replace(
             source=source._replace(identity=(("access_key_id", keys.access_key_id),), credentials=keys),
-            hops=(SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE),),
+            hops=(
+                SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE, source.setting("mfa_serial") or None),
+            ),
         )
         return self._after(1)
 

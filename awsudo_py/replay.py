@@ -48,7 +48,9 @@ def remember(
     min_ttl: float | None,
 ) -> None:
     """Keep the verdict of a full run. Raises OSError; words are those before the command."""
+    name = record_name(words, surroundings(environ))
     fields = {
+        "name": name,
         "key": key,
         "target": target,
         "role_arn": role_arn,
@@ -56,7 +58,7 @@ def remember(
         "min_ttl": "" if min_ttl is None else str(min_ttl),
     }
     fields.update((f"file {number}", f"{seen}|{path}") for number, (path, seen) in enumerate(files.items()))
-    store.write(record_name(words, surroundings(environ)), fields, until=until)
+    store.write(name, fields, until=until)
 
 
 def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
@@ -71,8 +73,10 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
         # With -p, what follows may be an option, a role or the command: only the parser knows.
         if command[:1] in ("-", "'", '"', "") or ":" in command:
             continue
-        verdict = store.read(record_name(argv[:count], around))
-        if verdict is not None:
+        name = record_name(argv[:count], around)
+        verdict = store.read(name)
+        # one that was put in another's place does not answer for it
+        if verdict is not None and verdict.get("name") == name:
             break
     else:
         return
@@ -81,13 +85,14 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
             seen, _, path = value.partition("|")
             if witness(path) != seen:
                 return
-    key = verdict["key"]
-    least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
+    try:
+        key = verdict["key"]
+        least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
+        shown = {"target": verdict["target"], "role_arn": verdict["role_arn"], "region": verdict["region"]}
+    except (KeyError, ValueError):
+        return
     session = fresh_session(store.read(key + ".session"), key, now, least)
     if session is None:
         return
-    changes = environment.changes_for(
-        session, target=verdict["target"], role_arn=verdict["role_arn"], region=verdict["region"]
-    )
     path = child.find(command, environ)
-    child.become(path, argv[count:], environment.applied(environ, changes))
+    child.become(path, argv[count:], environment.applied(environ, environment.changes_for(session, **shown)))

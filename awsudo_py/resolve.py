@@ -164,7 +164,7 @@ class _Resolver:
             source = self.sources.held_by(name, settings)
             if source is None:
                 raise ConfigError(
-                    f"profile {name} has no credentials and no role_arn ({self.config.where(name, 'region')})",
+                    f"profile {name} has no credentials and no role_arn ({self.config.home_of(name)})",
                     hint=f"see what it has: aws configure list --profile {shlex.quote(name)}",
                 )
             return source, ()
@@ -259,6 +259,8 @@ class _Resolver:
             return self._from_profile(ambient.profile, [])
         if self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
             return self.sources.web_identity(None, settings, "AWS_WEB_IDENTITY_TOKEN_FILE", explicit=False), ()
+        if "web_identity_token_file" in settings:
+            return self.sources.web_identity(ambient.profile, settings, explicit=False), ()
         source = self.sources.held_by(ambient.profile, settings)
         if source is not None:
             return source, ()

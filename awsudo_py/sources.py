@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py import limits, roles
 from awsudo_py.credentials import Credentials
-from awsudo_py.errors import ConfigError, NoCredentials, did_you_mean
+from awsudo_py.errors import ConfigError, InvalidInput, NoCredentials, did_you_mean
 from awsudo_py.limits import Origin
 from awsudo_py.model import Source
 
@@ -75,17 +75,27 @@ class Sources:
                 f"profile {name} has an aws_access_key_id and no aws_secret_access_key ({file})",
                 hint="both must be in the same file",
             )
-        token = settings.get("aws_security_token") or settings.get("aws_session_token")
+        if not settings["aws_access_key_id"] or not settings["aws_secret_access_key"]:
+            raise ConfigError(f"profile {name} has an empty key ({file})", hint="write it, or remove both")
+        token = settings.get("aws_security_token") or settings.get("aws_session_token") or None
         keys = Credentials(settings["aws_access_key_id"], settings["aws_secret_access_key"], token)
         return Source(
             "keys",
             name,
             file,
             identity=(("access_key_id", keys.access_key_id),),
-            settings=(("mfa_serial", (self._config.profile(name) or {}).get("mfa_serial", "")),),
+            settings=self._device(name),
             credentials=keys,
             temporary=token is not None,
         )
+
+    def _device(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The MFA device of a profile's keys, as a source's setting."""
+        serial = (self._config.profile(name) or {}).get("mfa_serial")
+        if not serial:
+            return ()
+        origin = Origin(f"mfa_serial of profile {name} ({self._config.where(name, 'mfa_serial')})", ConfigError)
+        return (("mfa_serial", limits.text("mfa_serial", serial, origin)),)
 
     def web_identity(
         self, name: str | None, settings: Mapping[str, str], where: str = "", explicit: bool = True
@@ -98,9 +108,12 @@ class Sources:
         role = value("role_arn", "AWS_ROLE_ARN")
         session_name = value("role_session_name", "AWS_ROLE_SESSION_NAME")
         place = where or self._config.where(name or "default", "web_identity_token_file")
+        who = f"profile {name}" if name else "the environment"
+        if not path:
+            raise ConfigError(f"web_identity_token_file of {who} is empty ({place})", hint="name a file, or remove it")
         if role is None:
             raise ConfigError(
-                f"a web identity token and no role for it ({place})",
+                f"{who} has a web identity token and no role_arn for it ({place})",
                 hint="set role_arn beside web_identity_token_file, or AWS_ROLE_ARN in the environment",
             )
         found = self._fingerprint(path)
@@ -109,7 +122,10 @@ class Sources:
                 f"no web identity token at {path} ({place})",
                 hint="the platform writes that file (EKS, GitHub, GitLab): is this running there?",
             )
-        arn = roles.role_arn(role)
+        try:
+            arn = roles.role_arn(role)
+        except InvalidInput as error:
+            raise ConfigError(f"role_arn of {who} ({place}): {error.message}", hint=error.hints) from None
         shaping = [("role_arn", arn), ("token_file", path), ("token", found)]
         if session_name:
             limits.text("session_name", session_name, Origin(f"the web identity's session name ({place})", ConfigError))
@@ -127,6 +143,12 @@ class Sources:
                     f"profile {name} names [sso-session {session}], which {self._config.config_file} does not have",
                     hint=did_you_mean(session, self._config.sso_sessions) or "add it: aws configure sso-session",
                 )
+            for key in ("sso_start_url", "sso_region"):
+                if key not in section:  # where a session's token is renewed, only its section is read
+                    raise ConfigError(
+                        f"[sso-session {session}] has no {key} ({self._config.config_file})",
+                        hint="add it there: aws configure sso-session",
+                    )
             for key, value in section.items():
                 if merged.setdefault(key, value) != value:
                     raise ConfigError(
@@ -140,6 +162,7 @@ class Sources:
                 f"profile {name} is set up for SSO and has no {', '.join(missing)} ({where})",
                 hint=f"aws configure sso --profile {shlex.quote(name)}",
             )
+        limits.text("region", merged["sso_region"], Origin(f"sso_region of profile {name} ({where})", ConfigError))
         shaping = tuple((key, merged[key]) for key in wanted)
         extra = (("sso_session", session),) if session is not None else ()
         return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra), temporary=True)
@@ -156,7 +179,7 @@ class Sources:
             name,
             where,
             identity=(("credential_process", command), ("profile", name)),
-            settings=(("command", command),),
+            settings=(("command", command), *self._device(name)),
             temporary=False,
         )
 

@@ -29,17 +29,23 @@ def escape(text: str) -> str:
 class Terminal:
     """The user's end: level -1 is --quiet, 1 is --verbose.
 
-    noticed counts the notices given: a run that had something to say is not replayed silently.
+    A notice is given once. A run that had something to say is not replayed silently.
     """
 
     def __init__(self, level: int = 0) -> None:
         self.level = level
-        self.noticed = 0
+        self._said: set[str] = set()
+
+    @property
+    def noticed(self) -> bool:
+        """Whether a notice was given, shown or not."""
+        return bool(self._said)
 
     def notice(self, text: str) -> None:
         """Something the user should know, though the command runs."""
-        self.noticed += 1
-        if self.level >= 0:
+        repeated = text in self._said
+        self._said.add(text)
+        if self.level >= 0 and not repeated:
             self._write([f"awsudo: {text}"])
 
     def detail(self, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.strict_sts import StrictSts
-from tests.world import World
+from tests.world import Ready, World
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
@@ -53,3 +53,24 @@ def made_world(root: Path, sts: StrictSts) -> World:
 def world(tmp_path: Path, sts: StrictSts) -> World:
     """made_world(), for one test alone."""
     return made_world(tmp_path, sts)
+
+
+class _Ready:
+    def __init__(self, world: World, state: str) -> None:
+        self._world = world
+        self.state = state
+
+    def __call__(self, *words: str, env: dict[str, str | None] | None = None) -> tuple[str, ...]:
+        before = words or ("dev",)
+        if self.state == "warm":
+            self._world.settle()
+            done = self._world.run(*before, "true", env=env)
+            assert (done.code, done.err) == (0, "")
+            assert self._world.kept("replay"), "nothing for a later run to replay"
+        return before
+
+
+@pytest.fixture(params=["cold", "warm"])
+def ready(request: pytest.FixtureRequest, world: World) -> Ready:
+    """Both ways to a child: cold, the full run that asks STS; warm, the hit that replays an earlier verdict."""
+    return _Ready(world, request.param)

@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+
 from tests.servers.metadata import Metadata
 from tests.servers.proxy import FaultyProxy
 from tests.servers.serving import Answer, Call, Serving

@@ -107,9 +107,7 @@ def denial(role: str, action: str = "AssumeRole", caller: str = ALICE, reason: s
     return "AccessDenied", text
 
 
-def signed(
-    sts: StrictSts, key: Key, service: str = "sts", region: str = "us-east-1", **headers: str
-) -> dict[str, str]:
+def signed(sts: StrictSts, key: Key, service: str = "sts", region: str = "us-east-1", **headers: str) -> dict[str, str]:
     """The headers of a GetCallerIdentity request, signed by botocore."""
     request = AWSRequest("POST", sts.url + "/", headers=headers, data=urlencode(IDENTITY).encode())
     request.headers["Host"] = urlsplit(sts.url).netloc
@@ -409,9 +407,7 @@ def test_how_long_a_role_may_be_assumed(
         (True, 7200, 3600),
     ],
 )
-def test_how_long_a_session_token_lasts(
-    sts: StrictSts, root: bool, asked: int | None, lasts: int | None
-) -> None:
+def test_how_long_a_session_token_lasts(sts: StrictSts, root: bool, asked: int | None, lasts: int | None) -> None:
     """GetSessionToken gives 12 hours unless asked, 36 at most, and root one hour."""
     key = sts.add_root() if root else sts.add_user()
     params = {} if asked is None else {"DurationSeconds": asked}
@@ -446,9 +442,7 @@ def test_sessions_have_no_sessions(sts: StrictSts, alice: Key) -> None:
         ({"Tags": [{"Key": "a", "Value": "a"}], "TransitiveTagKeys": ["b"]}, "InvalidParameterValue"),
     ],
 )
-def test_policies_and_tags_must_make_sense(
-    sts: StrictSts, alice: Key, params: dict[str, Any], code: str
-) -> None:
+def test_policies_and_tags_must_make_sense(sts: StrictSts, alice: Key, params: dict[str, Any], code: str) -> None:
     """What no shape can say about policies and tags is checked as well."""
     assert refusal(sts, alice, **params)[0] == code
 
@@ -480,9 +474,7 @@ def test_the_packed_size_is_told(sts: StrictSts, alice: Key) -> None:
         ([f"arn:aws:iam::{HOME}:user/bob"], UNTRUSTED),
     ],
 )
-def test_a_role_trusts_whom_it_names(
-    sts: StrictSts, alice: Key, trusts: list[str] | None, reason: str | None
-) -> None:
+def test_a_role_trusts_whom_it_names(sts: StrictSts, alice: Key, trusts: list[str] | None, reason: str | None) -> None:
     """Accounts and users are trusted by name; the refusal says that the trust policy is why."""
     sts.add_role(DEPLOY, trusts=trusts)
 

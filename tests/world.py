@@ -8,18 +8,31 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 #: The console script of the environment that runs the tests.
 AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
 #: Prints the child's environment; NUL-parted, so that values with newlines stay whole.
-PRINT_ENV = (sys.executable, "-c", "import os, sys; sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))")
+PRINT_ENV = (
+    sys.executable,
+    "-c",
+    "import os, sys; sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))",
+)
 
 
 #: Prints which session the child got.
 KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
 IMPORTS_TOLD = (sys.executable, "-X", "importtime")
+
+
+class Ready(Protocol):
+    """What the fixture `ready` gives."""
+
+    state: str  # "cold" or "warm"
+
+    def __call__(self, *words: str, env: dict[str, str | None] | None = None) -> tuple[str, ...]:
+        """These words (`dev`, if none) to stand before a command; warm: a run with them, in this environment, was."""
 
 
 class Done(NamedTuple):

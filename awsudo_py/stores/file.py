@@ -34,7 +34,10 @@ def cache_directory(environ: Mapping[str, str]) -> str | None:
     """Rule 1: where the cache lives; None if there is no such place (no home)."""
     chosen = environ.get("AWSUDO_CACHE_DIR")
     if chosen:
-        return os.path.abspath(chosen)
+        try:
+            return os.path.abspath(chosen)
+        except FileNotFoundError:  # a relative one, in a directory that is gone
+            return None
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime[:1] == "/" and _is_private(runtime):
         return runtime + "/awsudo"
@@ -44,10 +47,10 @@ def cache_directory(environ: Mapping[str, str]) -> str | None:
     if os.name == "nt":
         local = environ.get("LOCALAPPDATA")
         return os.path.join(local, "awsudo", "Cache") if local else None
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = environ["HOME"] if "HOME" in environ else os.path.expanduser("~")
     if not os.path.isabs(home):
         return None
-    return home + ("/Library/Caches/awsudo" if sys.platform == "darwin" else "/.cache/awsudo")
+    return home.rstrip("/") + ("/Library/Caches/awsudo" if sys.platform == "darwin" else "/.cache/awsudo")
 
 
 def _is_private(directory: str) -> bool:
@@ -113,9 +116,12 @@ class FileStore:
     def prepare(self) -> None:
         """Rule 1: make the directory. PermissionError if what stands there is not ours alone."""
         try:
-            os.makedirs(os.path.dirname(self.directory), exist_ok=True)
-            os.mkdir(self.directory, 0o700)
-            os.chmod(self.directory, 0o700)
+            before = os.umask(0o077)  # the directories above it are made here too
+            try:
+                os.makedirs(os.path.dirname(self.directory), exist_ok=True)
+                os.mkdir(self.directory, 0o700)
+            finally:
+                os.umask(before)  # the child's
         except FileExistsError:
             if not _is_private(self.directory):
                 raise PermissionError(f"{self.directory} is open to others, or not a directory of yours") from None
@@ -124,26 +130,34 @@ class FileStore:
         """The lock of that name, not yet held. Raises OSError where it cannot be made."""
         self.prepare()
         flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
-        return Lock(os.open(f"{self.directory}/{name}.lock", flags, 0o600))
+        descriptor = os.open(f"{self.directory}/{name}.lock", flags, 0o600)
+        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
+            os.fchmod(descriptor, 0o600)  # a umask took the bits that the next run needs
+        return Lock(descriptor)
 
     def names(self) -> Iterator[str]:
         """The names under which something is kept."""
         try:
-            yield from (name for name in os.listdir(self.directory) if not name.endswith((".lock", ".tmp")))
+            yield from (name for name in os.listdir(self.directory) if _is_record(name) and not name.endswith(".tmp"))
         except OSError:
             return
 
     def remove(self, name: str) -> None:
-        """Forget what is kept under this name, if anything is."""
-        _discard(f"{self.directory}/{name}")
+        """Forget what is kept under this name, if anything is. Raises OSError if it stays."""
+        try:
+            os.unlink(f"{self.directory}/{name}")
+        except FileNotFoundError:
+            return
 
     def sweep(self, now: float) -> None:
         """Rule 8: remove what is of no use any more, and what a run that died left half written."""
         try:
             with os.scandir(self.directory) as found:
                 for file in found:
+                    if not _is_record(file.name):
+                        continue
                     age = now - file.stat(follow_symlinks=False).st_mtime
-                    if not file.name.endswith(".lock") and age > (ORPHANED if file.name.endswith(".tmp") else 0):
+                    if age > (ORPHANED if file.name.endswith(".tmp") else 0):
                         _discard(file.path)
         except OSError:
             return  # another run sweeps too, or the directory is gone: nothing to keep clean
@@ -177,6 +191,14 @@ class Lock:
     def release(self) -> None:
         """Give the lock back, held or not."""
         os.close(self._descriptor)
+
+
+def _is_record(name: str) -> bool:
+    """Whether a file is one of ours by its name, temporary ones included: the directory may hold other things."""
+    key, kind = name[:40], name[40:].split(".")
+    return (
+        not key.strip("0123456789abcdef") and kind[:1] == [""] and kind[1:2] in (["session"], ["replay"], ["rejected"])
+    )
 
 
 def _discard(path: str) -> None:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ from botocore.exceptions import (
     HTTPClientError,
     LoginError,
     MissingDependencyException,
+    NoRegionError,
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
@@ -35,7 +37,7 @@ from botocore.parsers import ResponseParserError
 
 from awsudo_py.aws_config import nested
 from awsudo_py.credentials import Credentials
-from awsudo_py.errors import NoCredentials, Unreachable
+from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
 from awsudo_py.refusals import refusal, renew, subject
 
 if TYPE_CHECKING:
@@ -143,8 +145,21 @@ class Aws:
             raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
         except ResponseParserError:
             raise self._garbage(what) from None
-        except (HTTPClientError, ConnectionError, BotoCoreError) as error:
+        except NoRegionError:
+            raise ConfigError(
+                f"cannot get {subject(what)}: no region is set, and {self._address()} needs one",
+                hint="name it: --region eu-west-1, AWS_REGION, or region in the profile",
+            ) from None
+        except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
             raise self._unreachable(what, _network_trouble(error)) from None
+        except (BotoCoreError, ValueError, AttributeError, TypeError, KeyError, OSError) as error:
+            # not the network: botocore stumbles so over a setting that it takes as it is
+            raise ConfigError(
+                f"cannot get {subject(what)}: botocore cannot work with the settings of profile "
+                f"{self.chain.config_profile or source.profile or 'default'} ({type(error).__name__})",
+                hint="look at its ca_bundle, *_endpoint*, api_versions, retry and time-out settings: "
+                f"aws configure list --profile {self.chain.config_profile or source.profile or 'default'}",
+            ) from None
 
     def _garbage(self, what: Hop | Source) -> Unreachable:
         return Unreachable(
@@ -152,7 +167,13 @@ class Aws:
             hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Hop | Source, why: str) -> Unreachable:
+    def _unreachable(self, what: Hop | Source, why: str) -> AwsudoError:
+        bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
+        if isinstance(bundle, str) and not os.path.exists(bundle):
+            return ConfigError(
+                f"cannot get {subject(what)}: there is no CA bundle {bundle}",
+                hint="named by AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle in the profile",
+            )
         return Unreachable(
             f"cannot get {subject(what)}: {why} ({self._address()})",
             hint="check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region, then try again",
@@ -214,7 +235,10 @@ class _DeadlinePassed(BaseException):
 
 
 class _Deadline:
-    """Cuts off what takes longer than this many seconds, where the system has a timer for it."""
+    """Cuts off what takes longer than this many seconds, where the system has a timer for it.
+
+    A timer that the caller has set (it survives exec) goes on: it is put back, or, where it rings first, left alone.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -226,16 +250,25 @@ class _Deadline:
             def passed(_number: int, _frame: object) -> None:
                 raise _DeadlinePassed
 
-            self._before = signal.signal(signal.SIGALRM, passed)
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            self._begun = time.monotonic()
+            self._callers, interval = signal.getitimer(signal.ITIMER_REAL)
+            self._interval = interval
+            self._ours = not 0 < self._callers <= self._seconds
+            if self._ours:
+                self._before = signal.signal(signal.SIGALRM, passed)
+                signal.setitimer(signal.ITIMER_REAL, self._seconds)
 
     def __exit__(self, *_: object) -> None:
         if hasattr(os, "fork"):
             import signal
 
-            # a timer survives exec: it would kill the child
+            if not self._ours:
+                return
+            # A timer survives exec: ours would kill the child, and one that the caller set is the child's.
+            left = max(self._callers - (time.monotonic() - self._begun), 0.001) if self._callers else 0
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before)
+            signal.setitimer(signal.ITIMER_REAL, left, self._interval)
 
 
 def _network_trouble(error: Exception) -> str:

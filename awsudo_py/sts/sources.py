@@ -8,6 +8,7 @@ import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from botocore.credentials import CredentialResolver, ProfileProviderBuilder
 from botocore.exceptions import MissingDependencyException
 from botocore.tokens import SSOTokenProvider
 from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
-    session = aws.session(source.profile)
+    session = aws.session(aws.chain.config_profile)
 
     def ask() -> Any:
         token = _sso_token(aws, source, session)
@@ -123,7 +124,11 @@ def _from_provider(aws: Aws, source: Source, name: str) -> Credentials:
     """Credentials of one of botocore's own providers."""
 
     def ask() -> Credentials | None:
-        provider = aws.session(source.profile).get_component("credential_provider").get_provider(name)
+        session = aws.session(aws.chain.config_profile)
+        resolver = session.get_component("credential_provider")
+        if source.kind == "login":  # the profile that has it need not be the one that was named
+            resolver = CredentialResolver(ProfileProviderBuilder(session).providers(source.profile))
+        provider = resolver.get_provider(name)
         found = provider.load()
         if found is None:
             return None
