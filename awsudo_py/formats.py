@@ -61,9 +61,14 @@ def _powershell(changes: Changes) -> str:
     return "".join(line(name, value) for name, value in changes.items())
 
 
+#: Microsoft Learn, "Command prompt line string limitation".
+_LONGEST_CMD_LINE = 8191
+
+
 def _cmd(changes: Changes) -> str:
     for name, value in changes.items():
-        if value is not None and any(character in '"%!^\r\n' for character in value):
+        too_long = value is not None and len(f'set "{name}={value}"') > _LONGEST_CMD_LINE
+        if value is not None and (too_long or any(character in '"%!^\r\n' for character in value)):
             raise AwsudoError(f"cmd cannot carry the value of {name} safely", hint="use --format powershell or dotenv")
     return "".join(f'set "{name}={value or ""}"\n' for name, value in changes.items())
 
@@ -121,5 +126,5 @@ FORMATS = {
 
 def format_of_shell(program: str) -> str:
     """The format that this shell reads; sh where the program is none that is known."""
-    name = program.replace("\\", "/").rsplit("/", 1)[-1].removeprefix("-").removesuffix(".exe").lower()
+    name = program.replace("\\", "/").rsplit("/", 1)[-1].lower().removeprefix("-").removesuffix(".exe")
     return next((each.name for each in FORMATS.values() if name in each.shells), "sh")

@@ -3,6 +3,7 @@
 The numbers are those of the cache's rules, which the tests carry too.
 
 2. The key of a session is a digest of all that shapes it, the session it was made from included.
+5. One more lock per MFA serial, so that two roles do not spend one code.
 7. Every hop is kept by itself, so that sibling roles share the hops before them.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from awsudo_py.limits import DEFAULT_ROLE
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import SharedSession
+from awsudo_py.stores.shared import SharedSession, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +119,16 @@ class Obtain:
             if hops == len(self._chain.hops):
                 for notice in self._chain.chaining_notices:
                     self._run.terminal.notice(notice)
-            return self._timed(title, lambda: self._sts().session(hop, before))
+            if hop.mfa_serial is None or self._store is None:
+                return self._timed(title, lambda: self._sts().session(hop, before))
+            # one code serves one call: two runs must not ask for, and spend, the same
+            return in_turn(
+                self._store,
+                self._run,
+                digest(f"mfa {hop.mfa_serial}"),
+                f"asking for a code of {hop.mfa_serial}",
+                lambda: self._timed(title, lambda: self._sts().session(hop, before)),
+            )
 
         return self._kept(hops, title, ask)
 

@@ -347,7 +347,7 @@ def test_a_whole_run_asks_what_a_program_with_botocore_asks(
     def calls() -> list[tuple[object, ...]]:
         """The calls so far, with each session named by the call that gave it."""
         known = {issued.access_key_id: f"session {number}" for number, issued in enumerate(sts.issued)}
-        said = [
+        said: list[tuple[object, ...]] = [
             (
                 call.action,
                 call.host,

@@ -99,32 +99,14 @@ class SharedSession:
             return None
         held = False
         try:
-            held = lock.try_acquire() or self._wait(lock)
+            doing = f"getting the session of {self._title}"
+            held = _acquired(lock, self._run, doing, lambda: self._look() is not None)
         except OSError as error:
             self._warn(error)
         finally:
             if not held:
                 lock.release()
         return lock if held else None
-
-    def _wait(self, lock: Lock) -> bool:
-        """Wait until the lock is ours (True) or the session is there (False), whichever comes first."""
-        waited, said, pause = 0.0, False, 0.01
-        while waited < GIVE_UP_AFTER:
-            self._run.sleep(pause)
-            waited += pause
-            pause = min(pause * 1.3, 0.1)
-            if self._look() is not None:
-                return False
-            if lock.try_acquire():
-                return True
-            if waited >= SAY_AFTER and not said:
-                said = True
-                self._run.terminal.notice(f"waiting for another awsudo that is getting the session of {self._title}")
-        raise AwsudoError(
-            f"another awsudo has been getting the session of {self._title} for {waited:.0f} s",
-            hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
-        )
 
     def _keep(self, credentials: Credentials) -> Credentials:
         """Rule 6: keep the session if it can be; give it back in any case."""
@@ -162,3 +144,39 @@ class SharedSession:
     def _warn(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or str(error)
         self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
+
+
+def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[[], Credentials]) -> Credentials:
+    """What the action gives, done while no other run does what has that name; doing says it to who waits.
+
+    Where the store cannot lock, it is done all the same. Raises what the action raises.
+    """
+    try:
+        lock = store.lock(name)
+    except OSError:
+        return action()
+    try:
+        _acquired(lock, run, doing, lambda: False)
+        return action()
+    finally:
+        lock.release()
+
+
+def _acquired(lock: Lock, run: Run, doing: str, unneeded: Callable[[], bool]) -> bool:
+    """Wait until the lock is ours (True) or is not needed any more (False), whichever comes first."""
+    waited, said, pause = 0.0, False, 0.01
+    while not lock.try_acquire():
+        if waited >= GIVE_UP_AFTER:
+            raise AwsudoError(
+                f"another awsudo has been {doing} for {waited:.0f} s",
+                hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
+            )
+        if waited >= SAY_AFTER and not said:
+            said = True
+            run.terminal.notice(f"waiting for another awsudo that is {doing}")
+        run.sleep(pause)
+        waited += pause
+        pause = min(pause * 1.3, 0.1)
+        if unneeded():
+            return False
+    return True
