@@ -178,7 +178,7 @@ def export(
     \b
       eval "$(awsudo export prod)"                            sh, bash, zsh
       awsudo export prod | source                             fish
-      x=$(awsudo export prod) && eval "$x"                    in scripts under set -e
+      x=$(awsudo export prod) || exit; eval "$x"              in scripts
       awsudo export prod --format dotenv > .env               docker run --env-file
       credential_process = awsudo export prod --format process     in ~/.aws/config
     """
