@@ -1,37 +1,20 @@
-"""Puts options and AWSUDO_* variables in order: one table says what can be asked for, under which names."""
+"""Puts options and AWSUDO_* variables in order, and makes a request of them."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from awsudo_py import limits
 from awsudo_py.errors import InvalidInput, UsageError
 from awsudo_py.limits import Origin
 from awsudo_py.model import Request
+from awsudo_py.options import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.deciding import Files
-
-
-class Input(NamedTuple):
-    """Something that can be asked for: how it is written, and how it is read."""
-
-    field: str  # of Request
-    flags: tuple[str, ...]
-    metavar: str  # empty: a switch
-    said: str  # in --help
-    read: Callable[[Any, Origin, Files], Any]
-    many: bool = False  # may be given more than once; in a variable, parted by commas
-
-    @property
-    def variable(self) -> str:
-        """The AWSUDO_* variable that says the same."""
-        return {"policy_arns": "AWSUDO_POLICY_ARNS", "tags": "AWSUDO_TAGS"}.get(
-            self.field, f"AWSUDO_{self.field.upper()}"
-        )
 
 
 def _text(kind: str) -> Callable[[Any, Origin, Files], str]:
@@ -66,82 +49,23 @@ def _switch(value: Any, origin: Origin, _files: Files) -> bool:
     return known[value.lower()]
 
 
-#: Every input of AssumeRole, and what else shapes a run. click's options, the variables and --help are made from it.
-INPUTS = (
-    Input(
-        "duration", ("-d", "--duration"), "TIME", "How long the session lasts: 900, 15m, 1h (15m to 12h).", _duration
-    ),
-    Input(
-        "session_name",
-        ("-n", "--session-name"),
-        "NAME",
-        "Name of the session in CloudTrail [USER@HOST].",
-        _text("session_name"),
-    ),
-    Input(
-        "external_id",
-        ("-e", "--external-id"),
-        "ID",
-        "External id that the role's trust policy asks for.",
-        _text("external_id"),
-    ),
-    Input(
-        "mfa_serial",
-        ("-m", "--mfa-serial", "--mfa-token-arn"),
-        "SERIAL",
-        "MFA device: its ARN or serial number.",
-        _text("mfa_serial"),
-    ),
-    Input(
-        "mfa_code",
-        ("-t", "--mfa-code", "--mfa-token"),
-        "CODE",
-        "Code of the MFA device; without it, the terminal is asked.",
-        lambda value, origin, _files: limits.mfa_code(value, origin),
-    ),
-    Input("policy", ("--policy",), "JSON|FILE", "Session policy that narrows what the role may do.", _policy),
-    Input(
-        "policy_arns",
-        ("--policy-arn",),
-        "ARN",
-        "Managed policy as session policy; up to ten times.",
-        lambda value, origin, _files: limits.policy_arns(value, origin),
-        many=True,
-    ),
-    Input(
-        "tags",
-        ("--tag",),
-        "KEY=VALUE",
-        "Session tag; up to fifty times.",
-        lambda value, origin, _files: limits.tags(value, origin),
-        many=True,
-    ),
-    Input(
-        "transitive_tags",
-        ("--transitive-tag",),
-        "KEY",
-        "Tag that holds through role chaining too; repeatable.",
-        lambda value, _origin, _files: tuple(value),
-        many=True,
-    ),
-    Input(
-        "source_identity",
-        ("--source-identity",),
-        "NAME",
-        "Who is behind the session, for CloudTrail.",
-        _text("source_identity"),
-    ),
-    Input("region", ("--region",), "REGION", "Region for STS and for the command.", _text("region")),
-    Input(
-        "min_ttl",
-        ("--min-ttl",),
-        "TIME",
-        "Least time the credentials must still be valid [5m, or a third].",
-        lambda value, origin, _files: limits.span(value, origin),
-    ),
-    Input("refresh", ("--refresh",), "", "Renew the session even if it is fresh.", _switch),
-    Input("no_cache", ("--no-cache",), "", "Neither read nor keep sessions.", _switch),
-)
+#: How the value of each input is read; a switch has True, or a variable's text.
+_READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
+    "duration": _duration,
+    "session_name": _text("session_name"),
+    "external_id": _text("external_id"),
+    "mfa_serial": _text("mfa_serial"),
+    "mfa_code": lambda value, origin, _files: limits.mfa_code(value, origin),
+    "policy": _policy,
+    "policy_arns": lambda value, origin, _files: limits.policy_arns(value, origin),
+    "tags": lambda value, origin, _files: limits.tags(value, origin),
+    "transitive_tags": lambda value, _origin, _files: tuple(value),
+    "source_identity": _text("source_identity"),
+    "region": _text("region"),
+    "min_ttl": lambda value, origin, _files: limits.span(value, origin),
+    "refresh": _switch,
+    "no_cache": _switch,
+}
 
 
 def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
@@ -150,14 +74,14 @@ def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: F
     for wanted in INPUTS:
         value = options.get(wanted.field)
         if value:
-            origin = Origin(wanted.flags[-1] if len(wanted.flags) == 1 else wanted.flags[1], UsageError)
+            origin = Origin(wanted.name, UsageError)
         elif environ.get(wanted.variable):
             value, origin = environ[wanted.variable], Origin(wanted.variable, InvalidInput)
             if wanted.many:
                 value = [word.strip() for word in value.split(",") if word.strip()]
         else:
             continue
-        found[wanted.field] = wanted.read(value, origin, files)
+        found[wanted.field] = _READ[wanted.field](value, origin, files)
     return found
 
 

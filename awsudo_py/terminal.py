@@ -83,8 +83,8 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
-def ask(question: str, *, otherwise: str) -> str:
-    """Ask on the controlling terminal and return the line typed, without its end.
+def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
+    """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
 
     Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
     """
@@ -92,18 +92,53 @@ def ask(question: str, *, otherwise: str) -> str:
 
     reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
     try:
-        with open(reads, encoding="utf-8", errors="replace") as typed, open(writes, "w", encoding="utf-8") as shown:
+        with (
+            open(reads, encoding="utf-8", errors="replace") as typed,
+            open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
+        ):
             _say(shown, escape(question))
             try:
-                line = typed.readline()
+                line = _unseen(typed) if hidden else typed.readline()
             except KeyboardInterrupt:
                 _say(shown, "\n")
                 raise Interrupted("interrupted") from None
+            if hidden:
+                _say(shown, "\n")  # the one that was typed was not shown
     except OSError:
         raise AwsudoError(f"there is no terminal to ask for this: {question.strip(' :')}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
+
+
+def _unseen(typed: TextIO) -> str:
+    """A line, with the terminal's echo off while it is typed; on again however this ends, a signal included."""
+    if os.name == "nt":
+        import getpass
+
+        return getpass.getpass("") + "\n"
+    import signal
+    import termios
+
+    descriptor = typed.fileno()
+    before = termios.tcgetattr(descriptor)
+    silent = termios.tcgetattr(descriptor)
+    silent[3] &= ~termios.ECHO
+
+    def end(number: int, _frame: object) -> None:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    deadly = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        # flushed: what was typed before the question is no answer to it
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
+        return typed.readline()
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        for number, handler in deadly.items():
+            signal.signal(number, handler)
 
 
 def _say(file: TextIO, text: str) -> None:

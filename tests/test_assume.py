@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.request import INPUTS
+from awsudo_py.options import INPUTS
 from tests.conftest import needs
 from tests.servers.metadata import Metadata
 from tests.servers.sso import Sso

@@ -145,22 +145,26 @@ def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -
 
 def test_the_help_is_complete_and_has_examples(world: World) -> None:
     """Every option, subcommand and exit code is in it, and it says where help for a subcommand is."""
-    from awsudo_py.cli import main
+    from awsudo_py.commands import SUBCOMMANDS
+    from awsudo_py.options import REQUEST
 
     done = world.run("--help")
 
     assert (done.code, done.err) == (0, "")
     for name in (
-        *(flag for option in main.params for flag in option.opts),
-        *main.subcommands,
+        *(flag for option in REQUEST for flag in option.flags),
+        *SUBCOMMANDS,
         "Examples:",
         "125",
         "-h",
     ):
         assert name in done.out
-    for name in main.subcommands:
+    for name, subcommand in SUBCOMMANDS.items():
         inner = world.run(name, "--help")
         assert inner.code == 0 and f"awsudo {name}" in inner.out
+        said = " ".join(inner.out.split())
+        assert subcommand.said in said
+        assert [flag for option in subcommand.options for flag in option.flags if flag not in said] == []
 
 
 def test_version_is_one_line(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from awsudo_py import commands
 from awsudo_py.errors import AwsudoError
 from awsudo_py.formats import FORMATS, format_of_shell
 from tests.conftest import needs
@@ -291,3 +292,8 @@ def test_every_shell_of_the_registry_gets_its_format(spelling: str) -> None:
 def test_any_other_program_gets_sh(program: str) -> None:
     """What POSIX shells read is what most programs can make something of."""
     assert format_of_shell(program) == "sh"
+
+
+def test_the_command_line_knows_every_format() -> None:
+    """The names that --format takes and completion offers are those of the registry."""
+    assert tuple(FORMATS) == commands.FORMATS

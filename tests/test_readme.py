@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py.cli import main
-from awsudo_py.request import INPUTS
+from awsudo_py.commands import SUBCOMMANDS
+from awsudo_py.options import INPUTS
 from tests.conftest import needs
 from tests.readme import README, Block, blocks
 from tests.servers.strict_sts import StrictSts
@@ -90,7 +90,7 @@ def test_every_subcommand_is_in_the_readme() -> None:
     """What the program can do, the README tells."""
     text = README.read_text(encoding="utf-8")
 
-    assert [name for name in main.subcommands if f"awsudo {name}" not in text] == []
+    assert [name for name in SUBCOMMANDS if f"awsudo {name}" not in text] == []
 
 
 def test_what_ci_tests_is_what_the_readme_says() -> None:

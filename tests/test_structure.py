@@ -33,7 +33,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
     "resolve": ({"endpoints", "errors", "limits", "model", "roles", "sources"}, set()),
-    "request": ({"errors", "limits", "model", "roles"}, set()),
+    "options": (set(), set()),
+    "request": ({"errors", "limits", "model", "options", "roles"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
     "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
@@ -49,11 +50,14 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
         | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
         set(),
     ),
-    "cli": (
-        {"child", "credentials", "demo", "environment", "errors", "formats", "invocation", "request", "shells"}
-        | {"terminal"},
-        {"click"},
-    ),
+    # the command line: the registry is plain data, a subcommand's module is loaded when it is called
+    "commands": ({"options"}, set()),
+    "grammar": ({"commands", "errors", "invocation", "request"}, {"click"}),
+    "cli": ({"commands", "commands.run", "errors", "grammar", "options"}, {"click"}),
+    "commands.run": ({"child", "credentials", "environment", "errors", "grammar", "request", "shells"}, {"click"}),
+    "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
+    "commands.clear": ({"grammar"}, {"click"}),
+    "commands.demo": ({"demo", "grammar"}, set()),
     "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
     "__init__": (set(), set()),
     "stores": (set(), set()),

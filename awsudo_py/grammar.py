@@ -1,0 +1,98 @@
+"""What the commands' grammars are made of: click's classes and options, and what a command does first and last."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsudo_py.commands import SUBCOMMANDS
+from awsudo_py.errors import AwsudoError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from awsudo_py.invocation import Invocation
+    from awsudo_py.model import Request
+    from awsudo_py.options import Option
+
+
+class Words(click.Command):
+    """A command whose parsing ends at the first word that is no option: the rest belongs to somebody else.
+
+    ctx.args holds the rest, byte for byte; ctx.meta["dashed"] says whether a `--` stands right before it.
+    """
+
+    allow_interspersed_args = False
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        read = given[: len(given) - len(rest)]
+        ctx.meta["dashed"] = read[-1:] == ["--"]
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] TARGET [--] COMMAND [ARG]..."]
+
+
+def taking(options: Sequence[Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a function these options."""
+
+    def give(function: Callable[..., None]) -> Callable[..., None]:
+        for each in reversed(options):
+            how: dict[str, Any] = {"is_flag": True}
+            if each.metavar:
+                how = {"metavar": each.metavar, "multiple": each.many}
+            if each.only:
+                how["type"] = click.Choice(list(each.values))
+            function = click.option(each.field, *each.flags, help=each.said, **how)(function)
+        return function
+
+    return give
+
+
+help_option = click.help_option("-h", "--help", help="Show this and exit.")
+
+
+def subcommand(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., None]], click.Command]:
+    """Make this function the subcommand of that name, with the options that its line in the registry has."""
+
+    def make(function: Callable[..., None]) -> click.Command:
+        return click.command(name, cls=cls)(help_option(taking(SUBCOMMANDS[name].options)(function)))
+
+    return make
+
+
+def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, dict[str, Any]]:
+    """The invocation, and a command's options with those given before the subcommand."""
+    from awsudo_py.invocation import Invocation  # here, so that --help does without it
+
+    outer = ctx.parent.params if ctx.parent is not None else {}
+    merged = {name: value if value else outer.get(name) for name, value in options.items()}
+    level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0
+    ctx.obj["terminal"].level = level
+    return Invocation(os.environ, ctx.obj["terminal"]), merged
+
+
+def targeted(ctx: click.Context, invocation: Invocation, target: str | None, options: Mapping[str, Any]) -> Request:
+    """The request of a subcommand that takes a target and no command. Raises UsageError."""
+    from awsudo_py.request import exec_request
+
+    words = [] if target is None else [target]
+    request = exec_request(words, options["profile"], invocation.inputs(options))
+    if request.command:
+        name = ctx.info_name
+        raise UsageError(f"{name} takes no command: {target}", hint=f"awsudo {name} TARGET; awsudo TARGET COMMAND")
+    return request
+
+
+def printed(text: str) -> None:
+    """Write to stdout, as bytes: what a secret is made of survives every locale."""
+    if sys.stdout is None:
+        raise AwsudoError("cannot write to stdout: it is closed")
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
