@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 
@@ -83,8 +85,10 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
-def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
+def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
     """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
+
+    said: a line above the question, about the answer before.
 
     Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
     """
@@ -96,6 +100,7 @@ def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
             open(reads, encoding="utf-8", errors="replace") as typed,
             open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
         ):
+            _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, escape(question))
             try:
                 line = _unseen(typed) if hidden else typed.readline()
@@ -109,6 +114,29 @@ def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
+
+
+@contextmanager
+def tty_settings() -> Iterator[TextIO | None]:
+    """The controlling terminal, None without one, for a program that may ask there; it gets its settings back after."""
+    try:
+        terminal = open("CONIN$" if os.name == "nt" else "/dev/tty", encoding="utf-8")  # noqa: SIM115 (with, below)
+    except OSError:
+        yield None
+        return
+    with terminal:
+        if os.name == "nt":
+            yield terminal
+            return
+        import termios
+
+        before = termios.tcgetattr(terminal)
+        try:
+            yield terminal
+        finally:
+            # a program that was killed while it asked has left the echo off
+            if termios.tcgetattr(terminal) != before:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def _unseen(typed: TextIO) -> str:

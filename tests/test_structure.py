@@ -32,7 +32,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "model", "roles", "sources"}, set()),
+    "mfa": ({"errors", "limits", "model"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "roles", "sources"}, set()),
     "options": (set(), set()),
     "request": ({"errors", "limits", "model", "options", "roles"}, set()),
     # from a chain to credentials
@@ -43,11 +44,12 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
     # the edge
     "terminal": ({"errors"}, set()),
+    "codes": ({"errors", "limits", "model", "terminal"}, set()),
     "shells": (set(), set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
-        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
+        {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "model", "obtain", "replay"}
+        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
