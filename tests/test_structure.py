@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "audit": (set(), set()),
     "history": ({"stores.file"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
@@ -72,6 +73,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
+    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
     "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
     "__init__": (set(), set()),
