@@ -10,7 +10,7 @@ from awsudo_py import limits
 from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, Interrupted, Unreachable
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleHop
-from awsudo_py.terminal import ask, tty_settings
+from awsudo_py.terminal import ask, lent_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +111,7 @@ def printed_code(program: Program, environ: Mapping[str, str]) -> str:
         raise ConfigError(f"{program.where} is empty", hint="name a program that prints the code, or remove it")
     without = {name: value for name, value in environ.items() if name != "AWSUDO_MFA_CODE"}
     try:
-        with tty_settings() as stdin:
+        with lent_terminal() as stdin:
             done = subprocess.run(
                 words, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, env=without, check=False
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,17 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+@contextmanager
+def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
+    """The terminal, to read from and to write to, wherever stdin and stdout go. Raises OSError where there is none."""
+    reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
+    with (
+        open(reads, encoding="utf-8", errors="replace") as typed,
+        open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
+    ):
+        yield typed, shown
+
+
 def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
     """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
 
@@ -94,12 +105,8 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
     """
     from awsudo_py.errors import AwsudoError, Interrupted
 
-    reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
     try:
-        with (
-            open(reads, encoding="utf-8", errors="replace") as typed,
-            open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
-        ):
+        with controlling_terminal() as (typed, shown):
             _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, escape(question))
             try:
@@ -117,26 +124,27 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
 
 
 @contextmanager
-def tty_settings() -> Iterator[TextIO | None]:
-    """The controlling terminal, None without one, for a program that may ask there; it gets its settings back after."""
-    try:
-        terminal = open("CONIN$" if os.name == "nt" else "/dev/tty", encoding="utf-8")  # noqa: SIM115 (with, below)
-    except OSError:
-        yield None
-        return
-    with terminal:
+def lent_terminal() -> Iterator[TextIO | None]:
+    """The terminal for a program that may ask there, None if there is none; it gets its settings back afterwards."""
+    with ExitStack() as stack:
+        try:
+            typed, _ = stack.enter_context(controlling_terminal())
+        except OSError:
+            yield None
+            return
         if os.name == "nt":
-            yield terminal
+            yield typed
             return
         import termios
 
-        before = termios.tcgetattr(terminal)
+        before = termios.tcgetattr(typed)
         try:
-            yield terminal
+            yield typed
         finally:
-            # a program that was killed while it asked has left the echo off
-            if termios.tcgetattr(terminal) != before:
-                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+            with suppress(termios.error):  # it is gone
+                # a program that was killed while it asked has left the echo off
+                if termios.tcgetattr(typed) != before:
+                    termios.tcsetattr(typed, termios.TCSADRAIN, before)
 
 
 def _unseen(typed: TextIO) -> str:
