@@ -24,6 +24,7 @@ _OTHERWISE = (
     "give the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
     "or on stdin: --mfa-code -",
     "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
+    "or run it once where somebody can type the code: the session is kept",
 )
 _WAIT = "a code works once, and for half a minute: wait for the next one"
 

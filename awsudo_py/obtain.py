@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from awsudo_py.limits import DEFAULT_ROLE
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import GIVE_UP_AFTER, SharedSession, in_turn
+from awsudo_py.stores.shared import SharedSession, Wait, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 ASKED_EVERY_TIME = frozenset({"instance", "container"})
 #: Sources that give a session which costs a call: it is kept like that of a hop.
 KEPT = frozenset({"sso", "web-identity"})
-#: Seconds to wait for a run at whose prompt somebody may be looking for a telephone.
-PROMPTED = 300.0
 
 
 class Sts(Protocol):
@@ -147,7 +145,6 @@ class Obtain:
                 _device_lock(asked.mfa_serial),
                 _asking(asked.mfa_serial),
                 lambda: self._session(asked, before, title),
-                patience=PROMPTED,
             )
 
         try:
@@ -162,8 +159,11 @@ class Obtain:
         is_last = hops == len(chain.hops)
         hop = chain.hops[hops - 1] if hops else None
         device = hop.mfa_serial if isinstance(hop, SessionTokenHop) else None
-        devices = [before.mfa_serial for before in chain.hops[:hops] if before.mfa_serial]
-        doing = f"getting the session of {title}"
+        wait = Wait(f"getting the session of {title}")
+        if device:
+            wait = _asking(device)
+        elif any(before.mfa_serial for before in chain.hops[:hops]):
+            wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
         shared = SharedSession(
             self._store,
             self._run,
@@ -174,8 +174,7 @@ class Obtain:
             also=[self.inputs(hops, scope) for scope in self._scopes(is_last)] if device else (),
             # a device's sessions come one after the other, whatever else they differ in: a code works once
             lock=_device_lock(device) if device else "",
-            doing=_asking(device) if device else f"{doing}{', or asking for the MFA code it takes' if devices else ''}",
-            patience=PROMPTED if devices else GIVE_UP_AFTER,
+            wait=wait,
         )
         return Obtained(shared.get(ask), shared.key)
 
@@ -216,8 +215,8 @@ def is_session_of(inputs: str, source: str) -> bool:
     return _lines([("hop", SessionTokenHop.__name__)]) in lines and _lines([("from", digest(source))]) in lines
 
 
-def _asking(serial: str) -> str:
-    return f"asking for an MFA code of {serial}"
+def _asking(serial: str) -> Wait:
+    return Wait(f"asking for an MFA code of {serial}", asks=True)
 
 
 def _device_lock(serial: str) -> str:

@@ -105,8 +105,12 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
     """
     from awsudo_py.errors import AwsudoError, Interrupted
 
+    asked = question.strip(" :")
     try:
         with controlling_terminal() as (typed, shown):
+            if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
+                # reading would stop us, and all who wait for us; a question that nobody can answer misleads
+                raise AwsudoError(f"this runs in the background, and cannot ask there: {asked}", hint=otherwise)
             _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, escape(question))
             try:
@@ -117,7 +121,7 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
             if hidden:
                 _say(shown, "\n")  # the one that was typed was not shown
     except OSError:
-        raise AwsudoError(f"there is no terminal to ask for this: {question.strip(' :')}", hint=otherwise) from None
+        raise AwsudoError(f"there is no terminal to ask for this: {asked}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -14,10 +15,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.obtain import PROMPTED
+from awsudo_py.errors import AwsudoError
 from awsudo_py.stores.file import FileStore
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import GIVE_UP_AFTER, Run, in_turn
+from awsudo_py.stores.shared import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTER, Run, Wait, in_turn
 from awsudo_py.terminal import Terminal
 from tests.conftest import needs
 from tests.servers.strict_sts import MfaDevice, StrictSts
@@ -659,19 +660,39 @@ def test_a_wrong_code_is_not_the_answer_of_those_who_wait(world: World, sts: Str
     assert not world.kept("rejected")
 
 
-def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Five minutes for a person, where a call has less than one."""
+@pytest.mark.parametrize("here", [True, False], ids=["the same terminal", "another terminal"])
+def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str], here: bool) -> None:
+    """Five minutes for a person, where a call has less than one. Only who does not see the question is told of it."""
     slept: list[float] = []
     store = FileStore(str(tmp_path / "cache"))
     lock = store.lock(digest("name"))
     assert lock.try_acquire()
+    lock.sign(str(os.getsid(0) + (0 if here else 1)))
     run = Run(Terminal(), time.time, slept.append, 0.0)
+    wait = Wait("asking for a code", asks=True)
 
-    with pytest.raises(Exception, match="asking for a code for 300 s"):
-        in_turn(store, run, digest("name"), "asking for a code", lambda: pytest.fail("not our turn"), patience=PROMPTED)
+    with pytest.raises(AwsudoError, match="asking for a code for 300 s"):
+        in_turn(store, run, digest("name"), wait, lambda: pytest.fail("not our turn"))
 
-    assert PROMPTED <= sum(slept) < PROMPTED + 1 and PROMPTED > GIVE_UP_AFTER
-    assert capsys.readouterr().err == "awsudo: waiting for another awsudo that is asking for a code\n"
+    assert PROMPT_GIVEN_UP_AFTER <= sum(slept) < PROMPT_GIVEN_UP_AFTER + 1
+    assert PROMPT_GIVEN_UP_AFTER > GIVE_UP_AFTER
+    told = "" if here else "awsudo: waiting for another awsudo that is asking for a code\n"
+    assert capsys.readouterr().err == told
+
+
+def test_in_the_background_nobody_is_asked_and_nobody_is_held_up(
+    world: World, sts: StrictSts, phone: MfaDevice
+) -> None:
+    """A job that would stop at the question ends with a line instead: the one in the foreground asks at once."""
+    with terminal(world, "bash", "--norc", "--noprofile", "-i", env={"PS1": "$ "}) as shell:
+        shell.expect_exact("$ ")
+        shell.sendline(f"'{AWSUDO}' dev true & wait; '{AWSUDO}' ops sh -c 'echo as=$AWSUDO_ROLE_ARN'")
+        shell.expect_exact("this runs in the background, and cannot ask there: MFA code of")
+        shell.expect_exact(ASKED)
+        shell.sendline(phone.code())
+        shell.expect_exact(f"as={ROLE}ops")
+
+    assert counted(sts) == {"GetSessionToken": 1, "AssumeRole": 1}
 
 
 # -- sources

@@ -20,5 +20,5 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> None:
         request = targeted(ctx, invocation, target, merged)
     count, stays = invocation.clear(request)
     what = f"of {target or merged['profile']} " if request else ""
-    kept = f"; the MFA session that it shares with other roles stays; to forget that: {stays}" if stays else ""
+    kept = f"; the MFA session of its keys stays ({stays})" if stays else ""
     invocation.terminal.notice(f"{count} session{'' if count == 1 else 's'} {what}forgotten{kept}")

@@ -10,6 +10,7 @@ The numbers are those of the cache's rules, which the tests carry too.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: Seconds of waiting for another run after which it is said, and after which it is given up. A call to AWS is cut off
 #: a second earlier (sts.py), so who waits longer waits for something else.
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
+#: Seconds after which it is given up where the other run may be asking for an MFA code: a person looks for a telephone.
+PROMPT_GIVEN_UP_AFTER = 300.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
 
@@ -39,13 +42,24 @@ class Run(NamedTuple):
     started: float
 
 
+class Wait(NamedTuple):
+    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user."""
+
+    doing: str
+    asks: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is given up."""
+        return PROMPT_GIVEN_UP_AFTER if self.asks else GIVE_UP_AFTER
+
+
 class SharedSession:
     """The session of one key.
 
     inputs is all that shapes it; title names it to the user; min_ttl as in fresh_session(). One issued before
     renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
-    it is not the session's own. doing and patience (seconds): what to say while another run gets it, and how long to
-    wait for that.
+    it is not the session's own. wait: what is known of another run that gets it.
     """
 
     def __init__(
@@ -59,8 +73,7 @@ class SharedSession:
         renewed_since: float = 0.0,
         also: Sequence[str] = (),
         lock: str = "",
-        doing: str = "",
-        patience: float = GIVE_UP_AFTER,
+        wait: Wait | None = None,
     ) -> None:
         self.key = digest(inputs)  # of the session that get() gives
         self._store = store
@@ -71,8 +84,7 @@ class SharedSession:
         self._renewed_since = renewed_since
         self._keys = [self.key, *map(digest, also)]
         self._lock_name = lock or self.key
-        self._doing = doing or f"getting the session of {title}"
-        self._patience = patience
+        self._wait = wait or Wait(f"getting the session of {title}")
 
     def get(self, ask: Callable[[], Credentials]) -> Credentials:
         """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
@@ -115,7 +127,7 @@ class SharedSession:
             return None
         held = False
         try:
-            held = _acquired(lock, self._run, self._doing, self._patience, lambda: self._look() is not None)
+            held = _acquired(lock, self._run, self._wait, lambda: self._look() is not None)
         except OSError as error:
             self._warn(error)
         finally:
@@ -161,12 +173,8 @@ class SharedSession:
         self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
 
 
-def in_turn(
-    store: FileStore, run: Run, name: str, doing: str, action: Callable[[], Credentials], *, patience: float
-) -> Credentials:
-    """What the action gives, done while no other run does what has that name; doing says it to who waits.
-
-    patience: seconds to wait for that.
+def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], Credentials]) -> Credentials:
+    """What the action gives, done while no other run does what has that name.
 
     Where the store cannot lock, it is done all the same. Raises what the action raises.
     """
@@ -175,27 +183,36 @@ def in_turn(
     except OSError:
         return action()
     try:
-        _acquired(lock, run, doing, patience, lambda: False)
+        _acquired(lock, run, wait, lambda: False)
         return action()
     finally:
         lock.release()
 
 
-def _acquired(lock: Lock, run: Run, doing: str, patience: float, unneeded: Callable[[], bool]) -> bool:
+def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) -> bool:
     """Wait until the lock is ours (True) or is not needed any more (False), whichever comes first."""
+    here = _terminal_session()
     waited, said, pause = 0.0, False, 0.01
     while not lock.try_acquire():
-        if waited >= patience:
+        if waited >= wait.patience:
             raise AwsudoError(
-                f"another awsudo has been {doing} for {waited:.0f} s",
+                f"another awsudo has been {wait.doing} for {waited:.0f} s",
                 hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
             )
         if waited >= SAY_AFTER and not said:
             said = True
-            run.terminal.notice(f"waiting for another awsudo that is {doing}")
+            # a question on this very terminal speaks for itself, and fifty lines would hide it
+            if not (wait.asks and lock.signed_by() == here):
+                run.terminal.notice(f"waiting for another awsudo that is {wait.doing}")
         run.sleep(pause)
         waited += pause
         pause = min(pause * 1.3, 0.1)
         if unneeded():
             return False
+    lock.sign(here)
     return True
+
+
+def _terminal_session() -> str:
+    """What tells the processes of one terminal from those of others."""
+    return str(os.getsid(0)) if hasattr(os, "getsid") else str(os.getpid())
