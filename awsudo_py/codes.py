@@ -89,9 +89,10 @@ class Codes:
             said = f"that one was sent already; {_WAIT}"
 
     def _subject(self, hop: Hop) -> str:
-        if hop.profile:
-            return f"profile {hop.profile}"
-        return hop.role_arn if isinstance(hop, RoleHop) else f"the keys of {self._source.where}"
+        profile = f"profile {hop.profile}" if hop.profile else ""
+        if isinstance(hop, RoleHop):
+            return f"{profile or hop.role_arn} alone"  # who expects to be asked once sees that this is not that
+        return profile or f"the keys of {self._source.where}"
 
 
 def printed_code(program: Program, environ: Mapping[str, str]) -> str:

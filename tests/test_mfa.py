@@ -157,6 +157,16 @@ def test_renewing_a_role_costs_no_code_and_renewing_its_source_does(
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 3}
 
 
+def test_clearing_the_keys_forgets_every_session_behind_their_code(world: World, phone: MfaDevice) -> None:
+    """However long it was to last and whoever named the device: what came of these keys goes with their profile."""
+    world.run("--mfa-session-duration", "2h", "-t", phone.code(), "dev", "true")
+
+    done = world.run("clear", "base")
+
+    assert done.err == "awsudo: 1 session of base forgotten\n"
+    assert "no terminal" in world.run("ops", "true").err
+
+
 @needs("faketime")
 @pytest.mark.parametrize(("hours", "code"), [(11, 0), (13, 125)])
 def test_the_code_lasts_as_long_as_its_session(
@@ -471,7 +481,7 @@ def test_a_second_call_gets_no_code_that_the_first_has_spent(world: World, sts: 
 
     done = world.run("-t", phone.code(), "far", "true")
 
-    assert done.code == 125 and f"MFA code of {OTHER} for profile far" in done.err
+    assert done.code == 125 and f"MFA code of {OTHER} for profile far alone" in done.err
     assert counted(sts) == {"GetSessionToken": 1, "AssumeRole": 1}
 
 
@@ -628,11 +638,15 @@ def test_a_refused_code_of_a_program_is_not_asked_for_again(world: World, sts: S
 # -- who waits
 
 
+@pytest.mark.parametrize("before", [(), ("--mfa-session-duration", "2h")], ids=["one session", "two sessions"])
 def test_who_waits_for_a_prompt_says_so_and_asks_when_that_is_given_up(
-    world: World, sts: StrictSts, phone: MfaDevice
+    world: World, sts: StrictSts, phone: MfaDevice, before: tuple[str, ...]
 ) -> None:
-    """Another terminal, another role: told after two seconds whose code it is; Ctrl-C there, and it is asked here."""
-    with terminal(world, AWSUDO, "dev", *WHO) as first, terminal(world, AWSUDO, "ops", *WHO) as second:
+    """Another terminal, another role: told after two seconds whose code it is; Ctrl-C there, and it is asked here.
+
+    Also where it is another session of the device: a code that is typed twice at once is refused once.
+    """
+    with terminal(world, AWSUDO, "dev", *WHO) as first, terminal(world, AWSUDO, *before, "ops", *WHO) as second:
         first.expect_exact(ASKED)
         asked_too = second.expect_exact([ASKED, "waiting for another awsudo that is asking for an MFA code"]) == 0
         first.sendintr()
