@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config
@@ -18,6 +19,7 @@ from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
 from awsudo_py.stores.file import FileStore, cache_directory
 from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
@@ -78,24 +80,28 @@ class Invocation:
             self.terminal.detail(line)
         return chain
 
-    def answer(self, request: Request) -> Answer:
-        """Credentials for the request, and the changes that carry them. Raises AwsudoError."""
+    def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
+        """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
+
+        Raises AwsudoError.
+        """
         chain = self.resolve(request)
-        obtained = self.obtain(chain, request).credentials()
+        obtained = self.obtain(chain, request, ahead=ahead).credentials()
         credentials = obtained.credentials
         if credentials.expiration is not None:
             self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
         return Answer(chain, obtained, changes)
 
-    def obtain(self, chain: RoleChain, request: Request) -> Obtain:
+    def obtain(self, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
         """The way to the chain's credentials."""
         return Obtain(
             chain,
             store=None if request.no_cache else self.store(),
-            sts=lambda: self._sts(chain, request),
+            sts=cache(lambda: self._sts(chain, request)),
             run=self._run,
             min_ttl=request.min_ttl,
+            ahead=ahead,
             refresh=request.refresh,
             duration=request.duration,
         )
@@ -110,21 +116,24 @@ class Invocation:
         if chain is not None and request is not None and not chain.role_arn:
             keys.add(digest(self.obtain(chain, request).inputs(len(chain.hops))))
         count = 0
+        failed: OSError | None = None
         for name in list(store.names()):
-            is_session = name.endswith(".session")
+            key, kind = name.split(".")[:2]
             if chain is not None:
-                inputs = (store.read(name) or {}).get("inputs", "") if is_session else ""
-                named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
+                inputs = (store.read(name) or {}).get("inputs", "") if kind == "session" else ""
+                named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
                 if not named:
                     continue
             try:
                 store.remove(name)
+                count += name == f"{key}.session"
             except OSError as error:
-                raise AwsudoError(
-                    f"cannot forget what is kept in {store.directory}: {error.strerror}",
-                    hint="sessions there stay usable until they expire",
-                ) from None
-            count += is_session
+                failed = error  # the others go all the same
+        if failed is not None:
+            raise AwsudoError(
+                f"cannot forget all that is kept in {store.directory}: {failed.strerror}",
+                hint="sessions that are left there stay usable until they expire",
+            )
         return count
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:

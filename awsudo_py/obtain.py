@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from awsudo_py.limits import DEFAULT_ROLE
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import SharedSession, in_turn
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Obtained(NamedTuple):
 class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
-    min_ttl and refresh concern the last session only, the one that the child gets; duration is that of a session of
-    long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
+    min_ttl, ahead and refresh concern the last session only, the one that the child gets; duration is that of a session
+    of long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Obtain:
         sts: Callable[[], Sts],
         run: Run,
         min_ttl: float | None = None,
+        ahead: float = RENEW_AHEAD,
         refresh: bool = False,
         duration: int | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class Obtain:
         self._sts = sts
         self._run = run
         self._min_ttl = min_ttl
+        self._ahead = ahead
         self._renewed_since = run.started if refresh else 0.0
         self._duration = duration
         self._first: Credentials | None = None
@@ -142,6 +145,7 @@ class Obtain:
             self.inputs(hops),
             title,
             min_ttl=self._min_ttl if is_last else None,
+            ahead=self._ahead if is_last else RENEW_AHEAD,
             renewed_since=self._renewed_since if is_last else 0.0,
         )
         return Obtained(shared.get(ask), shared.key)

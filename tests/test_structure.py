@@ -27,27 +27,30 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "limits": (set(), set()),
     "roles": ({"errors"}, set()),
     "refusals": ({"errors", "model"}, set()),
-    "formats": ({"errors"}, set()),
+    "formats": ({"errors", "stores.sessions"}, set()),
     # from words and files to a chain
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "model", "roles", "sources"}, set()),
+    "shaping": ({"errors", "limits", "model"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "model", "roles", "shaping", "sources"}, set()),
     "options": (set(), set()),
     "request": ({"errors", "limits", "model", "options", "roles"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
-    "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
+    "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
-    "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
-    "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "sts.deadline": (set(), set()),
+    "sts.client": ({"aws_config", "credentials", "errors", "refusals", "sts.deadline"}, {"botocore"}),
+    "sts.sources": ({"credentials", "environment", "errors", "sources", "sts.client"}, {"botocore"}),
     # the edge
     "terminal": ({"errors"}, set()),
     "shells": (set(), set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
         {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
-        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
+        | {"request", "resolve", "stores.file", "stores.records", "stores.sessions", "stores.shared", "sts"}
+        | {"terminal"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
@@ -58,7 +61,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
-    "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
+    "__main__": ({"cli", "environment", "errors", "replay", "terminal"}, set()),
     "__init__": (set(), set()),
     "stores": (set(), set()),
 }

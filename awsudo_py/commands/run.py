@@ -11,7 +11,7 @@ import click
 from awsudo_py import child
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
-from awsudo_py.errors import UsageError
+from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar import Words, begin, subcommand
 from awsudo_py.request import exec_request
 from awsudo_py.shells import users_shell
@@ -50,7 +50,11 @@ def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
             hint="awsudo TARGET COMMAND…",
         )
     shell = users_shell(environ)
-    path = child.find(shell, environ)
+    try:
+        path = child.find(shell, environ)
+    except AwsudoError as error:
+        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
+        raise type(error)(error.message, hint=hint) from None
     answer = invocation.answer(request)
     invocation.terminal.notice(_greeting(answer))
     child.become(path, [shell], applied(environ, answer.changes))

@@ -10,11 +10,12 @@ The numbers are those of the cache's rules, which the tests carry too.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, Rejected
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.sessions import fresh_session, session_fields
+from awsudo_py.stores.sessions import RENEW_AHEAD, fresh_session, session_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ class Run(NamedTuple):
 class SharedSession:
     """The session of one key.
 
-    inputs is all that shapes it; title names it to the user; min_ttl as in fresh_session(). One issued before
+    inputs is all that shapes it; title names it to the user; min_ttl and ahead as in fresh_session(). One issued before
     renewed_since does not count.
     """
 
@@ -54,6 +55,7 @@ class SharedSession:
         title: str,
         *,
         min_ttl: float | None = None,
+        ahead: float = RENEW_AHEAD,
         renewed_since: float = 0.0,
     ) -> None:
         self.key = digest(inputs)
@@ -62,6 +64,7 @@ class SharedSession:
         self._inputs = inputs
         self._title = title
         self._min_ttl = min_ttl
+        self._ahead = ahead
         self._renewed_since = renewed_since
 
     def get(self, ask: Callable[[], Credentials]) -> Credentials:
@@ -87,7 +90,8 @@ class SharedSession:
             lock.release()
 
     def _look(self) -> Credentials | None:
-        found = fresh_session(self._store.read(f"{self.key}.session"), self.key, self._run.clock(), self._min_ttl)
+        fields = self._store.read(f"{self.key}.session")
+        found = fresh_session(fields, self.key, self._run.clock(), self._min_ttl, ahead=self._ahead)
         return None if found is None or found.issued < self._renewed_since else found
 
     def _lock(self) -> Lock | None:
@@ -156,7 +160,8 @@ def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[
     except OSError:
         return action()
     try:
-        _acquired(lock, run, doing, lambda: False)
+        with suppress(OSError):  # a file system without locks
+            _acquired(lock, run, doing, lambda: False)
         return action()
     finally:
         lock.release()
