@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from awsudo_py.environment import undo_coercion
 from awsudo_py.replay import replay
 
 
@@ -13,6 +14,7 @@ def main() -> int:
     """Run awsudo with the words of this process. Returns the exit code, where it does not become the command."""
     argv = sys.argv[1:]
     try:
+        undo_coercion(os.environ)
         replay(argv, os.environ, time.time())
         return _full(argv)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config, history
@@ -20,6 +21,7 @@ from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
 from awsudo_py.stores.file import FileStore, cache_directory
 from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
@@ -89,10 +91,13 @@ class Invocation:
         self._counts = True
         return pick(choices(config, [*history.targets(self.environ, self._run.clock())]), self.environ)
 
-    def answer(self, request: Request) -> Answer:
-        """Credentials for the request, and the changes that carry them. Raises AwsudoError."""
+    def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
+        """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
+
+        Raises AwsudoError.
+        """
         chain = self.resolve(request)
-        obtained = self.obtain(chain, request).credentials()
+        obtained = self.obtain(chain, request, ahead=ahead).credentials()
         credentials = obtained.credentials
         target = request.target or ("" if request.role else request.profile)
         if self._counts and target and not request.no_cache:
@@ -102,15 +107,16 @@ class Invocation:
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
         return Answer(chain, obtained, changes)
 
-    def obtain(self, chain: RoleChain, request: Request) -> Obtain:
+    def obtain(self, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
         """The way to the chain's credentials."""
         codes = Codes(chain.source, self.environ, given=request.mfa_code, process=chain.mfa_process)
         return Obtain(
             chain,
             store=None if request.no_cache else self.store(),
-            sts=lambda: self._sts(chain, codes),
+            sts=cache(lambda: self._sts(chain, codes)),
             run=self._run,
             min_ttl=request.min_ttl,
+            ahead=ahead,
             refresh=request.refresh,
             duration=request.duration,
         )
@@ -134,24 +140,27 @@ class Invocation:
             if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
                 source = way.inputs(0)
         count, stays = 0, ""
+        failed: OSError | None = None
         for name in list(store.names()):
-            is_session = name.endswith(".session")
+            key, kind = name.split(".")[:2]
             if chain is not None:
-                inputs = (store.read(name) or {}).get("inputs", "") if is_session else ""
+                inputs = (store.read(name) or {}).get("inputs", "") if kind == "session" else ""
                 of_source = bool(source) and is_session_of(inputs, source)
-                named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
+                named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
                 if not (named or (of_source and not chain.role_arn)):
                     if of_source:
                         stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
                     continue
             try:
                 store.remove(name)
+                count += name == f"{key}.session"
             except OSError as error:
-                raise AwsudoError(
-                    f"cannot forget what is kept in {store.directory}: {error.strerror}",
-                    hint="sessions there stay usable until they expire",
-                ) from None
-            count += is_session
+                failed = error  # the others go all the same
+        if failed is not None:
+            raise AwsudoError(
+                f"cannot forget all that is kept in {store.directory}: {failed.strerror}",
+                hint="sessions that are left there stay usable until they expire",
+            )
         return count, stays
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:

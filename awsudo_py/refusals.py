@@ -178,18 +178,20 @@ def _access_denied(text: str, title: str, what: Hop | Source, chain: RoleChain) 
     caller = found["caller"] if found else "the caller"
     action = found["action"].rstrip(",.") if found else "sts:AssumeRole"
     role = (found["role"] if found else None) or getattr(what, "role_arn", "the role")
-    for permission, option in (("sts:TagSession", "tags"), ("sts:SetSourceIdentity", "a source identity")):
-        if action == permission:
-            return Rejected(
-                f"cannot get {title}: {option} may not be set, {permission} is missing",
-                hint=f"the policies of {caller} and the role's trust policy must both allow {permission}",
-                detail=text,
-            )
+    set_by = {"sts:TagSession": "tags", "sts:SetSourceIdentity": "a source identity"}.get(action)
+    missing = f"{set_by} may not be set, {action} is missing" if set_by else ""
     for words, failed, hint in _REASONS:
         if words in text:
             filled = {"caller": caller, "action": action, "role": role}
+            why = failed.format(**filled)
             hints = (hint.format(**filled), *_about_mfa_session(what, chain))
-            return Rejected(f"cannot get {title}: {failed.format(**filled)}", hint=hints, detail=text)
+            return Rejected(f"cannot get {title}: {f'{missing}: ' if missing else ''}{why}", hint=hints, detail=text)
+    if missing:
+        return Rejected(
+            f"cannot get {title}: {missing}",
+            hint=f"the policies of {caller} and the role's trust policy must both allow {action}",
+            detail=text,
+        )
     if not isinstance(what, RoleHop):
         return Rejected(f"cannot get {title}: access denied", detail=text)
     return Rejected(

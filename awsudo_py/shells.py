@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def _name_and_parent(process: int) -> tuple[str, int]:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
             # the name stands in parentheses and may hold some itself
             before, _, after = file.read().rpartition(")")
-        return before.partition("(")[2], int(after.split()[1])
+        name, parent = before.partition("(")[2], int(after.split()[1])
+        # a script with a #! line has its own name, and its interpreter's program
+        with suppress(OSError):
+            name = os.path.basename(os.readlink(f"/proc/{process}/exe")).removesuffix(" (deleted)")
+        return name, parent
     except (OSError, ValueError, IndexError):
         return _name_and_parent_by_ps(process)
 

@@ -27,21 +27,23 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "limits": (set(), set()),
     "roles": ({"errors"}, set()),
     "refusals": ({"errors", "model"}, set()),
-    "formats": ({"errors"}, set()),
+    "formats": ({"errors", "stores.sessions"}, set()),
     # from words and files to a chain
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
     "mfa": ({"errors", "limits", "model"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "roles", "sources"}, set()),
+    "shaping": ({"errors", "limits", "model"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "roles", "shaping", "sources"}, set()),
     "options": (set(), set()),
     "request": ({"errors", "limits", "model", "options", "roles"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
-    "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
+    "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
-    "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
-    "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "sts.deadline": (set(), set()),
+    "sts.client": ({"aws_config", "credentials", "errors", "refusals", "sts.deadline"}, {"botocore"}),
+    "sts.sources": ({"credentials", "environment", "errors", "sources", "sts.client"}, {"botocore"}),
     "audit": (set(), set()),
     "history": ({"stores.file"}, set()),
     # the edge
@@ -52,7 +54,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
         {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "history", "model", "obtain"}
-        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.shared", "sts"},
+        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.sessions"}
+        | {"stores.shared", "sts"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
@@ -67,7 +70,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "commands.clear": ({"grammar"}, {"click"}),
     "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
-    "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
+    "__main__": ({"cli", "environment", "errors", "replay", "terminal"}, set()),
     "__init__": (set(), set()),
     "stores": (set(), set()),
 }
