@@ -27,6 +27,7 @@ from awsudo_py.stores.shared import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
     from awsudo_py.model import Request, RoleChain
@@ -79,7 +80,7 @@ class Invocation:
         chain = resolve(request, self._config, self._deciding, self._fingerprint)
         for notice in chain.notices:
             self.terminal.notice(notice)
-        for line in _told(chain):
+        for line in _told(chain, self._config):
             self.terminal.detail(line)
         return chain
 
@@ -225,7 +226,7 @@ def _host() -> str:
     return os.environ.get("COMPUTERNAME", "localhost")
 
 
-def _told(chain: RoleChain) -> list[str]:
+def _told(chain: RoleChain, config: AwsConfig) -> list[str]:
     """A chain for --verbose: what was resolved, and what says so."""
     source = chain.source
     lines = [f"{chain.target}: starts from {source.kind.replace('-', ' ')}, {source.where}"]
@@ -236,7 +237,8 @@ def _told(chain: RoleChain) -> list[str]:
             if value and name not in ("role_arn", "profile", "policy")
         )
         title = f"assumes {hop.role_arn}" if isinstance(hop, RoleHop) else "takes a session of these keys"
-        lines.append(f"{title}{f' ({shaping})' if shaping else ''}{f', profile {hop.profile}' if hop.profile else ''}")
+        said_by = f", profile {hop.profile} ({config.where(hop.profile, 'role_arn')})" if hop.profile else ""
+        lines.append(f"{title}{f' ({shaping})' if shaping else ''}{said_by if isinstance(hop, RoleHop) else ''}")
     endpoint = chain.endpoint
     lines.append(f"STS: {endpoint.url or endpoint.region or 'global endpoint'}")
     lines.extend(chain.details)

@@ -375,8 +375,9 @@ def test_the_users_own_region_holds_inside_too(world: World, sts: StrictSts) -> 
 
 
 def test_a_role_inside_awsudo_is_assumed_from_the_outer_role(world: World, sts: StrictSts) -> None:
-    """Rule 4: an ARN takes the outer role as its source, is a chain of at most an hour, and says so once."""
+    """Rule 4: an ARN takes the outer role as its source and its region, is an hour at most, and says so once."""
     sts.add_role(OPS, trusts=[DEV])
+    _add_profile(world, "default", "region = sa-east-1")
 
     inside = _inside(world, OPS, *PRINT)
     again = _inside(world, OPS, *PRINT)

@@ -491,7 +491,7 @@ def test_no_session_is_asked_to_outlive_itself(world: World, sts: StrictSts, tar
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
-def test_an_input_that_cannot_be_sent_is_refused_or_told(
+def test_an_option_that_cannot_be_sent_is_refused(
     world: World, sts: StrictSts, target: str, words: tuple[str, ...]
 ) -> None:
     """Nobody is to think that a session was narrowed, named or opened with a code when it was not."""
@@ -499,12 +499,77 @@ def test_an_input_that_cannot_be_sent_is_refused_or_told(
     token.write_text("token")
     sts.add_web_identity("token")
     _with_setting(world, "[profile ci]", f"role_arn = {DEV}", f"web_identity_token_file = {token}")
-    plain = world.run("--no-cache", target, "true")
 
-    done = world.run("--no-cache", *words, target, "true")
+    done = world.run("--no-cache", *words, target, "echo", "ran")
 
-    assert plain.code == 0
-    assert done.code == 2 or done.err != plain.err
+    assert (done.code, done.out, sts.calls) == (2, "", [])
+    assert done.err.startswith("awsudo: --")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "target"),
+    [("AWSUDO_SESSION_NAME", "ann", "base"), ("AWSUDO_MFA_CODE", "123456", "dev")],
+)
+def test_a_variable_that_has_no_effect_is_told_and_stops_nothing(
+    world: World, variable: str, value: str, target: str
+) -> None:
+    """It may be set for other targets: the command runs, and nobody thinks that it was heard."""
+    done = world.run(target, "echo", "ran", env={variable: value})
+
+    assert (done.code, done.out) == (0, "ran\n")
+    assert f"awsudo: {variable} has no effect: " in done.err
+    assert value not in done.err or variable != "AWSUDO_MFA_CODE"
+
+
+@pytest.mark.parametrize("variable", ["AWSUDO_EXTERNAL_ID", "AWSUDO_SOURCE_IDENTITY", "AWSUDO_TAGS", "AWSUDO_POLICY"])
+def test_a_variable_that_narrows_or_names_a_session_is_never_left_out(
+    world: World, sts: StrictSts, variable: str
+) -> None:
+    """Where no role is assumed, a policy cannot be sent: the command does not run without it."""
+    value = {"AWSUDO_TAGS": "a=b", "AWSUDO_POLICY": _policy("A")}.get(variable, "ann")
+
+    done = world.run("base", "echo", "ran", env={variable: value})
+
+    assert (done.code, done.out, sts.calls) == (125, "", [])
+    assert done.err.startswith(f"awsudo: {variable}: the session of profile base takes no ")
+    assert "name the role: awsudo -p base arn:aws:iam::" in done.err
+
+
+@pytest.mark.parametrize("words", [("-d", "15m"), ("-n", "ann")], ids=" ".join)
+def test_another_input_of_a_web_identity_is_another_session(
+    world: World, sts: StrictSts, words: tuple[str, ...]
+) -> None:
+    """What shapes the session is a part of its key, for this call as for AssumeRole."""
+    token = world.home / "token"
+    token.write_text("token")
+    sts.add_web_identity("token")
+    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
+
+    plain, shaped = world.run("ci", *KEY_ID), world.run(*words, "ci", *KEY_ID)
+
+    assert plain.key_id != shaped.key_id
+
+
+def test_a_web_identity_is_not_asked_to_outlive_itself(world: World, sts: StrictSts) -> None:
+    """--min-ttl is held against the length that is asked for, or STS's own."""
+    token = world.home / "token"
+    token.write_text("token")
+    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
+
+    done = world.run("-d", "15m", "--min-ttl", "900", "ci", "true")
+
+    assert (done.code, sts.calls) == (2, [])
+    assert "--min-ttl: 900 s is not less than the session's own 900 s" in done.err
+
+
+def test_tags_on_the_line_leave_no_transitive_key_of_the_profile_without_its_tag(world: World, sts: StrictSts) -> None:
+    """The profile's key is named as the one that has no tag any more, in its own file."""
+    config = _with_setting(world, "session_tags = team=a", "transitive_session_tags = team")
+
+    done = world.run("--tag", "cost=b", "dev", "true")
+
+    assert (done.code, sts.calls) == (125, [])
+    assert done.err.startswith(f"awsudo: transitive_session_tags of profile dev ({config}): 'team' is not among")
 
 
 @pytest.mark.parametrize(
