@@ -7,6 +7,7 @@ a reason in the answer the cause is unknown: then candidates are listed, and non
 from __future__ import annotations
 
 import re
+import shlex
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,9 @@ _CODES = {
     ),
 }
 
+#: Codes that find fault with the credentials that ask.
+_OF_CREDENTIALS = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+
 
 def refusal(
     code: str, text: str, status: int, date: str, what: Hop | Source, chain: RoleChain, now: float
@@ -116,6 +120,9 @@ def refusal(
         return Rejected(f"cannot get {title}: {code or f'HTTP {status}'}", detail=text)
     failed, hint = known
     filled = hint.format(renew=renew(source), source=f"they come from {source.where}")
+    session = _mfa_session_before(what, chain)
+    if session is not None and code in _OF_CREDENTIALS:
+        filled = f"they are an MFA session: for a new one, {_clear(session)}"
     return Rejected(f"cannot get {title}: {failed}", hint=filled, detail=text)
 
 
@@ -219,9 +226,12 @@ def _about_mfa_session(what: Hop | Source, chain: RoleChain) -> tuple[str, ...]:
     session = _mfa_session_before(what, chain)
     if session is None:
         return ()
-    clear = f"awsudo clear {session.profile}" if session.profile else "awsudo clear"
     said = "a policy refuses MFA sessions that are not new, or any"
-    return (f"{said}: for a new one, {clear}; to send a code with this role, --mfa-per-role",)
+    return (f"{said}: for a new one, {_clear(session)}; to send a code with this role, --mfa-per-role",)
+
+
+def _clear(session: SessionTokenHop) -> str:
+    return f"awsudo clear {shlex.quote(session.profile)}" if session.profile else "awsudo clear"
 
 
 def _duration(text: str, title: str, what: Hop | Source) -> Rejected:

@@ -214,7 +214,8 @@ def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) ->
         pause = min(pause * 1.3, 0.1)
         if unneeded():
             return False
-    lock.sign(here)
+    if wait.asks:
+        lock.sign(here)
     return True
 
 
