@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py import aws_config
+from awsudo_py import aws_config, history
 from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
@@ -55,6 +55,7 @@ class Invocation:
         self._deciding = deciding(environ)
         self._files = Files(clock())
         self._run = Run(terminal, clock, time.sleep, clock())
+        self._counts = False  # whether this use of a target is one to remember
 
     def inputs(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a Request that options and variables set."""
@@ -78,11 +79,22 @@ class Invocation:
             self.terminal.detail(line)
         return chain
 
+    def pick(self) -> str:
+        """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
+        from awsudo_py.picker import choices, pick
+
+        config = aws_config.load(self._deciding, self._files)
+        self._counts = True
+        return pick(choices(config, [*history.targets(self.environ, self._run.clock())]), self.environ)
+
     def answer(self, request: Request) -> Answer:
         """Credentials for the request, and the changes that carry them. Raises AwsudoError."""
         chain = self.resolve(request)
         obtained = self.obtain(chain, request).credentials()
         credentials = obtained.credentials
+        target = request.target or ("" if request.role else request.profile)
+        if self._counts and target and not request.no_cache:
+            history.used(target, self.environ, self._run.clock())
         if credentials.expiration is not None:
             self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
@@ -161,6 +173,8 @@ class Invocation:
 
     def _sts(self, chain: RoleChain, request: Request) -> Sts:
         from awsudo_py.sts import BotocoreSts, default_session_name
+
+        self._counts = True
 
         def ask_code(serial: str, subject: str) -> str:
             return request.mfa_code or _asked_code(serial, subject)

@@ -97,7 +97,7 @@ def exec_request(
     target = role = None
     if profile is None:
         if not rest:
-            raise UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")
+            raise no_target()
         target = unquoted(rest.pop(0))
         dashed = False
     elif rest and not dashed and looks_like_role(rest[0]):
@@ -105,3 +105,8 @@ def exec_request(
     if rest and rest[0] == "--" and not dashed:
         rest.pop(0)
     return Request(target=target, profile=profile, role=role, command=tuple(rest), **inputs)
+
+
+def no_target() -> UsageError:
+    """The error where nothing is named and nothing can be picked."""
+    return UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 
@@ -83,6 +85,17 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+@contextmanager
+def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
+    """The terminal, to read from and to write to, wherever stdin and stdout go. Raises OSError where there is none."""
+    reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
+    with (
+        open(reads, encoding="utf-8", errors="replace") as typed,
+        open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
+    ):
+        yield typed, shown
+
+
 def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
     """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
 
@@ -90,12 +103,8 @@ def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
     """
     from awsudo_py.errors import AwsudoError, Interrupted
 
-    reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
     try:
-        with (
-            open(reads, encoding="utf-8", errors="replace") as typed,
-            open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
-        ):
+        with controlling_terminal() as (typed, shown):
             _say(shown, escape(question))
             try:
                 line = _unseen(typed) if hidden else typed.readline()

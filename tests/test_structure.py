@@ -41,20 +41,35 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "history": ({"stores.file"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
     "shells": (set(), set()),
+    "picker": ({"errors", "request", "terminal"}, {"click", "rich"}),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
-        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
+        {"aws_config", "credentials", "deciding", "environment", "errors", "history", "limits", "model", "obtain"}
+        | {
+            "picker",
+            "replay",
+            "request",
+            "resolve",
+            "stores.file",
+            "stores.records",
+            "stores.shared",
+            "sts",
+            "terminal",
+        },
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),
     "grammar": ({"commands", "errors", "invocation", "request"}, {"click"}),
     "cli": ({"commands", "commands.run", "errors", "grammar", "options"}, {"click"}),
-    "commands.run": ({"child", "credentials", "environment", "errors", "grammar", "request", "shells"}, {"click"}),
+    "commands.run": (
+        {"child", "commands", "credentials", "environment", "errors", "grammar", "model", "request", "shells"},
+        {"click"},
+    ),
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),

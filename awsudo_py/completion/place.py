@@ -127,6 +127,8 @@ def _command(walk: _Walk, subcommands: Mapping[str, Subcommand] = _NONE) -> Plac
         if walk.last:
             return Place("role", child=at)
         return Place(child=_after_dashes(words, at + 1) if looks_like_role(words[at]) else at)
+    if walk.dashed and subcommands:
+        return Place(child=at)  # the target is picked from a list
     if walk.dashed or not subcommands:
         return Place("target") if walk.last else Place(child=_after_dashes(words, at + 1))
     if walk.last:
