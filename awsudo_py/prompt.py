@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _short(target: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Rule 2: letters, digits, and what is nothing to sh, bash, zsh and fish, in a prompt that is expanded twice too."""
+    """Rule 2: letters, digits, and what is nothing to any shell, in a prompt that is expanded twice too."""
     return "".join(character if character.isalnum() or character in " _+=,.@:/-…" else "?" for character in text)
 
 
@@ -107,8 +108,8 @@ def _is_production(environ: Mapping[str, str], target: str) -> bool:
     """Whether the target or its role has a word of production, as AWSUDO_PROMPT_PRODUCTION or PRODUCTION lists them."""
     chosen = environ.get("AWSUDO_PROMPT_PRODUCTION")
     listed = PRODUCTION if chosen is None else [word.strip().lower() for word in chosen.split(",") if word.strip()]
-    words = _words(target) + [""] + _words(environ.get("AWSUDO_ROLE_ARN", ""))
-    return any(word in listed and before not in _NOT for before, word in zip(["", *words], words))  # noqa: B905 - pairs
+    words = ["", *_words(target), "", *_words(environ.get("AWSUDO_ROLE_ARN", ""))]
+    return any(word in listed and before not in _NOT for before, word in pairwise(words))
 
 
 def _words(text: str) -> list[str]:

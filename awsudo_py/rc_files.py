@@ -37,9 +37,7 @@ class Change(NamedTuple):
         """What would change, as diff -u shows it; empty if nothing would."""
         if self.before == self.after:
             return ""
-        old, new = (
-            "/dev/null" if text is None else self.path for text in (self.before, self.after)
-        )
+        old, new = ("/dev/null" if text is None else self.path for text in (self.before, self.after))
         lines = difflib.unified_diff(_lines(self.before), _lines(self.after), old, new)
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
@@ -78,14 +76,14 @@ def change(shell: str, environ: Mapping[str, str], *, remove: bool = False) -> C
         raise AwsudoError(f"cannot read {path}: {error.strerror}", hint=f"see: ls -ld {path}") from None
     without = _without(before or "", path)
     if remove:
-        # a file that holds nothing else was made by us
-        return Change(path, before, None if before is not None and before != without and not without else before and without)
+        # a file that held nothing but our lines was made by us
+        return Change(path, before, None if before and not without else before and without)
     start = without if not without or without.endswith("\n") else f"{without}\n"
     return Change(path, before, f"{start}{BEGIN}{_LINES[shell]}{END}")
 
 
 def _path(shell: str, environ: Mapping[str, str]) -> str:
-    """The file that the shell reads whenever it talks to somebody (bash: not for login shells, unless told, as usual)."""
+    """The file that a shell reads whenever it talks to somebody."""
     home = os.path.expanduser("~")
     if shell == "bash":
         return os.path.join(home, ".bashrc")

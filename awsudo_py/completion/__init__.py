@@ -50,21 +50,21 @@ def complete(argv: Sequence[str], environ: Mapping[str, str], now: float) -> int
 
 
 def _bash(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
-    from awsudo_py.completion import line
+    from awsudo_py.completion.line import quoted, split
 
     how, columns, replaced, typed_line = words
-    split = line.split(typed_line)
-    here, groups, typed = _found(split[0].value, [word.value for word in split[1:]], environ, now)
-    last = split[-1]
-    first = _first_line(here, [word.start for word in split[1:]])
-    if here.child == len(split) - 2:
+    line = split(typed_line)
+    here, groups, typed = _found(line[0].value, [word.value for word in line[1:]], environ, now)
+    last = line[-1]
+    first = _first_line(here, [word.start for word in line[1:]])
+    if here.child == len(line) - 2:
         # bash would offer functions and aliases too, and awsudo runs commands only
         first = "executables" if "/" in typed else "-"
         groups.append(commands(environ, typed))
     # readline puts a candidate in the place of what comes after the last word break or open quote
     kept = last.before(len(typed_line) - len(replaced))
     found = [(group, value) for group in groups for value in group.values if value.startswith(typed)]
-    written = [line.quoted((here.prefix + value)[kept:], last.quote) for _, value in found]
+    written = [quoted((here.prefix + value)[kept:], last.quote) for _, value in found]
     if how in _LISTING and 1 < len(found) <= MOST_DESCRIBED:
         widest = max(map(len, written))
         room = (int(columns) if columns.isdigit() else 80) - widest - 6
@@ -96,9 +96,7 @@ _ANSWERS: dict[str, Callable[[Sequence[str], Mapping[str, str], float], str]] = 
 }
 
 
-def _found(
-    name: str, words: Sequence[str], environ: Mapping[str, str], now: float
-) -> tuple[Place, list[Group], str]:
+def _found(name: str, words: Sequence[str], environ: Mapping[str, str], now: float) -> tuple[Place, list[Group], str]:
     """The place, what can stand there, and what of it is typed already."""
     before = _SAME_AS.get(name.rsplit("/", 1)[-1], [])
     here = place([*before, *words])
@@ -115,7 +113,7 @@ def _first_line(here: Place, starts: Sequence[int]) -> str:
 
 
 def _described(groups: list[Group], typed: str) -> list[tuple[str, str, str]]:
-    """Kind, value and words about what begins so; if nothing does, what holds it: zsh and fish may be set to take it."""
+    """Kind, value and words about what begins so; if nothing does, what holds it: zsh and fish may take that."""
     found = [(group, value) for group in groups for value in group.values if value.startswith(typed)]
     if not found:
         lower = typed.lower()

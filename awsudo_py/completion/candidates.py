@@ -182,8 +182,8 @@ def _sessions(environ: Mapping[str, str], now: float) -> dict[str, float]:
     found: dict[str, float] = {}
     store = FileStore(directory)
     for until, name in sorted((each for each in ends if each[0] > now), reverse=True)[:MOST_SESSIONS]:
-        inputs = dict(line.split("=", 1) for line in (store.read(name) or {}).get("inputs", "").split("\n") if "=" in line)
-        value = {key: written[1:-1] for key, written in inputs.items()}
+        lines = (store.read(name) or {}).get("inputs", "").split("\n")
+        value = {field: written[1:-1] for field, _, written in (line.partition("=") for line in lines)}
         key = value.get("role_arn") or f"{value.get('sso_account_id', '')} {value.get('sso_role_name', '')}"
         found.setdefault(key, until)
     return found

@@ -62,7 +62,7 @@ class _Walk:
         self.words = words
         self.at = at
         self.given: set[str] = before.given if before else set()
-        self.dashed = before.dashed if before else False
+        self.dashed: bool = before.dashed if before else False
         self.found: Place | None = None
         self._options = options
         self._by_flag = {flag: option for option in options for flag in option.flags}
