@@ -19,7 +19,7 @@ import gc
 import os
 
 from awsudo_py.completion.candidates import MOST_DESCRIBED, candidates, commands
-from awsudo_py.completion.place import place
+from awsudo_py.completion.place import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ _ANSWERS: dict[str, Callable[[Sequence[str], Mapping[str, str], float], str]] = 
 def _found(name: str, words: Sequence[str], environ: Mapping[str, str], now: float) -> tuple[Place, list[Group], str]:
     """The place, what can stand there, and what of it is typed already."""
     before = _SAME_AS.get(name.rsplit("/", 1)[-1], [])
-    here = place([*before, *words])
+    here = place_of([*before, *words])
     if here.child is not None:
         here.child -= len(before)
     typed = words[-1][len(here.prefix) :]

@@ -45,7 +45,7 @@ class Place:
         self.child = child
 
 
-def place(words: Sequence[str]) -> Place:
+def place_of(words: Sequence[str]) -> Place:
     """What the last of these words (those after `awsudo`) stands for."""
     walk = _Walk(words, 0, (*REQUEST, HELP, VERSION))
     return walk.found or _command(walk, SUBCOMMANDS)
