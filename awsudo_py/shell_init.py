@@ -21,7 +21,7 @@ __awsudo_use() {
     set -- "$?"; unset __awsudo_changes; return "$1"
   }
   case $__awsudo_changes in
-    'unset '*) eval "$__awsudo_changes" ;;
+    'export '* | 'unset '*) eval "$__awsudo_changes" ;;
     *) printf '%s\\n' "$__awsudo_changes" ;;
   esac
   unset __awsudo_changes
@@ -38,7 +38,7 @@ case :$SHELLOPTS: in
 esac
 """
 _ZSH_NAME = """\
-awsudo-use() { __awsudo_use "$@" }
+awsudo-use() { __awsudo_use "$@"; }
 """
 #: The script is loaded at the first TAB; what completes awsudo already goes on doing so.
 _BASH_TAB = """\
@@ -52,7 +52,7 @@ esac
 """
 _ZSH_TAB = """\
 if (( ${+functions[compdef]} )); then
-  (( ${+functions[_awsudo]} )) || _awsudo() { eval "$(command awsudo completion zsh 2>/dev/null)"; _awsudo "$@" }
+  (( ${+functions[_awsudo]} )) || _awsudo() { eval "$(command awsudo completion zsh 2>/dev/null)"; _awsudo "$@"; }
   compdef _awsudo awsudo awsudo-use
 fi
 """

@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, shell: str | None, install: bool, uninstall: 
         return
     printed(wanted.diff)
     if not yes:
-        answer = ask(f"change {wanted.path} so? [y/N] ", otherwise="--yes does it without asking")
+        answer = ask("make this change? [y/N] ", otherwise="--yes does it without asking")
         if answer.lower() not in ("y", "yes"):
             terminal.notice("nothing was changed")
             return
