@@ -123,3 +123,6 @@ INPUTS = (
 )
 #: What a run takes: before a target, or after a subcommand that resolves one.
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
+#: What every command takes, and what awsudo itself takes besides.
+HELP = Option("help", ("-h", "--help"), "", "Show this and exit.")
+VERSION = Option("version", ("--version",), "", "Show the version and exit.")

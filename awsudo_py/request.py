@@ -10,6 +10,7 @@ from awsudo_py.errors import InvalidInput, UsageError
 from awsudo_py.limits import Origin
 from awsudo_py.model import Request
 from awsudo_py.options import INPUTS
+from awsudo_py.role_words import looks_like_role, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,8 +125,6 @@ def exec_request(
 
     dashed: whether a `--` that ended the options stands right before these words. Raises UsageError.
     """
-    from awsudo_py.roles import looks_like_role, unquoted
-
     rest = list(words)
     target = role = None
     if profile is None:

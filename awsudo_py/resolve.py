@@ -15,6 +15,7 @@ from awsudo_py.endpoints import Endpoints
 from awsudo_py.errors import ConfigError, InvalidInput
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
+from awsudo_py.role_words import looks_like_role
 from awsudo_py.shaping import clamped, refuse_endless, shaped, told_of_code
 from awsudo_py.sources import Sources, has_keys
 
@@ -108,7 +109,7 @@ class _Resolver:
         target = request.target
         assert target is not None  # the grammar asks for one of the two
         # a profile may well be called 123456789012:admin
-        if roles.looks_like_role(target) and self.config.profile(target) is None:
+        if looks_like_role(target) and self.config.profile(target) is None:
             return None, roles.role_arn(target)
         self.config.require(target)
         return target, None

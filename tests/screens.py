@@ -63,6 +63,12 @@ class Screen:
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip("\n")
 
     @property
+    def before_cursor(self) -> str:
+        """What stands on the cursor's line, up to the cursor."""
+        cursor, buffer = self._screen.cursor, self._screen.buffer
+        return "".join(buffer[cursor.y][column].data for column in range(cursor.x))
+
+    @property
     def lines(self) -> list[str]:
         """The screen's lines that are not empty."""
         return [line for line in self.text.splitlines() if line]
