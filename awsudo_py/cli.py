@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsudo_py import __version__
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.grammar import Words, help_option, taking
+from awsudo_py.grammar import Words, help_option, loaded, taking
 from awsudo_py.options import REQUEST
 
 if TYPE_CHECKING:
@@ -76,18 +75,13 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     """
     words: list[str] = ctx.args
     if words and options["profile"] is None and not ctx.meta["dashed"] and words[0] in SUBCOMMANDS:
-        subcommand = load(words[0])
+        subcommand = loaded(SUBCOMMANDS[words[0]])
         with subcommand.make_context(words[0], words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
     from awsudo_py.commands.run import run  # here, so that --help does without it
 
     run(ctx, options)
-
-
-def load(name: str) -> click.Command:
-    """The subcommand of that name."""
-    return cast("click.Command", import_module(SUBCOMMANDS[name].module).command)
 
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:

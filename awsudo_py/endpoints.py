@@ -92,14 +92,18 @@ class Endpoints:
             )
         return value
 
-    def _configured_url(self, settings: Settings, profile: str | None) -> str | None:
-        """The endpoint that variables or the profile configure for STS, in the SDKs' order."""
+    def url(self, service: str, profile: str | None) -> str | None:
+        """The endpoint that variables or the profile configure for a service; None is AWS's own. Raises ConfigError."""
+        return self._configured_url((self._config.profile(profile) or {}) if profile else {}, profile, service)
+
+    def _configured_url(self, settings: Settings, profile: str | None, service: str = "sts") -> str | None:
+        """The endpoint that variables or the profile configure for a service, in the SDKs' order."""
         ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(
             "ignore_configured_endpoint_urls", ""
         )
         if ignored.lower() == "true":
             return None
-        for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"):
+        for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
             if self._environ.get(name):
                 return _safe_url(self._environ[name], name)
         if "services" in settings:
@@ -112,11 +116,12 @@ class Endpoints:
                     or "add that section, or remove the key",
                 )
             try:
-                url = nested(section.get("sts", "")).get("endpoint_url")
+                url = nested(section.get(service, "")).get("endpoint_url")
             except ValueError:
+                section_name = f"[services {settings['services']}] in {self._config.config_file}"
                 raise ConfigError(
-                    f"[services {settings['services']}] in {self._config.config_file}: sts is no list of settings",
-                    hint="write `sts =`, and on the next line, indented, `endpoint_url = https://…`",
+                    f"{section_name}: {service} is no list of settings",
+                    hint=f"write `{service} =`, and on the next line, indented, `endpoint_url = https://…`",
                 ) from None
             if url:
                 return _safe_url(url, f"[services {settings['services']}] in {self._config.config_file}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config
@@ -11,8 +13,9 @@ from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
 from awsudo_py.errors import AwsudoError
+from awsudo_py.keys import Keys
 from awsudo_py.model import RoleHop
-from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, names_role
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, made_from, names_role
 from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
@@ -23,6 +26,7 @@ from awsudo_py.stores.shared import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
     from awsudo_py.model import Request, RoleChain
@@ -52,13 +56,25 @@ class Invocation:
     def __init__(self, environ: Mapping[str, str], terminal: Terminal, clock: Callable[[], float] = time.time) -> None:
         self.environ = environ
         self.terminal = terminal
-        self._deciding = deciding(environ)
+        self.deciding = deciding(environ)
+        self.run = Run(terminal, clock, time.sleep, clock())
         self._files = Files(clock())
-        self._run = Run(terminal, clock, time.sleep, clock())
 
     def inputs(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a Request that options and variables set."""
-        return read_inputs(options, self._deciding, self._files)
+        return read_inputs(options, self.deciding, self._files)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys in the OS keyring."""
+        return Keys(self.environ, self.run)
+
+    @cached_property
+    def config(self) -> AwsConfig:
+        """The AWS configuration, and the names of the stored keys. Raises AwsudoError."""
+        if self.keys.list.path:
+            self._files.look(self.keys.list.path)
+        return aws_config.load(self.deciding, self._files)._replace(stored=self.keys.list.read())
 
     def store(self) -> FileStore | None:
         """The store, or None (with a notice) where there is no place for one."""
@@ -70,8 +86,7 @@ class Invocation:
 
     def resolve(self, request: Request) -> RoleChain:
         """The chain that the request means. Raises AwsudoError."""
-        self._config = aws_config.load(self._deciding, self._files)
-        chain = resolve(request, self._config, self._deciding, self._fingerprint)
+        chain = resolve(request, self.config, self.deciding, self.fingerprint)
         for notice in chain.notices:
             self.terminal.notice(notice)
         for line in _told(chain):
@@ -94,7 +109,7 @@ class Invocation:
             chain,
             store=None if request.no_cache else self.store(),
             sts=lambda: self._sts(chain, request),
-            run=self._run,
+            run=self.run,
             min_ttl=request.min_ttl,
             refresh=request.refresh,
             duration=request.duration,
@@ -126,6 +141,22 @@ class Invocation:
                 ) from None
             count += is_session
         return count
+
+    def clear_of_key(self, access_key_id: str) -> int:
+        """Forget the sessions that come from an access key; returns how many there were."""
+        store = self.store()
+        if store is None:
+            return 0
+        kept = {
+            name.removesuffix(".session"): (store.read(name) or {}).get("inputs", "")
+            for name in store.names()
+            if name.endswith(".session")
+        }
+        found = made_from(access_key_id, kept)
+        for key in found:
+            with suppress(OSError):
+                store.remove(f"{key}.session")
+        return len(found)
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""
@@ -165,9 +196,16 @@ class Invocation:
         def ask_code(serial: str, subject: str) -> str:
             return request.mfa_code or _asked_code(serial, subject)
 
-        return BotocoreSts(chain, self._config, session_name=default_session_name(_user(), _host()), ask_code=ask_code)
+        return BotocoreSts(
+            chain,
+            self.config,
+            session_name=default_session_name(_user(), _host()),
+            ask_code=ask_code,
+            stored_key=self.keys.of_source,
+        )
 
-    def _fingerprint(self, path: str) -> str | None:
+    def fingerprint(self, path: str) -> str | None:
+        """A digest of a file's content; None if there is none. Raises AwsudoError."""
         try:
             content = self._files.read(path)
         except OSError as error:

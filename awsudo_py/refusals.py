@@ -11,10 +11,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, Rejected, Unreachable
-from awsudo_py.model import RoleHop
+from awsudo_py.model import Ask, RoleHop
 
 if TYPE_CHECKING:
-    from awsudo_py.model import Hop, Source
+    from awsudo_py.model import Source, Wanted
 
 _DENIED = re.compile(
     r"User: (?P<caller>\S+) is not authorized to perform: (?P<action>\S+)(?: on resource: (?P<role>\S+))?"
@@ -79,6 +79,10 @@ _CODES = {
     "Throttling": ("AWS is being asked too often", "try again in some seconds; use --verbose to see what is asked"),
     "ThrottlingException": ("AWS is being asked too often", "try again in some seconds"),
     "TooManyRequestsException": ("AWS is being asked too often", "try again in some seconds"),
+    "LimitExceeded": (
+        "AWS allows a user two access keys, and there are two",
+        "see them: aws iam list-access-keys; delete one: aws iam delete-access-key --access-key-id ID",
+    ),
     "UnauthorizedException": ("the SSO session has ended", "{renew}"),
     "ForbiddenException": (
         "this SSO user may not use that account or role",
@@ -91,9 +95,7 @@ _CODES = {
 }
 
 
-def refusal(
-    code: str, text: str, status: int, date: str, what: Hop | Source, source: Source, now: float
-) -> AwsudoError:
+def refusal(code: str, text: str, status: int, date: str, what: Wanted, source: Source, now: float) -> AwsudoError:
     """The error that says what an answer of AWS means for us.
 
     code, text, status and date are the answer's; what was being asked for, with credentials that came from source.
@@ -119,8 +121,10 @@ def refusal(
     return Rejected(f"cannot get {title}: {failed}", hint=filled, detail=text)
 
 
-def subject(what: Hop | Source) -> str:
+def subject(what: Wanted) -> str:
     """What was asked for, as messages name it."""
+    if isinstance(what, Ask):
+        return what.title
     if isinstance(what, RoleHop):
         return f"a session of {what.role_arn}"
     return f"a session of profile {what.profile}" if what.profile else "a session"
@@ -138,7 +142,7 @@ def renew(source: Source) -> str:
     return f"renew what {source.where} gives"
 
 
-def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
+def _access_denied(text: str, title: str, what: Wanted) -> Rejected:
     if "MultiFactorAuthentication" in text:
         serial = getattr(what, "mfa_serial", None)
         return Rejected(
@@ -183,7 +187,7 @@ def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
     )  # fmt: skip
 
 
-def _duration(text: str, title: str, what: Hop | Source) -> Rejected:
+def _duration(text: str, title: str, what: Wanted) -> Rejected:
     asked = getattr(what, "duration", None)
     said = f"cannot get {title} for {asked} s" if asked else f"cannot get {title}"
     if "chaining" in text:

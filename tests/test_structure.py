@@ -37,19 +37,27 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "request": ({"errors", "limits", "model", "options", "roles"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
+    "stores.keys": ({"errors", "stores.file", "stores.records", "stores.shared"}, set()),
+    "keyrings": ({"errors", "stores.records"}, {"keyring"}),
+    "keys": ({"credentials", "errors", "keyrings", "stores.keys"}, set()),
+    "rotation": ({"credentials", "errors"}, set()),
+    "plain": ({"aws_config", "credentials", "errors"}, set()),
     "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "sts.iam": ({"credentials", "model", "sts.client"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
+    "tables": ({"terminal"}, {"rich"}),
     "shells": (set(), set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
-        | {"request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
+        {"aws_config", "credentials", "deciding", "environment", "errors", "keys", "limits", "model", "obtain"}
+        | {"replay", "request", "resolve", "stores.file", "stores.records", "stores.shared", "sts", "terminal"},
         set(),
     ),
+    "asking": ({"endpoints", "model", "resolve", "sources", "sts.client", "sts.iam", "sts.sources"}, set()),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),
     "grammar": ({"commands", "errors", "invocation", "request"}, {"click"}),
@@ -58,6 +66,16 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
+    "commands.mfa": ({"asking", "errors", "grammar", "model"}, {"click"}),
+    "commands.keys": (set(), set()),
+    "commands.keys.add": (
+        {"asking", "credentials", "errors", "grammar", "model", "plain", "stores.keys", "terminal"},
+        {"click"},
+    ),
+    "commands.keys.list": ({"asking", "credentials", "errors", "grammar", "keyrings", "model", "tables"}, {"click"}),
+    "commands.keys.remove": ({"errors", "grammar", "terminal"}, {"click"}),
+    "commands.keys.rotate": ({"asking", "errors", "grammar", "model", "plain", "rotation", "terminal"}, {"click"}),
+    "commands.keys.export": ({"errors", "grammar"}, {"click"}),
     "__main__": ({"cli", "errors", "replay", "terminal"}, set()),
     "__init__": (set(), set()),
     "stores": (set(), set()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awsudo_py.options import REQUEST, Option
+from awsudo_py.options import INPUTS, PROFILE, QUIET, REQUEST, VERBOSE, Option
 
 #: Names of formats.py's formats (a test compares): completion has no time to load it.
 FORMATS = ("sh", "bash", "zsh", "fish", "powershell", "cmd", "dotenv", "json", "process")
@@ -14,16 +14,93 @@ class Subcommand:
     said: its line in `awsudo --help`; the first line of its own help is the same.
     options: what it takes.
     words: what completes its words: `target`, `command` (a target, then the child's words), or a kind of its own.
+    subs: the subcommands it has itself, by name; then it does nothing but lead to them, and has no module.
     """
 
-    __slots__ = ("module", "name", "options", "said", "words")
+    __slots__ = ("module", "name", "options", "said", "subs", "words")
 
-    def __init__(self, name: str, module: str, said: str, options: tuple[Option, ...] = (), words: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        said: str,
+        options: tuple[Option, ...] = (),
+        words: str = "",
+        subs: tuple[Subcommand, ...] = (),
+    ) -> None:
         self.name = name
         self.module = f"awsudo_py.commands.{module}"
         self.said = said
         self.options = options
         self.words = words
+        self.subs = {each.name: each for each in subs}
+
+
+def registered(path: str) -> Subcommand:
+    """The line of a subcommand named by its words: `clear`, `keys add`."""
+    first, *rest = path.split()
+    found = SUBCOMMANDS[first]
+    for name in rest:
+        found = found.subs[name]
+    return found
+
+
+def _input(field: str) -> Option:
+    return next(option for option in INPUTS if option.field == field)
+
+
+_YES = Option("yes", ("-y", "--yes"), "", "Ask nothing: the answer is yes.")
+_JSON = Option("as_json", ("--json",), "", "Print JSON, for programs.")
+#: What a subcommand that asks AWS with a profile's keys takes.
+_ASKING = (QUIET, VERBOSE, _input("region"))
+_KEYS = (
+    Subcommand(
+        "add",
+        "keys.add",
+        "Store an access key in the OS keyring, under the name of its profile.",
+        (
+            *_ASKING,
+            Option("from_env", ("--from-env",), "", "Take it from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
+            Option("imported", ("--import",), "", "Take it from the profile's AWS file; offer to remove it there."),
+            Option("replace", ("--replace",), "", "Replace the key that is stored under this name."),
+            Option("backup", ("--backup",), "", "Keep a copy of the AWS file (0600) before a key is removed from it."),
+            _YES,
+        ),
+        "profile",
+    ),
+    Subcommand(
+        "list",
+        "keys.list",
+        "Show the stored keys: owner, age, last use, MFA device; never a secret.",
+        (*_ASKING, _JSON, Option("offline", ("--offline",), "", "Ask neither AWS nor the keyring.")),
+    ),
+    Subcommand(
+        "remove",
+        "keys.remove",
+        "Take a key out of the keyring; at AWS it stays as it is.",
+        (QUIET, VERBOSE, _YES),
+        "key",
+    ),
+    Subcommand(
+        "rotate",
+        "keys.rotate",
+        "Replace a key by a new one, at AWS and here, and delete the old one.",
+        (*_ASKING, _input("mfa_serial"), _input("mfa_code"), _YES),
+        "key",
+    ),
+    Subcommand(
+        "export",
+        "keys.export",
+        "Print a stored key for an SDK that has to have the key itself.",
+        (
+            QUIET,
+            VERBOSE,
+            Option("process", ("--process",), "", "As a credential_process prints it."),
+            Option("force", ("--force",), "", "Write the secret to a terminal too."),
+        ),
+        "key",
+    ),
+)
 
 
 SUBCOMMANDS = {
@@ -57,6 +134,16 @@ SUBCOMMANDS = {
         ),
         Subcommand(
             "clear", "clear", "Forget the sessions that are kept: all, or those of one target.", REQUEST, "target"
+        ),
+        Subcommand(
+            "keys", "keys", "Keep long-lived keys in the OS keyring: add, list, remove, rotate, export.", subs=_KEYS
+        ),
+        Subcommand(
+            "mfa",
+            "mfa",
+            "Find your MFA device, and print the line for the profile.",
+            (PROFILE, *_ASKING),
+            "profile",
         ),
         Subcommand(
             "demo",

@@ -10,7 +10,7 @@ The numbers are those of the cache's rules, which the tests carry too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from awsudo_py.errors import AwsudoError, Rejected
 from awsudo_py.stores.records import digest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
+_Result = TypeVar("_Result")
 
 
 class Run(NamedTuple):
@@ -146,7 +147,7 @@ class SharedSession:
         self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
 
 
-def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[[], Credentials]) -> Credentials:
+def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[[], _Result]) -> _Result:
     """What the action gives, done while no other run does what has that name; doing says it to who waits.
 
     Where the store cannot lock, it is done all the same. Raises what the action raises.

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws_config import AwsConfig
-    from awsudo_py.model import Hop, RoleChain, Source
+    from awsudo_py.model import RoleChain, Source, Wanted
 
 #: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
-_SERVICES = ("signin", "sso", "sso-oidc", "sts")
+_SERVICES = ("iam", "signin", "sso", "sso-oidc", "sts")
 _Result = TypeVar("_Result")
 
 
@@ -96,7 +96,7 @@ class Aws:
         endpoint = self.chain.endpoint
         return self.client("sts", endpoint.region, credentials=credentials, url=endpoint.url, tries=tries)
 
-    def credentials_of(self, what: Hop | Source, call: Callable[[], Any]) -> Credentials:
+    def credentials_of(self, what: Wanted, call: Callable[[], Any]) -> Credentials:
         """The credentials in the answer that call() brings. Raises AwsudoError."""
         answer = self.guarded(what, call)
         try:
@@ -111,7 +111,7 @@ class Aws:
         except (KeyError, AttributeError):
             raise self._garbage(what) from None
 
-    def guarded(self, what: Hop | Source, call: Callable[[], _Result]) -> _Result:
+    def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
         """What the call gives; whatever botocore raises becomes an AwsudoError."""
         source = self.chain.source
         try:
@@ -120,7 +120,7 @@ class Aws:
         except ClientError as error:
             answer = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})
-            raise refusal(
+            refused = refusal(
                 str(answer.get("Code", "")),
                 str(answer.get("Message", "")),
                 int(metadata.get("HTTPStatusCode", 0)),
@@ -128,7 +128,9 @@ class Aws:
                 what,
                 source,
                 self.clock(),
-            ) from None
+            )
+            refused.code = str(answer.get("Code", ""))
+            raise refused from None
         except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
             raise no_sso_session(source) from None
         except LoginError:
@@ -161,13 +163,13 @@ class Aws:
                 f"aws configure list --profile {self.chain.config_profile or source.profile or 'default'}",
             ) from None
 
-    def _garbage(self, what: Hop | Source) -> Unreachable:
+    def _garbage(self, what: Wanted) -> Unreachable:
         return Unreachable(
             f"cannot get {subject(what)}: {self._address()} answered something that is not AWS's",
             hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Hop | Source, why: str) -> AwsudoError:
+    def _unreachable(self, what: Wanted, why: str) -> AwsudoError:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(

@@ -26,6 +26,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.tokens import SSOTokenProvider
 
 from awsudo_py import aws_config
+from awsudo_py.credentials import Credentials
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import Request
@@ -192,7 +193,13 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
                 Obtain(
                     chain,
                     store=None,
-                    sts=lambda: BotocoreSts(chain, config, session_name="generated-session", ask_code=lambda *_: CODE),
+                    sts=lambda: BotocoreSts(
+                        chain,
+                        config,
+                        session_name="generated-session",
+                        ask_code=lambda *_: CODE,
+                        stored_key=lambda source: Credentials("no key", "is stored", None),
+                    ),
                     run=Run(Terminal(-1), time.time, time.sleep, time.time()),
                 )
                 .credentials()
