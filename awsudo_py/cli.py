@@ -34,6 +34,7 @@ Examples:
   awsudo prod                                              a shell as prod
   eval "$(awsudo export prod)"                             this shell as prod
   awsudo clear                                             forget all sessions
+  awsudo keys add base --import                            a key out of the file, into the OS keyring
 
 \b
 Variables:

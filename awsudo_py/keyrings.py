@@ -255,7 +255,7 @@ def _asked(
     if kind in _LOCKED:
         raise KeyringLocked(f"{backend.name} is locked", hint=backend.unlock)
     if kind in _ABSENT:
-        raise KeyringError(f"{backend.name} has no keyring to write to ({kind})", hint=backend.install)
+        raise KeyringError(f"{backend.name} has no keyring that is open ({kind})", hint=backend.install)
     raise KeyringError(f"{backend.name} failed ({kind})", hint=backend.unlock)
 
 

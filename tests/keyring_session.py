@@ -6,9 +6,15 @@ import os
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+import pytest
+import secretstorage
+from keyring.backends import SecretService
 
 #: A bus on which nothing can be started: no keyring comes up by itself.
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -85,31 +91,39 @@ class KeyringSession:
 
     def lock(self) -> None:
         """Lock every collection, as a desktop does when its user goes away."""
-        script = (
-            "import secretstorage\nbus = secretstorage.dbus_init()\n"
-            "[each.lock() for each in secretstorage.get_all_collections(bus)]"
-        )
-        self.python(script)
+        with self._bus() as bus:
+            for collection in secretstorage.get_all_collections(bus):
+                collection.lock()
 
     def entries(self) -> dict[str, str]:
-        """All that lies under the service `awsudo`, by name."""
-        script = (
-            "import json, secretstorage\nbus = secretstorage.dbus_init()\n"
-            "found = secretstorage.search_items(bus, {'service': 'awsudo'})\n"
-            "print(json.dumps({i.get_attributes()['username']: i.get_secret().decode() for i in found}))"
-        )
-        import json
+        """All that lies under the service `awsudo` and is kept for good, by name."""
+        with self._bus() as bus:
+            found = secretstorage.get_default_collection(bus).search_items({"service": "awsudo"})
+            return {item.get_attributes()["username"]: item.get_secret().decode() for item in found}
 
-        return dict(json.loads(self.python(script)))
+    def put(self, name: str, value: str) -> None:
+        """Let an entry of the service `awsudo` be this, empty: be gone."""
+        keyring = SecretService.Keyring()  # type: ignore[no-untyped-call]
+        with self.here():
+            if value:
+                keyring.set_password("awsudo", name, value)  # type: ignore[no-untyped-call]
+            else:
+                keyring.delete_password("awsudo", name)  # type: ignore[no-untyped-call]
 
-    def python(self, script: str) -> str:
-        """What a Python script says in this session."""
-        import sys
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """The tests' own process in this session."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            yield
 
-        done = subprocess.run(
-            [sys.executable, "-c", script], env={**os.environ, **self.env}, capture_output=True, text=True, check=True
-        )
-        return done.stdout
+    @contextmanager
+    def _bus(self) -> Iterator[Any]:
+        with self.here():
+            connection = secretstorage.dbus_init()
+        with closing(connection):
+            yield connection
 
     def kill(self) -> None:
         """End the keyring without a word."""

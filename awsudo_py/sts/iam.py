@@ -42,6 +42,7 @@ class Iam:
         self._credentials = credentials
         self._url = url
         self._tries = tries
+        self._session = aws.session(aws.chain.config_profile)  # one: it reads IAM's description, 0.2 s, once
 
     def arn(self) -> str:
         """Who the key is: the ARN of its user (sts:GetCallerIdentity, which nobody can be denied)."""
@@ -107,7 +108,14 @@ class Iam:
     def _client(self, tries: int | None = None) -> Any:
         # any region of the partition: IAM has one place in each, and botocore knows it
         region = self._aws.chain.endpoint.region or "us-east-1"
-        return self._aws.client("iam", region, credentials=self._credentials, url=self._url, tries=tries or self._tries)
+        return self._aws.client(
+            "iam",
+            region,
+            credentials=self._credentials,
+            url=self._url,
+            tries=tries or self._tries,
+            session=self._session,
+        )
 
     def _ask(self, title: str, call: Callable[[], _Result]) -> _Result:
         return self._aws.guarded(Ask(title), call)

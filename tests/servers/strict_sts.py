@@ -28,7 +28,7 @@ from email.message import Message
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -94,6 +94,9 @@ _ANSWERED_BEFORE = {
 }
 # The action *is* performed, a code is spent, a session exists: only the answer never arrives whole.
 _LOST_ON_THE_WAY = frozenset({"truncated", "short", "empty", "reset", "hang", "drip"})
+
+
+_Itself = TypeVar("_Itself", bound="StrictSts")
 
 
 class Call(NamedTuple):
@@ -380,7 +383,7 @@ class StrictSts:
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> StrictSts:
+    def __enter__(self: _Itself) -> _Itself:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -68,6 +68,7 @@ def command(
     invocation.keys.keyring()  # a keyring that is not there is said so before anything is typed
     key = copy.credentials if copy else _from_environment(invocation) if from_env else _typed(invocation, name)
     _refuse_key(invocation, name, key)
+    invocation.keys.find(key.access_key_id)  # and one that is locked before AWS is asked
     _store(invocation, name, key, before, Request(region=invocation.inputs(merged).get("region")), copy)
     if from_env:
         invocation.terminal.notice("the environment still has it: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")
