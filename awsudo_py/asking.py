@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from awsudo_py import resolve
+from awsudo_py import mfa, resolve
 from awsudo_py.endpoints import Endpoints
-from awsudo_py.model import Request, SessionTokenHop, Source
+from awsudo_py.model import Request, Source
 from awsudo_py.sources import Sources
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from awsudo_py.invocation import Invocation
     from awsudo_py.model import RoleChain
     from awsudo_py.sts.iam import Iam
-
-#: Seconds. Calls of IAM that have MFA need a session; this one is thrown away soon.
-_SESSION = 900
 
 
 def keys_chain(
@@ -30,12 +27,21 @@ def keys_chain(
     with_device: bool = False,
 ) -> RoleChain:
     """The chain that is this key alone, or a session of it where the profile has an MFA device. Raises AwsudoError."""
+    device = device_of(invocation, name)
     source = Source(
-        "keys", name, where, (("access_key_id", key.access_key_id),), credentials=key, long_lived=True
-    )  # fmt: skip
-    serial = request.mfa_serial or device_of(invocation, name)
-    hops = (SessionTokenHop(name, _SESSION, serial),) if with_device and serial else ()
-    return resolve.chain_of_keys(name, source, request, invocation.config, invocation.deciding, hops)
+        "keys",
+        name,
+        where,
+        identity=(("access_key_id", key.access_key_id),),
+        settings=(("mfa_serial", device or ""),),
+        credentials=key,
+        long_lived=True,
+    )
+    asked = mfa.asked_by(request, invocation.config, [name])
+    # the session that roles share: a code that was asked for once does here too
+    hops = mfa.placed(source, (), asked).hops if with_device and (asked.serial or device) else ()
+    chain = resolve.chain_of_keys(name, source, request, invocation.config, invocation.deciding, hops)
+    return chain._replace(mfa_process=asked.process)
 
 
 def source_of(invocation: Invocation, name: str | None) -> Source:

@@ -22,6 +22,7 @@ _USAGE = """\
 Usage: awsudo [OPTIONS] TARGET [--] COMMAND [ARG]...     run COMMAND as TARGET
        awsudo [OPTIONS] TARGET                           a shell as TARGET
        awsudo [OPTIONS] -p PROFILE [ROLE] [--] COMMAND   the same, as older awsudos have it
+       awsudo [OPTIONS] [-- COMMAND [ARG]...]            the same, TARGET picked from a list
        awsudo SUBCOMMAND ...
 """
 _EPILOG = """\

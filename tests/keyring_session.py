@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import Any
 
 import pytest
-import secretstorage
-from keyring.backends import SecretService
 
 #: A bus on which nothing can be started: no keyring comes up by itself.
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -91,18 +89,24 @@ class KeyringSession:
 
     def lock(self) -> None:
         """Lock every collection, as a desktop does when its user goes away."""
+        import secretstorage  # here: there is none where there is no D-Bus
+
         with self._bus() as bus:
             for collection in secretstorage.get_all_collections(bus):
                 collection.lock()
 
     def entries(self) -> dict[str, str]:
         """All that lies under the service `awsudo` and is kept for good, by name."""
+        import secretstorage
+
         with self._bus() as bus:
             found = secretstorage.get_default_collection(bus).search_items({"service": "awsudo"})
             return {item.get_attributes()["username"]: item.get_secret().decode() for item in found}
 
     def put(self, name: str, value: str) -> None:
         """Let an entry of the service `awsudo` be this, empty: be gone."""
+        from keyring.backends import SecretService
+
         keyring = SecretService.Keyring()  # type: ignore[no-untyped-call]
         with self.here():
             if value:
@@ -120,6 +124,8 @@ class KeyringSession:
 
     @contextmanager
     def _bus(self) -> Iterator[Any]:
+        import secretstorage
+
         with self.here():
             connection = secretstorage.dbus_init()
         with closing(connection):

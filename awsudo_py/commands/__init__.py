@@ -85,7 +85,7 @@ _KEYS = (
         "rotate",
         "keys.rotate",
         "Replace a key by a new one, at AWS and here, and delete the old one.",
-        (*_ASKING, _input("mfa_serial"), _input("mfa_code"), _YES),
+        (*_ASKING, *(_input(name) for name in ("mfa_serial", "mfa_code", "mfa_process")), _YES),
         "key",
     ),
     Subcommand(
@@ -144,6 +144,15 @@ SUBCOMMANDS = {
             "Find your MFA device, and print the line for the profile.",
             (PROFILE, *_ASKING),
             "profile",
+        ),
+        Subcommand(
+            "audit",
+            "audit",
+            "Find the long-lived keys on this machine, and the command that makes each go away.",
+            (
+                Option("as_json", ("--json",), "", "Write a list for other programs."),
+                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
+            ),
         ),
         Subcommand(
             "demo",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import AwsudoError
 from awsudo_py.stores.file import FileStore
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import in_turn
+from awsudo_py.stores.shared import Wait, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ class KeyList:
             self._store.write(_NAME, _fields(keys), until=run.clock())
 
         try:
-            in_turn(self._store, run, _NAME, "changing the list of stored keys", edit)
+            in_turn(self._store, run, _NAME, Wait("changing the list of stored keys"), edit)
         except OSError as error:
             raise AwsudoError(
                 f"cannot write {self.path}: {error.strerror or error}", hint="another place: set AWSUDO_DATA_DIR"
