@@ -15,12 +15,40 @@ def main() -> int:
     argv = sys.argv[1:]
     try:
         undo_coercion(os.environ)
+        code = _quick(argv)
+        if code is not None:
+            return code
         replay(argv, os.environ, time.time())
         return _full(argv)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         return _failed(error)
+
+
+def _quick(argv: list[str]) -> int | None:
+    """Do what a shell asks at every TAB, prompt or start, without click, which takes longer than all of it.
+
+    Returns the exit code; None where it is for click to say: words that are not plain, --help.
+    """
+    word, words = argv[0] if argv else "", argv[1:]
+    if word == "_complete":
+        from awsudo_py.completion import complete
+
+        return complete(words, os.environ, time.time())
+    if word == "prompt":
+        from awsudo_py.prompt import prompt
+
+        return prompt(words, os.environ, time.time())
+    if word == "shell-init":
+        from awsudo_py.shell_init import shell_init
+
+        return shell_init(words)
+    if word == "completion":
+        from awsudo_py.scripts import print_script
+
+        return print_script(words)
+    return None
 
 
 def _full(argv: list[str]) -> int:

@@ -14,7 +14,7 @@ from awsudo_py import __version__
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar import Words, help_option, taking
-from awsudo_py.options import REQUEST
+from awsudo_py.options import REQUEST, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ _USAGE = """\
 Usage: awsudo [OPTIONS] TARGET [--] COMMAND [ARG]...     run COMMAND as TARGET
        awsudo [OPTIONS] TARGET                           a shell as TARGET
        awsudo [OPTIONS] -p PROFILE [ROLE] [--] COMMAND   the same, as older awsudos have it
+       awsudo [OPTIONS] [-- COMMAND [ARG]...]            the same, TARGET picked from a list
        awsudo SUBCOMMAND ...
 """
 _EPILOG = """\
@@ -67,7 +68,7 @@ class _Awsudo(Words):
 
 @click.command("awsudo", cls=_Awsudo, epilog=_EPILOG)
 @taking(REQUEST)
-@click.version_option(__version__, "--version", message="awsudo %(version)s", help="Show the version and exit.")
+@click.version_option(__version__, *VERSION.flags, message="awsudo %(version)s", help=VERSION.said)
 @help_option
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:

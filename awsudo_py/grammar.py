@@ -10,6 +10,7 @@ import click
 
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.options import HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ def taking(options: Sequence[Option]) -> Callable[[Callable[..., None]], Callabl
     return give
 
 
-help_option = click.help_option("-h", "--help", help="Show this and exit.")
+help_option = click.help_option(*HELP.flags, help=HELP.said)
 
 
 def subcommand(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., None]], click.Command]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py import aws_config
+from awsudo_py import aws_config, history
+from awsudo_py.codes import Codes
 from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import RoleHop
-from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, names_role
+from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, is_session_of, names_role
 from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
@@ -58,6 +60,7 @@ class Invocation:
         self._deciding = deciding(environ)
         self._files = Files(clock())
         self._run = Run(terminal, clock, time.sleep, clock())
+        self._counts = False  # whether this use of a target is one to remember
 
     def inputs(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a Request that options and variables set."""
@@ -81,6 +84,14 @@ class Invocation:
             self.terminal.detail(line)
         return chain
 
+    def pick(self) -> str:
+        """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
+        from awsudo_py.picker import choices, pick
+
+        config = aws_config.load(self._deciding, self._files)
+        self._counts = True
+        return pick(choices(config, [*history.targets(self.environ, self._run.clock())]), self.environ)
+
     def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
         """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
 
@@ -89,6 +100,9 @@ class Invocation:
         chain = self.resolve(request)
         obtained = self.obtain(chain, request, ahead=ahead).credentials()
         credentials = obtained.credentials
+        target = request.target or ("" if request.role else request.profile)
+        if self._counts and target and not request.no_cache:
+            history.used(target, self.environ, self._run.clock())
         if credentials.expiration is not None:
             self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
@@ -96,10 +110,11 @@ class Invocation:
 
     def obtain(self, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
         """The way to the chain's credentials."""
+        codes = Codes(chain.source, self.environ, given=request.mfa_code, process=chain.mfa_process)
         return Obtain(
             chain,
             store=None if request.no_cache else self.store(),
-            sts=cache(lambda: self._sts(chain, request)),
+            sts=cache(lambda: self._sts(chain, codes)),
             run=self._run,
             min_ttl=request.min_ttl,
             ahead=ahead,
@@ -107,23 +122,35 @@ class Invocation:
             duration=request.duration,
         )
 
-    def clear(self, request: Request | None) -> int:
-        """Forget the sessions of the request's target, or all; returns how many there were. Raises AwsudoError."""
+    def clear(self, request: Request | None) -> tuple[int, str]:
+        """Forget the sessions of the request's target, or all. Raises AwsudoError.
+
+        Returns how many there were; and where the MFA session stays from which the target's role is assumed, which
+        other roles share and the next of which costs a code, the command that forgets it too.
+        """
         store = self.store()
         if store is None:
-            return 0
+            return 0, ""
         chain = self.resolve(request) if request is not None else None
         keys = set()
-        if chain is not None and request is not None and not chain.role_arn:
-            keys.add(digest(self.obtain(chain, request).inputs(len(chain.hops))))
-        count = 0
+        source = ""
+        if chain is not None and request is not None:
+            way = self.obtain(chain, request)
+            if not chain.role_arn:
+                keys.add(digest(way.inputs(len(chain.hops))))
+            if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
+                source = way.inputs(0)
+        count, stays = 0, ""
         failed: OSError | None = None
         for name in list(store.names()):
             key, kind = name.split(".")[:2]
             if chain is not None:
                 inputs = (store.read(name) or {}).get("inputs", "") if kind == "session" else ""
+                of_source = bool(source) and is_session_of(inputs, source)
                 named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
-                if not named:
+                if not (named or (of_source and not chain.role_arn)):
+                    if of_source:
+                        stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
                     continue
             try:
                 store.remove(name)
@@ -135,7 +162,7 @@ class Invocation:
                 f"cannot forget all that is kept in {store.directory}: {failed.strerror}",
                 hint="sessions that are left there stay usable until they expire",
             )
-        return count
+        return count, stays
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""
@@ -169,13 +196,12 @@ class Invocation:
         except (OSError, ValueError):
             return  # the session's own entry has told of it, or the next run takes the long way again
 
-    def _sts(self, chain: RoleChain, request: Request) -> Sts:
+    def _sts(self, chain: RoleChain, codes: Codes) -> Sts:
         from awsudo_py.sts import BotocoreSts, default_session_name
 
-        def ask_code(serial: str, subject: str) -> str:
-            return request.mfa_code or _asked_code(serial, subject)
-
-        return BotocoreSts(chain, self._config, session_name=default_session_name(_user(), _host()), ask_code=ask_code)
+        self._counts = True
+        name = default_session_name(_user(), _host())
+        return BotocoreSts(chain, self._config, session_name=name, with_code=codes.shown)
 
     def _fingerprint(self, path: str) -> str | None:
         try:
@@ -183,17 +209,6 @@ class Invocation:
         except OSError as error:
             raise AwsudoError(f"cannot read {path}: {error.strerror}") from None
         return None if content is None else digest(content.decode("utf-8", "replace"))
-
-
-def _asked_code(serial: str, subject: str) -> str:
-    from awsudo_py import limits
-    from awsudo_py.limits import Origin
-    from awsudo_py.terminal import ask
-
-    code = ask(
-        f"MFA code of {serial} for {subject}: ", otherwise="give the code itself: --mfa-code CODE, or AWSUDO_MFA_CODE"
-    )
-    return limits.mfa_code(code, Origin("the code typed", AwsudoError))
 
 
 def _user() -> str:
@@ -226,5 +241,6 @@ def _told(chain: RoleChain, config: AwsConfig) -> list[str]:
         lines.append(f"{title}{f' ({shaping})' if shaping else ''}{said_by if isinstance(hop, RoleHop) else ''}")
     endpoint = chain.endpoint
     lines.append(f"STS: {endpoint.url or endpoint.region or 'global endpoint'}")
+    lines.extend(chain.details)
     lines.append(f"region of the command: {chain.region or 'none'}")
     return lines

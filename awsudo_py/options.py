@@ -82,8 +82,17 @@ INPUTS = (
         "mfa_code",
         ("-t", "--mfa-code", "--mfa-token"),
         "CODE",
-        "Code of the MFA device; without it, the terminal is asked.",
+        "Code of the MFA device; - reads it from stdin. Without it, the terminal is asked.",
     ),
+    Option("mfa_process", ("--mfa-process",), "COMMAND", "Program that prints the code: ykman, pass, op."),
+    Option(
+        "mfa_session_duration",
+        ("--mfa-session-duration",),
+        "TIME",
+        "How long one code serves all roles of a source [12h] (15m to 36h).",
+        values=(*_SPANS, "24h", "36h"),
+    ),
+    Option("mfa_per_role", ("--mfa-per-role",), "", "Ask for a code for each role."),
     Option(
         "policy",
         ("--policy",),
@@ -114,3 +123,6 @@ INPUTS = (
 )
 #: What a run takes: before a target, or after a subcommand that resolves one.
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
+#: What every command takes, and what awsudo itself takes besides.
+HELP = Option("help", ("-h", "--help"), "", "Show this and exit.")
+VERSION = Option("version", ("--version",), "", "Show the version and exit.")

@@ -10,19 +10,20 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py import limits, roles
+from awsudo_py import limits, mfa, roles
 from awsudo_py.endpoints import Endpoints
 from awsudo_py.errors import ConfigError, InvalidInput
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
-from awsudo_py.shaping import clamped, refuse_endless, shaped
+from awsudo_py.role_words import looks_like_role
+from awsudo_py.shaping import clamped, refuse_endless, shaped, told_of_code
 from awsudo_py.sources import Sources, has_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig, Settings
-    from awsudo_py.model import Hop, Request
+    from awsudo_py.model import Request
 
 
 class _Ambient(NamedTuple):
@@ -60,24 +61,29 @@ class _Resolver:
         name, role = self._named(request)
         notices: tuple[str, ...] = ()
         source: Source
-        hops: tuple[Hop, ...]
+        roles_asked: tuple[RoleHop, ...]
         config_profile: str | None
         if name is not None:
-            source, hops = self._from_profile(name, [])
+            source, roles_asked = self._from_profile(name, [])
             config_profile = name
         else:
             ambient = self._ambient()
-            source, hops = self._from_ambient(ambient)
+            source, roles_asked = self._from_ambient(ambient)
             config_profile = ambient.profile if self.config.profile(ambient.profile) is not None else None
             notices = ambient.notices
         if role is not None:
-            hops = (*hops, RoleHop(role))
-        source, hops, told = shaped(source, hops, request, self.config, name)
-        hops, chaining = clamped(hops, source)
+            roles_asked = (*roles_asked, RoleHop(role))
+        source, roles_asked, told = shaped(source, roles_asked, request, self.config, name)
+        profiles = [*(hop.profile for hop in reversed(roles_asked)), source.profile]
+        asked = mfa.asked_by(request, self.config, profiles)
+        placed = mfa.placed(source, roles_asked, asked)
+        hops, chaining = clamped(placed.hops, source)
         refuse_endless(hops, source, request)
-        if hops and isinstance(hops[0], SessionTokenHop):
+        told = (*told, *told_of_code(hops, request))
+        last = hops[-1] if hops else None
+        if isinstance(last, SessionTokenHop):
             session = f"profile {name} is long-lived keys and no role: the command gets a session of them"
-            chaining = (f"{session} (IAM takes no call from it without MFA)", *chaining)
+            chaining = (session if last.mfa_serial else f"{session} (IAM takes no call from it without MFA)", *chaining)
         if self.environ.get("AWSUDO_TARGET") and source.kind == "environment":
             inside = f"inside {self.environ['AWSUDO_TARGET']}: assuming a role from its session is role chaining"
             chaining = (f"{inside}, so the session lasts at most 1h", *chaining)
@@ -91,6 +97,8 @@ class _Resolver:
             config_profile=config_profile,
             notices=(*notices, *told),
             chaining_notices=chaining,
+            details=(placed.why,) if placed.why else (),
+            mfa_process=asked.process,
         )
 
     def _named(self, request: Request) -> tuple[str | None, str | None]:
@@ -101,14 +109,14 @@ class _Resolver:
         target = request.target
         assert target is not None  # the grammar asks for one of the two
         # a profile may well be called 123456789012:admin
-        if roles.looks_like_role(target) and self.config.profile(target) is None:
+        if looks_like_role(target) and self.config.profile(target) is None:
             return None, roles.role_arn(target)
         self.config.require(target)
         return target, None
 
     # -- profiles --------------------------------------------------------------------------------------------------
 
-    def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[Hop, ...]]:
+    def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain that a profile means. seen: the profiles that led here, first to last."""
         settings = self.config.require(name)
         if not _is_role(settings) or (seen and has_keys(settings)):
@@ -198,7 +206,7 @@ class _Resolver:
             return _Ambient(profile, "AWS_PROFILE")
         return _Ambient(default, "AWS_DEFAULT_PROFILE") if default else _Ambient("default", None)
 
-    def _from_ambient(self, ambient: _Ambient) -> tuple[Source, tuple[Hop, ...]]:
+    def _from_ambient(self, ambient: _Ambient) -> tuple[Source, tuple[RoleHop, ...]]:
         """Credentials as the AWS CLI finds them when nothing is named."""
         if ambient.variable is not None:
             self.config.require(ambient.profile, ambient.variable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from awsudo_py.errors import InvalidInput, shortened
+from awsudo_py.role_words import account_like, unquoted
 
 #: Region prefixes of the partitions, and a region of each where its STS can be asked when none is set. The global
 #: endpoint speaks for `aws` alone. (botocore data/partitions.json; a test compares.)
@@ -22,19 +23,7 @@ PARTITIONS = {
 _NAME = r"[\w+=,.@-]{1,64}"
 _ARN = re.compile(rf"arn:(aws(?:-[a-z]+)*):iam::(\d{{12}}):role/((?:[!-~]{{1,511}}/)?{_NAME})", re.ASCII)
 _SHORT = re.compile(rf"(?:(aws(?:-[a-z]+)*):)?(\d{{12}}):(?:role/)?((?:[!-~]{{1,511}}/)?{_NAME})", re.ASCII)
-_ACCOUNT_LIKE = re.compile(r"(?:aws[a-z-]*:)?(\d+):.+", re.ASCII)
 _SESSION = re.compile(rf"arn:(aws[a-z-]*):sts::(\d{{12}}):assumed-role/({_NAME})/.*", re.ASCII)
-
-
-def unquoted(word: str) -> str:
-    """The word without one pair of quotes around it: Terraform prints its outputs so."""
-    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"" else word
-
-
-def looks_like_role(word: str) -> bool:
-    """Whether this is meant as a role (ARN or short form), well written or not."""
-    word = unquoted(word)
-    return word.startswith("arn:") or _ACCOUNT_LIKE.fullmatch(word) is not None
 
 
 def role_arn(word: str) -> str:
@@ -51,10 +40,10 @@ def role_arn(word: str) -> str:
             f"this is the ARN of a session, not of a role: {shortened(word, 200)}",
             hint=f"its role is probably arn:{session[1]}:iam::{session[2]}:role/{session[3]}",
         )
-    account, shown = _ACCOUNT_LIKE.fullmatch(word), shortened(word, 200)
-    if account and len(account[1]) != 12:
+    account, shown = account_like(word), shortened(word, 200)
+    if account and len(account) != 12:
         raise InvalidInput(
-            f"an account id has 12 digits, this one has {len(account[1])}: {shown}",
+            f"an account id has 12 digits, this one has {len(account)}: {shown}",
             hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
         )
     raise InvalidInput(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from awsudo_py import limits
 from awsudo_py.errors import ConfigError, InvalidInput, UsageError
 from awsudo_py.limits import Origin
-from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.model import RoleHop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +29,8 @@ _TAKEN_BY = {
 
 
 def shaped(
-    source: Source, hops: tuple[Hop, ...], request: Request, config: AwsConfig, profile: str | None
-) -> tuple[Source, tuple[Hop, ...], tuple[str, ...]]:
+    source: Source, hops: tuple[RoleHop, ...], request: Request, config: AwsConfig, profile: str | None
+) -> tuple[Source, tuple[RoleHop, ...], tuple[str, ...]]:
     """The chain with the inputs in it, and what is to be told of those that it does not take.
 
     They shape the last hop, the role that was asked for; where there is none, what gives the profile's session. Raises
@@ -42,22 +42,23 @@ def shaped(
     takes = _SHAPING if last is not None else _TAKEN_BY.get(kind, ())
     told = _told_of([name for name in given if name not in takes], request, profile)
     shaping = {name: value for name, value in given.items() if name in takes}
-    if isinstance(last, RoleHop):
+    if last is not None:
         hops = (*hops[:-1], _shaped_role(last, shaping, request, config))
-    elif kind == "long-lived keys":
-        # they never reach a child: it gets a session of them
-        serial = request.mfa_serial or source.setting("mfa_serial") or None
-        hops = (SessionTokenHop(profile, request.duration or limits.DEFAULT_ROLE, serial),)
     elif kind == "web-identity":
         added = {name: str(value) for name, value in shaping.items()}
         source = source._replace(
             identity=tuple({**dict(source.identity), **added}.items()),
             settings=tuple({**dict(source.settings), **added}.items()),
         )
-    if request.mfa_code and not source.setting("mfa_serial") and not any(hop.mfa_serial for hop in hops):
-        why = "no MFA device is named that the code could be of"
-        told = (*told, _unsent(_origin(request, "mfa_code"), why, "name the device: --mfa-serial ARN"))
     return source, hops, told
+
+
+def told_of_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
+    """What is told of an MFA code that no call of these takes. Raises where it was an option."""
+    if not request.mfa_code or any(hop.mfa_serial for hop in hops):
+        return ()
+    why = "no MFA device is named that the code could be of"
+    return (_unsent(_origin(request, "mfa_code"), why, "name the device: --mfa-serial ARN"),)
 
 
 def clamped(hops: Sequence[Hop], source: Source) -> tuple[tuple[Hop, ...], tuple[str, ...]]:
@@ -88,7 +89,8 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
 
 
 def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, config: AwsConfig) -> RoleHop:
-    merged = hop._replace(**shaping)
+    # mfa.py says which call has the device's code
+    merged = hop._replace(**{name: value for name, value in shaping.items() if name != "mfa_serial"})
     if "duration" in shaping:
         limits.duration(shaping["duration"], _origin(request, "duration"))
     place = config.where(hop.profile or "", "transitive_session_tags")

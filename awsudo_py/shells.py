@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,12 +31,13 @@ def _name_and_parent(process: int) -> tuple[str, int]:
             # the name stands in parentheses and may hold some itself
             before, _, after = file.read().rpartition(")")
         name, parent = before.partition("(")[2], int(after.split()[1])
-        # a script with a #! line has its own name, and its interpreter's program
-        with suppress(OSError):
-            name = os.path.basename(os.readlink(f"/proc/{process}/exe")).removesuffix(" (deleted)")
-        return name, parent
     except (OSError, ValueError, IndexError):
         return _name_and_parent_by_ps(process)
+    try:
+        # a script with a #! line has its own name, and its interpreter's program
+        return os.path.basename(os.readlink(f"/proc/{process}/exe")).removesuffix(" (deleted)"), parent
+    except OSError:
+        return name, parent
 
 
 def _name_and_parent_by_ps(process: int) -> tuple[str, int]:

@@ -318,7 +318,7 @@ def test_every_answer_that_awsudo_knows_is_tested() -> None:
         ((), "- it asks for an --external-id"),
         (("-e", "id-1"), "- its trust policy asks for another external id"),
         ((), "- it asks for MFA: --mfa-serial ARN"),
-        (("-m", PHONE, "-t", "123456"), "- the MFA device is another one"),
+        (("-m", PHONE, "-t", "123456", "--mfa-per-role"), "- the MFA device is another one"),
         ((), f"- its trust policy does not name {ALICE}"),
         ((), f"- no policy of {ALICE} allows sts:AssumeRole on it"),
         ((), "- there is no such role"),
@@ -375,17 +375,17 @@ def _wrong_secret(world: World, sts: StrictSts) -> Arranged:
 
 def _wrong_code(world: World, sts: StrictSts) -> Arranged:
     code = sts.add_mfa("alice", PHONE).code()
-    return ("-m", PHONE, "-t", f"{(int(code) + 500_000) % 1_000_000:06}"), {}
+    return ("--mfa-per-role", "-m", PHONE, "-t", f"{(int(code) + 500_000) % 1_000_000:06}"), {}
 
 
 def _spent_code(world: World, sts: StrictSts) -> Arranged:
-    words = ("-m", PHONE, "-t", sts.add_mfa("alice", PHONE).code())
+    words = ("--mfa-per-role", "-m", PHONE, "-t", sts.add_mfa("alice", PHONE).code())
     assert world.run("--no-cache", *words, "dev", "true").code == 0
     return words, {}
 
 
 def _no_such_device(world: World, sts: StrictSts) -> Arranged:
-    return ("-m", PHONE, "-t", "123456"), {}
+    return ("--mfa-per-role", "-m", PHONE, "-t", "123456"), {}
 
 
 def _malformed_policy(world: World, sts: StrictSts) -> Arranged:
@@ -449,8 +449,8 @@ BY_STS: dict[str, tuple[Arrange, str, str]] = {
     "spent-code": (_spent_code, f"the MFA code was refused for {PHONE}", "a code works once: wait for the next one"),
     "no-such-device": (
         _no_such_device,
-        f"the MFA code was refused for {PHONE}",
-        "check serial and clock of the device",
+        f"{PHONE} is no MFA device of the user whose keys these are",
+        "awsudo mfa",
     ),
     "malformed-policy": (_malformed_policy, "not one that AWS takes", "check --policy"),
     "packed-policy": (_too_many_tags, "too large together", "use fewer tags"),

@@ -21,21 +21,36 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "stores.sessions": ({"credentials", "stores.records"}, set()),
     "child": ({"errors"}, set()),
     "replay": ({"child", "deciding", "environment", "stores.file", "stores.records", "stores.sessions"}, set()),
+    # what a shell runs at every TAB, prompt and start: as light
+    "completion": ({"completion.candidates", "completion.line", "completion.place"}, set()),
+    "completion.candidates": (
+        {"completion.profiles", "completion.regions", "history", "role_words", "stores.file"},
+        set(),
+    ),
+    "completion.line": (set(), set()),
+    "completion.place": ({"commands", "options", "role_words"}, set()),
+    "completion.profiles": (set(), set()),
+    "completion.regions": (set(), set()),
+    "prompt": (set(), set()),
+    "scripts": (set(), set()),
+    "shell_init": ({"shells"}, set()),
     # values and their rules: no I/O
     "errors": (set(), set()),
     "model": (set(), set()),
     "limits": (set(), set()),
-    "roles": ({"errors"}, set()),
+    "role_words": (set(), set()),
+    "roles": ({"errors", "role_words"}, set()),
     "refusals": ({"errors", "model"}, set()),
     "formats": ({"errors", "stores.sessions"}, set()),
     # from words and files to a chain
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
+    "mfa": ({"errors", "limits", "model"}, set()),
     "shaping": ({"errors", "limits", "model"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "model", "roles", "shaping", "sources"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "role_words", "roles", "shaping", "sources"}, set()),
     "options": (set(), set()),
-    "request": ({"errors", "limits", "model", "options", "roles"}, set()),
+    "request": ({"errors", "limits", "model", "options", "role_words"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
     "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
@@ -43,25 +58,43 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sts.deadline": (set(), set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals", "sts.deadline"}, {"botocore"}),
     "sts.sources": ({"credentials", "environment", "errors", "sources", "sts.client"}, {"botocore"}),
+    "audit": (set(), set()),
+    "history": ({"stores.file"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
+    "codes": ({"errors", "limits", "model", "terminal"}, set()),
     "shells": (set(), set()),
+    "picker": ({"errors", "request", "terminal"}, {"click", "rich"}),
+    "rc_files": ({"errors", "shell_init"}, set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "credentials", "deciding", "environment", "errors", "limits", "model", "obtain", "replay"}
-        | {"request", "resolve", "stores.file", "stores.records", "stores.sessions", "stores.shared", "sts"}
-        | {"terminal"},
+        {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "history", "model", "obtain"}
+        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.sessions"}
+        | {"stores.shared", "sts"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),
-    "grammar": ({"commands", "errors", "invocation", "request"}, {"click"}),
+    "grammar": ({"commands", "errors", "invocation", "options", "request"}, {"click"}),
     "cli": ({"commands", "commands.run", "errors", "grammar", "options"}, {"click"}),
-    "commands.run": ({"child", "credentials", "environment", "errors", "grammar", "request", "shells"}, {"click"}),
+    "commands.run": (
+        {"child", "commands", "credentials", "environment", "errors", "grammar", "model", "request", "shells"},
+        {"click"},
+    ),
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
+    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
+    "commands.completion": (
+        {"commands", "errors", "grammar", "rc_files", "scripts", "shells", "terminal"},
+        {"click"},
+    ),
+    "commands.shell_init": ({"commands", "errors", "grammar", "shell_init"}, {"click"}),
+    "commands.prompt": ({"grammar", "prompt"}, set()),
     "commands.demo": ({"demo", "grammar"}, set()),
-    "__main__": ({"cli", "environment", "errors", "replay", "terminal"}, set()),
+    "__main__": (
+        {"cli", "completion", "environment", "errors", "prompt", "replay", "scripts", "shell_init", "terminal"},
+        set(),
+    ),
     "__init__": (set(), set()),
     "stores": (set(), set()),
 }

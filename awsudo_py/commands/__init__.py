@@ -6,6 +6,10 @@ from awsudo_py.options import REQUEST, Option
 
 #: Names of formats.py's formats (a test compares): completion has no time to load it.
 FORMATS = ("sh", "bash", "zsh", "fish", "powershell", "cmd", "dotenv", "json", "process")
+#: The shells that have a completion script, those that have an `awsudo-use`, and those that a prompt is escaped for.
+COMPLETED = ("bash", "zsh", "fish")
+SWITCHED = ("sh", "bash", "zsh", "fish")
+PROMPTED = ("plain", "bash", "zsh", "fish")
 
 
 class Subcommand:
@@ -13,17 +17,27 @@ class Subcommand:
 
     said: its line in `awsudo --help`; the first line of its own help is the same.
     options: what it takes.
-    words: what completes its words: `target`, `command` (a target, then the child's words), or a kind of its own.
+    words: what completes its words: `target`, `command` (a target, then the child's words), or as Option.values.
+    subs: the subcommands it has itself, by name; then it does nothing but lead to them, and has no module.
     """
 
-    __slots__ = ("module", "name", "options", "said", "words")
+    __slots__ = ("module", "name", "options", "said", "subs", "words")
 
-    def __init__(self, name: str, module: str, said: str, options: tuple[Option, ...] = (), words: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        said: str,
+        options: tuple[Option, ...] = (),
+        words: tuple[str, ...] | str = "",
+        subs: tuple[Subcommand, ...] = (),
+    ) -> None:
         self.name = name
         self.module = f"awsudo_py.commands.{module}"
         self.said = said
         self.options = options
         self.words = words
+        self.subs = {each.name: each for each in subs}
 
 
 SUBCOMMANDS = {
@@ -57,6 +71,42 @@ SUBCOMMANDS = {
         ),
         Subcommand(
             "clear", "clear", "Forget the sessions that are kept: all, or those of one target.", REQUEST, "target"
+        ),
+        Subcommand(
+            "audit",
+            "audit",
+            "Find the long-lived keys on this machine, and the command that makes each go away.",
+            (
+                Option("as_json", ("--json",), "", "Write a list for other programs."),
+                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
+            ),
+        ),
+        Subcommand(
+            "completion",
+            "completion",
+            "Print what lets a shell complete awsudo, or set it up.",
+            (
+                Option("install", ("--install",), "", "Set it up for the calling shell, or SHELL: shows, then asks."),
+                Option("uninstall", ("--uninstall",), "", "Undo --install."),
+                Option("yes", ("--yes",), "", "Do it without asking."),
+            ),
+            COMPLETED,
+        ),
+        Subcommand("shell-init", "shell_init", "Print what gives a shell awsudo-use.", (), SWITCHED),
+        Subcommand(
+            "prompt",
+            "prompt",
+            "Print a prompt's segment: the target, and the time left.",
+            (
+                Option(
+                    "shell",
+                    ("--shell",),
+                    "SHELL",
+                    "Colour it, in the escapes of this shell's prompt: bash, zsh, fish [plain: no colour].",
+                    values=PROMPTED,
+                    only=True,
+                ),
+            ),
         ),
         Subcommand(
             "demo",

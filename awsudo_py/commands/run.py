@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsudo_py import child
+from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar import Words, begin, subcommand
-from awsudo_py.request import exec_request
+from awsudo_py.model import Request
+from awsudo_py.request import exec_request, no_target
 from awsudo_py.shells import users_shell
 
 if TYPE_CHECKING:
@@ -32,32 +35,51 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
     invocation, merged = begin(ctx, options)
-    words = ctx.args
-    if not words and merged["profile"] is None:
-        raise UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")
-    request = exec_request(words, merged["profile"], invocation.inputs(merged), dashed=ctx.meta["dashed"])
+    words: Sequence[str] = ctx.args
+    argv: Sequence[str] = ctx.obj["argv"]
+    dashed: bool = ctx.meta["dashed"]
+    inputs = invocation.inputs(merged)
+    # `awsudo` alone, or with nothing but options and a command after `--`
+    unnamed = merged["profile"] is None and ctx.parent is None and (dashed or not words)
+    request = (
+        Request(command=tuple(words), **inputs)
+        if unnamed
+        else exec_request(words, merged["profile"], inputs, dashed=dashed)
+    )
     environ = os.environ
-    if request.command:
-        # looked up before anything is spent: a missing command costs no call and no MFA code
-        path = child.find(request.command[0], environ)
-        answer = invocation.answer(request)
-        argv: Sequence[str] = ctx.obj["argv"]
-        invocation.remember(argv[: len(argv) - len(request.command)], request, answer)
-        child.become(path, request.command, applied(environ, answer.changes))
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+    if not request.command and not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+        if unnamed:
+            raise no_target()
         raise UsageError(
             f"no command for {request.target or request.role or request.profile}, and no terminal for a shell",
             hint="awsudo TARGET COMMAND…",
         )
-    shell = users_shell(environ)
+    command = request.command or (users_shell(environ),)
+    # looked up before anything is spent: a missing command costs no call and no MFA code
     try:
-        path = child.find(shell, environ)
+        path = child.find(command[0], environ)
     except AwsudoError as error:
+        if request.command:
+            raise
         hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
         raise type(error)(error.message, hint=hint) from None
+    if unnamed:
+        request = request._replace(target=invocation.pick())
+        invocation.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
     answer = invocation.answer(request)
-    invocation.terminal.notice(_greeting(answer))
-    child.become(path, [shell], applied(environ, answer.changes))
+    if request.command and not unnamed:
+        invocation.remember(argv[: len(argv) - len(request.command)], request, answer)
+    if not request.command:
+        invocation.terminal.notice(_greeting(answer))
+    child.become(path, command, applied(environ, answer.changes))
+
+
+def _line(request: Request, before: Sequence[str]) -> str:
+    """The command line that does the same with its target named; before: the words before the command."""
+    options = [*before[:-1]] if before[-1:] == ["--"] else [*before]
+    target = request.target or ""
+    named = ["-p", target] if target in SUBCOMMANDS or target.startswith("-") else [target]
+    return shlex.join(["awsudo", *options, *named, *(["--"] if request.command else []), *request.command])
 
 
 def _greeting(answer: Answer) -> str:

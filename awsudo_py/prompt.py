@@ -1,0 +1,116 @@
+"""Writes a prompt's segment: which target this shell is, and how long for.
+
+1. Nothing is written where there is no session, and nothing ever fails: it is in the way of every command.
+2. What could mean something to a shell that expands its prompt is replaced by `?`: no target can run anything.
+3. Colours are wrapped so that the shell does not count them as width.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Production is what has one of these words in its target or role, unless one of the others stands right before it.
+PRODUCTION = ("prod", "production", "prd", "live")
+_NOT = ("no", "non", "not", "pre")
+#: The time that is left is coloured when it is less than this many seconds.
+NEARLY = 300
+#: A longer target is cut off: a prompt has one line.
+LONGEST = 40
+#: Rule 3: what each shell takes for the beginning and the end of what has no width. fish sees that by itself.
+_WRAPPED = {
+    "bash": ("\x01\x1b[{}m\x02", "\x01\x1b[0m\x02"),
+    "zsh": ("%{{\x1b[{}m%}}", "%{\x1b[0m%}"),
+    "fish": ("\x1b[{}m", "\x1b[0m"),
+    "plain": ("", ""),
+}
+_RED, _YELLOW = "1;31", "33"
+
+
+def prompt(words: Sequence[str], environ: Mapping[str, str], now: float) -> int | None:
+    """Print the segment as these words ask for it; returns the exit code, None if the words are for click to judge."""
+    if len(words) == 1 and words[0].startswith("--shell="):
+        words = words[0].split("=", 1)
+    if words and (len(words) != 2 or words[0] != "--shell" or words[1] not in _WRAPPED):
+        return None
+    print_segment(words[1] if words else "plain", environ, now)
+    return 0
+
+
+def print_segment(shell: str, environ: Mapping[str, str], now: float) -> None:
+    """Print the segment; a closed stdout is no reason to fail."""
+    try:
+        os.write(1, segment(shell, environ, now).encode("utf-8"))
+    except OSError:
+        return
+
+
+def segment(shell: str, environ: Mapping[str, str], now: float) -> str:
+    """The segment for this shell: empty where there is no session. now is seconds since the epoch."""
+    target = environ.get("AWSUDO_TARGET", "")
+    if not target:
+        return ""
+    until = _moment(environ.get("AWSUDO_EXPIRATION", ""))
+    left = "" if until is None else _left(until - now)
+    shown = _harmless(_short(target))
+    if not environ.get("NO_COLOR"):  # https://no-color.org
+        on, off = _WRAPPED[shell]
+        if _is_production(environ, target):
+            shown = f"{on.format(_RED)}{shown}{off}"
+        if until is not None and until - now < NEARLY:
+            left = f"{on.format(_YELLOW)}{left}{off}"
+    return f"{shown} {left}" if left else shown
+
+
+def _short(target: str) -> str:
+    """A role's ARN as [PARTITION:]ACCOUNT:ROLE, and no more than a line can hold."""
+    if target.startswith("arn:") and ":iam::" in target:
+        partition, _, role = target[4:].partition(":iam::")
+        role = role.replace(":role/", ":", 1)
+        target = role if partition == "aws" else f"{partition}:{role}"
+    return target if len(target) <= LONGEST else target[: LONGEST - 1] + "…"
+
+
+def _harmless(text: str) -> str:
+    """Rule 2: letters, digits, and what is nothing to any shell, in a prompt that is expanded twice too."""
+    return "".join(character if character.isalnum() or character in " _+=,.@:/-…" else "?" for character in text)
+
+
+def _left(seconds: float) -> str:
+    if seconds <= 0:
+        return "expired"
+    minutes = int(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02}m"
+    return f"{minutes}m" if minutes else "<1m"
+
+
+def _moment(written: str) -> float | None:
+    """Seconds since the epoch of 2030-01-01T00:00:00Z; None if it is nothing of the kind. datetime costs 1.3 ms."""
+    try:
+        year, month, day = int(written[0:4]), int(written[5:7]), int(written[8:10])
+        hour, minute, second = int(written[11:13]), int(written[14:16]), int(written[17:19])
+    except ValueError:
+        return None
+    if written[19:] != "Z":
+        return None
+    # days since 1970-01-01, a year beginning in March so that the leap day is its last
+    year -= month < 3
+    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * ((month - 3) % 12) + 2) // 5 + day - 719_469
+    return days * 86_400.0 + hour * 3600 + minute * 60 + second
+
+
+def _is_production(environ: Mapping[str, str], target: str) -> bool:
+    """Whether the target or its role has a word of production, as AWSUDO_PROMPT_PRODUCTION or PRODUCTION lists them."""
+    chosen = environ.get("AWSUDO_PROMPT_PRODUCTION")
+    listed = PRODUCTION if chosen is None else [word.strip().lower() for word in chosen.split(",") if word.strip()]
+    words = ["", *_words(target), "", *_words(environ.get("AWSUDO_ROLE_ARN", ""))]
+    return any(word in listed and before not in _NOT for before, word in pairwise(words))
+
+
+def _words(text: str) -> list[str]:
+    return "".join(character if character.isalnum() else " " for character in text.lower()).split()

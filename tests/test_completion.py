@@ -1,0 +1,390 @@
+"""What completion knows: the grammar as click has it, the files as the resolver reads them, the line as bash does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import botocore
+import click
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from awsudo_py import aws_config, cli, history
+from awsudo_py.commands import SUBCOMMANDS, Subcommand
+from awsudo_py.completion.candidates import MOST_DESCRIBED, MOST_SESSIONS
+from awsudo_py.completion.line import quoted, split
+from awsudo_py.completion.place import place_of
+from awsudo_py.completion.profiles import profiles, shown
+from awsudo_py.completion.regions import REGIONS
+from awsudo_py.deciding import Files
+from awsudo_py.errors import AwsudoError, ConfigError
+from awsudo_py.options import REQUEST, Option
+from awsudo_py.request import exec_request
+from awsudo_py.roles import PARTITIONS
+from awsudo_py.stores.file import FileStore
+from tests.differential.corpus import CASES, REASONED
+from tests.differential.sides import Case
+from tests.test_hit_path import imported_by
+from tests.world import AWSUDO, World
+
+# the grammar
+
+
+def _by_click(words: list[str]) -> int | None:
+    """The index of the command in these words, as click and the request have it; None if there is none."""
+    with cli.main.make_context("awsudo", list(words), obj={}) as ctx:
+        rest, dashed, profile = ctx.args, ctx.meta["dashed"], ctx.params["profile"]
+        top = True
+        if rest and profile is None and not dashed and rest[0] in SUBCOMMANDS:
+            if rest[0] != "exec":
+                return None
+            top = False
+            with cli.load("exec").make_context("exec", rest[1:], parent=ctx) as inner:
+                rest, dashed, profile = inner.args, inner.meta["dashed"], inner.params["profile"]
+        if profile is None and (not rest or (dashed and top)):
+            command = tuple(rest)
+        else:
+            command = exec_request(rest, profile, {}, dashed=dashed).command
+    return len(words) - len(command) if command else None
+
+
+_WORDS = [
+    *("-q", "-v", "-qv", "-d", "-d15m", "-qd1h", "-vd", "--duration", "--duration=1h", "--duration=", "--refresh"),
+    *("-p", "-pbase", "-u", "-qp", "--profile", "--profile=base", "--region", "--tag", "a=b", "--policy-arn", "-t"),
+    *("--", "-", "", "dev", "base", "exec", "export", "clear", "make", "arn:aws:iam::1:role/x", "111111111111:dev"),
+]
+#: Those of them that take the next word for their value.
+_OPEN = ("-d", "-vd", "--duration", "-p", "-u", "-qp", "--profile", "--region", "--tag", "--policy-arn", "-t")
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True, database=None)
+@given(before=st.lists(st.sampled_from(_WORDS), max_size=7), last=st.sampled_from(["", "word", "1:x", "arn:x", "dev"]))
+def test_the_command_begins_where_click_says(before: list[str], last: str) -> None:
+    """One grammar: completion walks the table that click's is made of, and finds the command at the same word."""
+    words = [*before, last]
+    assume(not any(option in _OPEN and value == "--" for option, value in pairwise(words)))  # a value like no other
+    try:
+        wanted = _by_click(words)
+    except (click.UsageError, AwsudoError):
+        assume(False)
+
+    found = place_of(words).child
+
+    # after -p, a role and a command can both stand there: which it is, the word will tell when it is whole
+    undecided = wanted is None and found == len(words) - 1 and place_of(words).wanted == "role"
+    assert found == wanted or undecided
+
+
+@pytest.mark.parametrize("option", REQUEST, ids=lambda option: option.field)
+def test_every_spelling_of_every_option_is_known(option: Option) -> None:
+    """Each flag is offered, and after one that takes a value its values are, however it is written."""
+    for flag in option.flags:
+        assert option in place_of([flag]).options
+        if not option.metavar:
+            assert place_of([flag, "x"]).subs, "a target stands after a switch"
+            continue
+        attached = f"{flag}=x" if flag.startswith("--") else f"{flag}x"
+        assert place_of([flag, "x"]).wanted == option.values
+        here = place_of([attached])
+        assert (here.wanted, here.prefix) == (option.values, attached[:-1])
+
+
+def test_an_option_is_offered_once_unless_it_may_be_repeated() -> None:
+    """What is given already is not offered again; a tag is."""
+    fields = {option.field for option in place_of(["-q", "-d", "1h", "--tag", "a=b", "-"]).options}
+
+    assert not fields & {"quiet", "duration"} and {"tags", "region"} <= fields
+
+
+def test_subcommands_may_have_subcommands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group's own subcommands are its words, and each takes what its line says."""
+    inner = Subcommand("add", "none", "Add one.", REQUEST, "profile")
+    monkeypatch.setitem(SUBCOMMANDS, "group", Subcommand("group", "none", "A group.", subs=(inner,)))
+
+    assert [each.name for each in place_of(["group", ""]).subs] == ["add"]
+    assert place_of(["group", "add", ""]).wanted == "profile"
+    assert place_of(["group", "add", "x", "--region", ""]).wanted == "region"
+    assert place_of(["group", "none", ""]).wanted == ()
+
+
+# the profiles
+
+
+def _compared(folder: Path, config: str | bytes, credentials: str | bytes) -> bool:
+    """Whether both readers find the same, where the strict one finds anything: a broken file is its own to refuse."""
+    environ = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
+    for name, text in (("config", config), ("credentials", credentials)):
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+    found = profiles(environ)
+    told = {name: shown(texts) for name, texts in found.items()}
+    try:
+        whole = aws_config.load(environ, Files(time.time()))
+    except ConfigError:
+        return False
+    assert list(found) == whole.names()
+    for name, settings_shown in told.items():
+        wanted = whole.profile(name) or {}
+        # a value may go on in the next lines, which nothing that is shown does
+        assert all(wanted[key].split("\n")[0] == value for key, value in settings_shown.items())
+        assert {key for key in wanted if key in ("role_arn", "sso_account_id", "mfa_serial")} <= set(settings_shown)
+    return True
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *(each.case for each in REASONED.values())])
+def test_the_profiles_of_the_corpus_are_those_that_the_resolver_knows(case: Case, tmp_path: Path) -> None:
+    """Names in their order, roles and accounts: a scanner of lines finds what the parser finds."""
+    _compared(tmp_path, case.config, case.credentials)
+
+
+_LINES = [
+    *("[profile a]", "[profile b]", "  [profile c]", "[default]", '[profile "x y"]', "[profile  z ]", "[ profile q]"),
+    *("k = v", "  role_arn = x", "role_arn: y", "Role_ARN=z", "mfa_serial = m:n=o", " [x]", "", "   ", "# c", "  ; c"),
+    *("[a b]", "sts =", "\t[profile t]", "[]", "[profile w] # c", "x = [y]", "[profile ü ö]", "[profile 'q']"),
+    *(
+        "[profile a\\ b]",
+        "[profile]",
+        "[profilex y]",
+        "[sso-session s]",
+        "\x0b[profile v]",
+        "[profile n\x0bm]",
+        "[x]y]",
+    ),
+    *("\u00a0[profile nb]", "[profile é\u00a0x]", "key", "[profile r\x1cs]", '[profile "it\'s"]', "[profile c]\r"),
+]
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True, database=None)
+@given(config=st.lists(st.sampled_from(_LINES), max_size=9), credentials=st.lists(st.sampled_from(_LINES), max_size=3))
+def test_the_profiles_of_any_file_are_those_that_the_resolver_knows(
+    tmp_path_factory: pytest.TempPathFactory, config: list[str], credentials: list[str]
+) -> None:
+    """Headers in odd places, quotes, comments, values that look like headers: the same names."""
+    folder = tmp_path_factory.getbasetemp() / "scanned"
+    folder.mkdir(exist_ok=True)
+
+    assume(_compared(folder, "\n".join(config), "\n".join(credentials)))
+
+
+def test_regions_and_partitions_are_botocores() -> None:
+    """The regions that are offered are those that there are."""
+    known = json.loads((Path(botocore.__file__).parent / "data" / "partitions.json").read_text(encoding="utf-8"))
+    regions = {
+        name: region["description"]
+        for partition in known["partitions"]
+        for name, region in partition["regions"].items()
+        if not name.endswith("-global")
+    }
+
+    assert regions == REGIONS
+    assert {partition["id"] for partition in known["partitions"]} == set(PARTITIONS)
+
+
+# the line, as bash reads it
+
+_PIECES = [
+    "a",
+    "b c",
+    " ",
+    "  ",
+    "'",
+    '"',
+    "\\",
+    "\\ ",
+    ":",
+    "=",
+    "é",
+    "\\'",
+    '\\"',
+    "'x y'",
+    '"x y"',
+    "\\\\",
+    "#",
+    "~",
+]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(lines=st.lists(st.lists(st.sampled_from(_PIECES), max_size=7).map("".join), min_size=20, max_size=40))
+def test_words_are_those_that_bash_reads(lines: list[str]) -> None:
+    """Quotes, half quotes, backslashes: the value of each word is what the command would get."""
+    # half a quote is read with the other half, and a # that begins a word begins a comment
+    lines = [f"w{line}" for line in lines if " #" not in line and "~" not in line and not line.endswith("\\")]
+    whole = [f"{line}{split(line)[-1].quote}" for line in lines]
+    script = "\n".join(f"printf '%s\\0' {line} END" for line in whole)
+
+    told = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.decode()
+
+    wanted = [words.split("\0")[:-1] for words in told.split("END\0")[:-1]]
+    assert [
+        [word.value for word in split(line) if word.value or word.ends or line[word.start :]] for line in whole
+    ] == wanted
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(
+    texts=st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1), min_size=5, max_size=40)
+)
+def test_what_is_put_into_the_line_is_read_back(texts: list[str]) -> None:
+    """A candidate arrives as it is, unquoted or within either quote, and nothing of it is executed."""
+    # within double quotes ! cannot be written so that every bash reads it back; it is no part of this promise
+    lines = [f"{quote}{quoted(text, quote)}{quote}" for text in texts for quote in ("", "'", '"')]
+
+    told = subprocess.run(["bash", "-c", f"printf '%s\\0' {' '.join(lines)}"], capture_output=True, check=True).stdout
+
+    assert told.decode().split("\0")[:-1] == [text for text in texts for _ in range(3)]
+
+
+# what it costs, and what it leaves alone
+
+#: What an answer imports after `site`: none of it knows click, a parser, the SDK, the keyring or the network.
+_LIGHT = {
+    "__future__",
+    "_blake2",
+    "gc",
+    "awsudo_py",
+    "awsudo_py.__main__",
+    "awsudo_py.child",
+    "awsudo_py.commands",
+    "awsudo_py.completion",
+    "awsudo_py.completion.candidates",
+    "awsudo_py.completion.line",
+    "awsudo_py.completion.place",
+    "awsudo_py.completion.profiles",
+    "awsudo_py.completion.regions",
+    "awsudo_py.credentials",
+    "awsudo_py.deciding",
+    "awsudo_py.environment",
+    "awsudo_py.history",
+    "awsudo_py.options",
+    "awsudo_py.replay",
+    "awsudo_py.role_words",
+    "awsudo_py.stores",
+    "awsudo_py.stores.file",
+    "awsudo_py.stores.records",
+    "awsudo_py.stores.sessions",
+}
+_ASKED = [
+    ("bash", "63", "80", "", "awsudo "),
+    ("bash", "9", "80", "eu", "awsudo --region=eu"),
+    ("bash", "9", "80", "ma", "awsudo dev ma"),
+    ("zsh", "awsudo", ""),
+    ("zsh", "awsudo", "-p", "dev", "arn:"),
+    ("fish", "awsudo", "dev", "aws", "s3", ""),
+    ("fish", "awsudo-use", "--region", ""),
+]
+
+
+@pytest.mark.parametrize("asked", _ASKED, ids=" ".join)
+def test_an_answer_imports_only_the_short_list(world: World, asked: tuple[str, ...]) -> None:
+    """A person waits for it at every TAB: no click, no SDK, no keyring, and nothing that could open a socket."""
+    world.run("dev", "true")
+
+    imported = imported_by(world, "_complete", *asked)
+
+    assert imported <= _LIGHT and "awsudo_py.completion" in imported
+
+
+@pytest.mark.parametrize("broken", ["[profile", "a\n[b", "\xff\xfe", "[profile a]\nrole_arn\n[profile a]\n"])
+def test_a_broken_file_is_no_reason_to_say_anything(world: World, broken: str) -> None:
+    """What can be found is offered; stderr stays empty, whatever the files are like."""
+    (world.home / ".aws" / "config").write_bytes(broken.encode("latin-1"))
+
+    done = world.run("_complete", "zsh", "awsudo", "")
+
+    assert (done.code, done.err) == (0, "") and "profile base" in done.out
+
+
+def test_nothing_at_all_is_needed(world: World) -> None:
+    """No files, no home, no cache: subcommands and options are still offered."""
+    for path in (world.home / ".aws").iterdir():
+        path.unlink()
+
+    done = world.run("_complete", "fish", "awsudo", "", env={"HOME": None, "XDG_RUNTIME_DIR": None})
+
+    assert (done.code, done.err) == (0, "") and "export\t" in done.out
+
+
+def test_sessions_are_read_up_to_a_bound(world: World) -> None:
+    """A cache of thousands of files makes nobody wait: only those that last longest are read."""
+    world.run("dev", "true")
+    store, fields = FileStore(str(world.cache)), FileStore(str(world.cache)).read(world.kept()[0].name)
+    assert fields is not None
+    for number in range(MOST_SESSIONS):
+        store.write(f"{number:040x}.session", {**fields, "inputs": "role_arn='other'"}, until=time.time() + 90_000)
+
+    done = world.run("_complete", "zsh", "awsudo", "de")
+
+    assert "dev:111111111111 dev\n" in done.out and "cached" not in done.out
+
+
+def test_beyond_some_hundreds_only_names_are_given(world: World) -> None:
+    """Nobody reads a word about each of 5,000 profiles, and finding it would take time."""
+    text = "".join(f"[profile p{number}]\nrole_arn = arn:aws:iam::1:role/r\n" for number in range(MOST_DESCRIBED + 1))
+    world.config(text)
+
+    assert "profile p7\n" in world.run("_complete", "zsh", "awsudo", "p").out
+    assert "profile p77:1 r\n" in world.run("_complete", "zsh", "awsudo", "p77").out
+
+
+def test_what_no_terminal_can_show_is_not_offered(world: World) -> None:
+    """A name with an escape sequence in it reaches no screen, and neither does a role with one."""
+    world.config("[profile a\x1b[2Jb]\nk = v\n[profile ok]\nrole_arn = arn:aws:iam::1:role/x\x1b[2J\n")
+
+    out = world.run("_complete", "zsh", "awsudo", "").out
+
+    assert "\x1b" not in out and "profile ok\n" in out
+
+
+def test_roles_used_before_outlive_their_sessions(world: World) -> None:
+    """A role's ARN is typed again the next morning: it is offered when its session is long gone."""
+    history.used("444444444444:night/shift", world.env, time.time() - 86_400)
+
+    done = world.run("_complete", "fish", "awsudo", "4444")
+
+    assert "444444444444:night/shift\t\n" in done.out
+
+
+def test_a_name_that_is_typed_in_part_is_found_by_what_it_holds(world: World) -> None:
+    """zsh and fish can match more than beginnings: where nothing begins so, they are given what holds it."""
+    world.config("[profile acme-Prod-eu]\nk = v\n[profile acme-dev]\nk = v\n")
+
+    assert [line for line in world.run("_complete", "fish", "awsudo", "prod-").out.splitlines() if "acme" in line] == [
+        "acme-Prod-eu\t"
+    ]
+    assert "acme" not in world.run("_complete", "bash", "9", "80", "prod-", "awsudo prod-").out
+
+
+def test_a_narrow_terminal_gets_short_words(world: World) -> None:
+    """bash breaks no line of its list: what is said of a candidate is cut off at the screen's edge, or left out."""
+    for columns in ("20", "40", "80"):
+        out = world.run("_complete", "bash", "63", columns, "ex", "awsudo ex").out
+        assert all(len(line) < int(columns) for line in out.splitlines())
+    assert "(" not in world.run("_complete", "bash", "63", "18", "ex", "awsudo ex").out
+    # in these ways bash may put a candidate into the line, so they are nothing but candidates
+    assert "(" not in world.run("_complete", "bash", "37", "80", "ex", "awsudo ex").out
+
+
+def test_an_answer_is_given_while_no_socket_can_be_had(world: World) -> None:
+    """It answers with the network taken away: `socket` cannot even be imported."""
+    assert socket
+    code = (
+        "import sys; sys.modules['socket'] = sys.modules['_socket'] = None; sys.argv = sys.argv[1:];"
+        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, AWSUDO, "_complete", "zsh", "awsudo", "d"],
+        env=world.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "") and "profile dev" in done.stdout

@@ -1,0 +1,177 @@
+"""awsudo-use: a shell that becomes a target in place, and nobody again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs
+from tests.readers import in_shell
+from tests.screens import Screen
+from tests.servers.strict_sts import StrictSts
+from tests.test_hit_path import ALLOWED, imported_by
+from tests.world import AWSUDO, Done, World
+
+DEV = "arn:aws:iam::111111111111:role/dev"
+#: The line that stands in an rc file, without the shell's name: awsudo finds out who calls.
+LINE = {"fish": "awsudo shell-init | source"}
+_LINE = 'eval "$(awsudo shell-init)"'
+#: Each shell, and ways to have set it up.
+WAYS = [
+    pytest.param(shell, before, id=f"{shell} {before}".strip(), marks=needs(shell))
+    for shell, before in (
+        ("dash", ""),
+        ("dash", "set -eu -C"),
+        ("mksh", "set -eu -o noclobber"),
+        ("bash", ""),
+        ("bash", "set -euo pipefail -o noclobber; shopt -s failglob extglob; IFS=:"),
+        ("bash", "set -o posix; set -eu"),
+        ("zsh", ""),
+        ("zsh", "setopt err_exit no_unset no_clobber warn_create_global ksh_arrays sh_word_split"),
+        ("zsh", "emulate sh; set -eu"),
+        ("fish", ""),
+    )
+]
+
+
+@pytest.fixture
+def in_use(world: World) -> World:
+    """The world, with awsudo on PATH."""
+    world.env["PATH"] = f"{Path(AWSUDO).parent}:{world.env['PATH']}"
+    return world
+
+
+def _in(world: World, shell: str, before: str, *lines: str) -> Done:
+    script = "\n".join((before, LINE.get(shell, _LINE), *lines))
+    return in_shell(shell, script, environ=world.environ(), cwd=world.home)
+
+
+_SHOW = 'printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION || echo nobody'  # fmt: skip
+_SHOW_FISH = "printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION; or echo nobody"
+
+
+@pytest.mark.parametrize(("shell", "before"), WAYS)
+def test_a_shell_becomes_a_target_and_nobody_again(in_use: World, shell: str, before: str) -> None:
+    """awsudo-use TARGET sets what the target's command would get, --unset takes all of it away; nothing else shows."""
+    show = _SHOW_FISH if shell == "fish" else _SHOW
+
+    done = _in(in_use, shell, before, "awsudo-use dev --region us-east-2", show, "awsudo-use --unset", show)
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.split() == ["dev", DEV, "us-east-2", "us-east-2", "nobody"]
+
+
+@pytest.mark.parametrize(("shell", "before"), WAYS)
+def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell: str, before: str) -> None:
+    """A typo changes nothing: the shell is who it was, and hears awsudo's own exit code; so does a wrong option."""
+    code = "echo $status" if shell == "fish" else 'echo "$?"'
+    kept = "awsudo-use dev"
+    if shell == "fish":
+        lines = [kept, "awsudo-use prdo", code, "awsudo-use --bogus", code, "printenv AWSUDO_TARGET"]
+    else:
+        lines = [kept, f"awsudo-use prdo || {code}", f"awsudo-use --bogus || {code}", "printenv AWSUDO_TARGET"]
+
+    done = _in(in_use, shell, before, *lines)
+
+    assert done.out.split() == ["125", "2", "dev"], done.err
+    assert "no profile 'prdo'" in done.err
+
+
+@pytest.mark.parametrize(("shell", "before"), WAYS)
+def test_what_is_no_environment_is_shown_and_never_run(in_use: World, shell: str, before: str) -> None:
+    """--help is help; a format that the shell does not read cannot be asked for."""
+    done = _in(in_use, shell, before, "awsudo-use --help", "awsudo-use dev --format=json", "printenv AWSUDO_TARGET")
+
+    assert (done.code, done.err) == (0, "")
+    assert "Usage: awsudo export" in done.out and done.out.endswith("\ndev\n")
+
+
+@pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish")])
+def test_a_login_shell_survives_whatever_is_wrong(in_use: World, shell: str) -> None:
+    """Broken AWS files, a cache that cannot be, no home: nothing is said, and the next line of the rc file runs."""
+    (in_use.home / ".aws" / "config").write_text("[broken\n")
+    in_use.env["AWSUDO_CACHE_DIR"] = "/dev/null/none"
+    strict = "" if shell == "fish" else "set -eu"
+
+    done = _in(in_use, shell, strict, "echo next")
+
+    assert (done.code, done.out, done.err) == (0, "next\n", "")
+
+
+@pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish")])
+def test_the_line_of_the_readme_says_nothing_where_awsudo_is_missing(in_use: World, shell: str) -> None:
+    """Dotfiles travel to machines without awsudo."""
+    in_use.env["PATH"] = "/usr/bin:/bin"
+    line = {
+        "fish": "command -q awsudo; and awsudo shell-init fish | source",
+    }.get(shell, 'if command -v awsudo >/dev/null; then eval "$(awsudo shell-init)"; fi')
+    strict = "" if shell == "fish" else "set -eu"
+
+    done = in_shell(shell, f"{strict}\n{line}\necho next", environ=in_use.environ(), cwd=in_use.home)
+
+    assert (done.code, done.out, done.err) == (0, "next\n", "")
+
+
+@needs("bash")
+def test_the_code_of_a_device_is_asked_on_the_terminal(in_use: World, sts: StrictSts) -> None:
+    """awsudo-use reads what awsudo prints, and still awsudo can ask: on the terminal, not on stdout."""
+    serial = "arn:aws:iam::111111111111:mfa/alice"
+    device = sts.add_mfa("alice", serial)
+    sts.add_role(DEV, mfa_required=True)
+    with (in_use.home / ".aws" / "config").open("a") as config:
+        config.write(f"mfa_serial = {serial}\n")
+    in_use.env["PS1"] = "> "
+    with Screen(["bash", "--noprofile", "--norc", "-i"], in_use.environ(), cwd=str(in_use.home)) as screen:
+        screen.until("^>")
+        screen.type(f"{_LINE}; awsudo-use dev && echo now $AWSUDO_TARGET\n").until("MFA code of ")
+
+        shown = screen.type(f"{device.code()}\n").until("^now dev$")
+
+    assert "ASIA" not in shown
+
+
+@pytest.mark.parametrize(
+    ("shell", "rc", "start"),
+    [
+        pytest.param("bash", ".bashrc", ["bash", "--noprofile", "-i"], marks=needs("bash")),
+        pytest.param("zsh", ".zshrc", ["zsh", "-i"], marks=needs("zsh")),
+        pytest.param("fish", ".config/fish/config.fish", ["fish", "-i"], marks=needs("fish")),
+    ],
+)
+def test_one_line_gives_completion_too(in_use: World, shell: str, rc: str, start: list[str]) -> None:
+    """After shell-init, TAB completes awsudo-use's targets (and awsudo's words, where nothing else does)."""
+    prompts = {
+        "bash": "PS1='> '\n",
+        "zsh": "PROMPT='> '; unsetopt prompt_sp; setopt no_beep; autoload -Uz compinit; compinit -u -D\n",
+        "fish": "function fish_prompt; printf '> '; end; function fish_right_prompt; end; set -g fish_greeting\n",
+    }
+    line = LINE.get(shell, _LINE)
+    file = in_use.home / rc
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{prompts[shell]}{line}\n")
+    words = ("awsudo-use ba",) if shell == "fish" else ("awsudo-use ba", "awsudo ba", "awsudo-use -p ba")
+    with Screen(start, in_use.environ(), cwd=str(in_use.home)) as screen:
+        screen.until(lambda shown: screen.before_cursor == "> ")
+
+        for typed in words:
+            whole = f"> {typed}se "
+            screen.type(f"{typed}\t").until(lambda _: screen.before_cursor == whole)  # noqa: B023 (called at once)
+            screen.type("\x15\x0c").until(lambda shown: shown == ">" and screen.before_cursor == "> ")
+
+
+def test_the_line_costs_a_login_shell_next_to_nothing(world: World) -> None:
+    """What stands in an rc file imports neither click nor anything of AWS."""
+    imported = imported_by(world, "shell-init", "zsh")
+
+    ours = {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.shell_init"}
+    assert imported - ALLOWED == ours - ALLOWED
+    assert not {"click", "typing", "re", "json"} & imported_by(world, "shell-init")
+
+
+@pytest.mark.parametrize("words", [("tcsh",), ("bash", "zsh")])
+def test_another_shell_is_refused(world: World, words: tuple[str, ...]) -> None:
+    """A text that a shell cannot read is not printed."""
+    done = world.run("shell-init", *words)
+
+    assert (done.code, done.out) == (2, "") and done.err.startswith("awsudo: ")
