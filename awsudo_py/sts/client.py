@@ -102,7 +102,7 @@ class Aws:
 
     def _note_address(self, request: Any, **_: Any) -> None:
         parts = urlsplit(request.url)
-        self._asked = f"{parts.scheme}://{parts.netloc}"
+        self._asked = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
