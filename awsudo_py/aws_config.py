@@ -79,8 +79,9 @@ class AwsConfig(NamedTuple):
 
 def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
     """Read both files; a missing one is empty. Raises ConfigError naming the file, and the line where there is one."""
-    config_file = _path(environ, "AWS_CONFIG_FILE", "config", files)
-    credentials_file = _path(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials", files)
+    config_file, credentials_file = places(environ)
+    if any(mark in environ.get(f"AWS_{name}_FILE", "") for name in ("CONFIG", "SHARED_CREDENTIALS") for mark in "$%"):
+        files.settled = False  # a variable decides that no later run would look at
     kinds: dict[str, dict[str, Settings]] = {"profile": {}, "sso-session": {}, "services": {}}
     strays: set[str] = set()
     for section, settings in _sections(config_file, files).items():
@@ -111,11 +112,13 @@ def nested(value: str) -> Settings:
     return {name.strip(): setting.strip() for name, setting in pairs}
 
 
-def _path(environ: Mapping[str, str], variable: str, name: str, files: Files) -> str:
-    chosen = environ.get(variable) or os.path.join("~", ".aws", name)
-    if "$" in chosen or "%" in chosen:
-        files.settled = False  # a variable decides that no later run would look at
-    return os.path.expanduser(os.path.expandvars(chosen))
+def places(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Where the config file and the credentials file are, whether they exist or not."""
+    return _path(environ, "AWS_CONFIG_FILE", "config"), _path(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials")
+
+
+def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
+    return os.path.expanduser(os.path.expandvars(environ.get(variable) or os.path.join("~", ".aws", name)))
 
 
 def _sections(path: str, files: Files) -> dict[str, Settings]:

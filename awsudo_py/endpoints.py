@@ -26,6 +26,9 @@ LEGACY_GLOBAL = frozenset(
     )
 )
 
+#: Scopes in the partition aws; see model.py.
+_GLOBAL, _REGIONAL = "aws global", "aws regional"
+
 
 class Endpoints:
     """Regions and addresses as one configuration and one environment (its deciding variables) have them."""
@@ -72,12 +75,12 @@ class Endpoints:
         asked = region or default_region
         legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
-            scope = url
-        elif partition == "aws" and (asked in (None, "aws-global") or (legacy and asked in LEGACY_GLOBAL)):
-            scope = "aws global"
-        else:
-            scope = f"{partition} regional"
-        return Endpoint(partition, asked, url, scope)
+            return Endpoint(partition, asked, url, scope=url)
+        if partition == "aws" and (asked in (None, "aws-global") or (legacy and asked in LEGACY_GLOBAL)):
+            return Endpoint(partition, asked, url, _GLOBAL, wider=(_REGIONAL,), heard=(_REGIONAL,))
+        # a region that an account has to opt in to takes no token of the global endpoint
+        heard = (_GLOBAL,) if asked in LEGACY_GLOBAL else ()
+        return Endpoint(partition, asked, url, f"{partition} regional", heard=heard)
 
     def _regional_endpoints(self, settings: Settings, profile: str | None) -> str:
         """How STS is found in a region: `regional`, or `legacy`."""

@@ -39,6 +39,7 @@ REMOVED = (
     "AWS_CREDENTIAL_FILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
+    "AWSUDO_MFA_CODE",  # spent: an awsudo inside would send it again
 )
 #: Ours, for prompts and scripts.
 OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION")

@@ -67,8 +67,16 @@ class Rejected(AwsudoError):
     """AWS answered, and the answer was no. Asking again at once would get the same."""
 
 
+class CodeRefused(Rejected):
+    """AWS did not take the MFA code. again: whether another code may do."""
+
+    again = True
+
+
 class Unreachable(AwsudoError):
-    """No usable answer came: network, time-out, proxy, garbage."""
+    """No usable answer came: network, time-out, proxy, garbage. sent: whether the request may have got there."""
+
+    sent = True
 
 
 class NoCredentials(AwsudoError):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config, history
+from awsudo_py.codes import Codes
 from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import RoleHop
-from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, names_role
+from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, is_session_of, names_role
 from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
@@ -102,32 +104,45 @@ class Invocation:
 
     def obtain(self, chain: RoleChain, request: Request) -> Obtain:
         """The way to the chain's credentials."""
+        codes = Codes(chain.source, self.environ, given=request.mfa_code, process=chain.mfa_process)
         return Obtain(
             chain,
             store=None if request.no_cache else self.store(),
-            sts=lambda: self._sts(chain, request),
+            sts=lambda: self._sts(chain, codes),
             run=self._run,
             min_ttl=request.min_ttl,
             refresh=request.refresh,
             duration=request.duration,
         )
 
-    def clear(self, request: Request | None) -> int:
-        """Forget the sessions of the request's target, or all; returns how many there were. Raises AwsudoError."""
+    def clear(self, request: Request | None) -> tuple[int, str]:
+        """Forget the sessions of the request's target, or all. Raises AwsudoError.
+
+        Returns how many there were; and where the MFA session stays from which the target's role is assumed, which
+        other roles share and the next of which costs a code, the command that forgets it too.
+        """
         store = self.store()
         if store is None:
-            return 0
+            return 0, ""
         chain = self.resolve(request) if request is not None else None
         keys = set()
-        if chain is not None and request is not None and not chain.role_arn:
-            keys.add(digest(self.obtain(chain, request).inputs(len(chain.hops))))
-        count = 0
+        source = ""
+        if chain is not None and request is not None:
+            way = self.obtain(chain, request)
+            if not chain.role_arn:
+                keys.add(digest(way.inputs(len(chain.hops))))
+            if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
+                source = way.inputs(0)
+        count, stays = 0, ""
         for name in list(store.names()):
             is_session = name.endswith(".session")
             if chain is not None:
                 inputs = (store.read(name) or {}).get("inputs", "") if is_session else ""
+                of_source = bool(source) and is_session_of(inputs, source)
                 named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
-                if not named:
+                if not (named or (of_source and not chain.role_arn)):
+                    if of_source:
+                        stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
                     continue
             try:
                 store.remove(name)
@@ -137,7 +152,7 @@ class Invocation:
                     hint="sessions there stay usable until they expire",
                 ) from None
             count += is_session
-        return count
+        return count, stays
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""
@@ -171,15 +186,12 @@ class Invocation:
         except (OSError, ValueError):
             return  # the session's own entry has told of it, or the next run takes the long way again
 
-    def _sts(self, chain: RoleChain, request: Request) -> Sts:
+    def _sts(self, chain: RoleChain, codes: Codes) -> Sts:
         from awsudo_py.sts import BotocoreSts, default_session_name
 
         self._counts = True
-
-        def ask_code(serial: str, subject: str) -> str:
-            return request.mfa_code or _asked_code(serial, subject)
-
-        return BotocoreSts(chain, self._config, session_name=default_session_name(_user(), _host()), ask_code=ask_code)
+        name = default_session_name(_user(), _host())
+        return BotocoreSts(chain, self._config, session_name=name, with_code=codes.shown)
 
     def _fingerprint(self, path: str) -> str | None:
         try:
@@ -187,17 +199,6 @@ class Invocation:
         except OSError as error:
             raise AwsudoError(f"cannot read {path}: {error.strerror}") from None
         return None if content is None else digest(content.decode("utf-8", "replace"))
-
-
-def _asked_code(serial: str, subject: str) -> str:
-    from awsudo_py import limits
-    from awsudo_py.limits import Origin
-    from awsudo_py.terminal import ask
-
-    code = ask(
-        f"MFA code of {serial} for {subject}: ", otherwise="give the code itself: --mfa-code CODE, or AWSUDO_MFA_CODE"
-    )
-    return limits.mfa_code(code, Origin("the code typed", AwsudoError))
 
 
 def _user() -> str:
@@ -229,5 +230,6 @@ def _told(chain: RoleChain) -> list[str]:
         lines.append(f"{title}{f' ({shaping})' if shaping else ''}{f', profile {hop.profile}' if hop.profile else ''}")
     endpoint = chain.endpoint
     lines.append(f"STS: {endpoint.url or endpoint.region or 'global endpoint'}")
+    lines.extend(chain.details)
     lines.append(f"region of the command: {chain.region or 'none'}")
     return lines

@@ -48,8 +48,8 @@ TEXTS = {
 SHORTEST, LONGEST_ROLE, LONGEST_SESSION_TOKEN = 900, 43_200, 129_600
 #: Roles assumed from a session of another role.
 LONGEST_CHAINED = 3_600
-#: What STS gives when no duration is asked for.
-DEFAULT_ROLE = 3_600
+#: What STS gives when no duration is asked for: by AssumeRole, by GetSessionToken.
+DEFAULT_ROLE, DEFAULT_SESSION_TOKEN = 3_600, 43_200
 MOST_POLICY_ARNS, MOST_TAGS, MOST_POLICY = 10, 50, 2_048
 MOST_TAG_KEY, MOST_TAG_VALUE = 128, 256
 _SPAN = re.compile(r"(?=\d)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", re.ASCII)
@@ -63,6 +63,11 @@ def text(kind: str, value: str, origin: Origin) -> str:
     # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
     if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
         raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.said}")
+    if kind == "mfa_serial" and ":u2f/" in value:
+        raise origin.refuse(
+            f"{value} is a security key (FIDO), and STS takes codes only",
+            "add an authenticator app or a hardware token to the user, as a second device: its ARN has :mfa/ in it",
+        )
     if kind == "source_identity" and value.lower().startswith("aws:"):
         raise origin.refuse("a source identity cannot begin with aws:")
     return value
@@ -91,16 +96,32 @@ def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
     if not SHORTEST <= value <= most:
         raise origin.refuse(
             f"a session lasts {SHORTEST} s (15m) to {most} s ({most // 3600}h), not {value} s",
-            "a role's own maximum (MaxSessionDuration) may be lower: it is 1h unless somebody raised it",
+            "a role's own maximum (MaxSessionDuration) may be lower: it is 1h unless somebody raised it"
+            if most == LONGEST_ROLE
+            else (),
         )
     return value
 
 
+def session_duration(value: int, origin: Origin) -> int:
+    """The length in seconds of a session that GetSessionToken gives, if it could."""
+    return duration(value, origin, most=LONGEST_SESSION_TOKEN)
+
+
 def mfa_code(value: str, origin: Origin) -> str:
-    """Six digits. The value itself is in no message."""
-    if not re.fullmatch(r"\d{6}", value, re.ASCII):
+    """Six digits; apps show them as 123 456. The value itself is in no message."""
+    code = "".join(value.split())
+    if not re.fullmatch(r"\d{6}", code, re.ASCII):
         raise origin.refuse("an MFA code has six digits")
-    return value
+    return code
+
+
+def switch(value: str, origin: Origin) -> bool:
+    """Whether something is wanted, out of the usual words."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if value.lower() not in known:
+        raise origin.refuse(f"{value!r} is neither 1 nor 0")
+    return known[value.lower()]
 
 
 def policy(value: str, origin: Origin) -> str:

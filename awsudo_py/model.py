@@ -20,6 +20,9 @@ class Request(NamedTuple):
     external_id: str | None = None
     mfa_serial: str | None = None
     mfa_code: str | None = None
+    mfa_process: str | None = None  # a program that prints a code
+    mfa_session_duration: int | None = None  # seconds
+    mfa_per_role: bool | None = None  # None: the profile says
     policy: str | None = None  # JSON text, or a file's path
     policy_arns: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
@@ -84,6 +87,15 @@ class Endpoint(NamedTuple):
     region: str | None  # for signing and the host name; None is the global endpoint
     url: str | None  # where one is configured
     scope: str  # what of this shapes a session: a custom URL, or whether its tokens hold in every region
+    wider: tuple[str, ...] = ()  # scopes whose tokens hold wherever those of this one do
+    heard: tuple[str, ...] = ()  # scopes whose tokens are good enough to ask here
+
+
+class Program(NamedTuple):
+    """A program that is run for what it prints."""
+
+    command: str
+    where: str  # for messages: what names it
 
 
 class RoleChain(NamedTuple):
@@ -97,6 +109,8 @@ class RoleChain(NamedTuple):
     config_profile: str | None  # the profile whose settings (CA bundle, FIPS, …) the SDK is to read
     notices: tuple[str, ...] = ()  # what resolving found worth saying
     chaining_notices: tuple[str, ...] = ()  # what is worth saying only when STS is really called
+    details: tuple[str, ...] = ()  # what only --verbose says
+    mfa_process: Program | None = None  # what prints the MFA code, if a program does
 
     @property
     def role_arn(self) -> str:

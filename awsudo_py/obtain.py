@@ -3,7 +3,8 @@
 The numbers are those of the cache's rules, which the tests carry too.
 
 2. The key of a session is a digest of all that shapes it, the session it was made from included.
-5. One more lock per MFA serial, so that two roles do not spend one code.
+5. One more lock per MFA serial, so that two roles do not spend one code. Who waits for a run that may be asking for a
+   code has patience.
 7. Every hop is kept by itself, so that sibling roles share the hops before them.
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from awsudo_py.limits import DEFAULT_ROLE
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import SharedSession, in_turn
+from awsudo_py.stores.shared import SharedSession, Wait, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +47,14 @@ class Obtained(NamedTuple):
 
     credentials: Credentials
     key: str = ""
+
+
+class _GaveSession(Exception):
+    """The source turned out to give a session, from which GetSessionToken cannot be called."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__()
+        self.credentials = credentials
 
 
 class Obtain:
@@ -84,14 +93,15 @@ class Obtain:
         keys, source = obtained.credentials, self._chain.source
         self._chain = self._chain._replace(
             source=source._replace(identity=(("access_key_id", keys.access_key_id),), credentials=keys),
-            hops=(
-                SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE, source.setting("mfa_serial") or None),
-            ),
+            hops=(SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE),),
         )
         return self._after(1)
 
-    def inputs(self, hops: int) -> str:
-        """Rule 2: all that shapes the session after that many hops, a line for each; no hop is the source itself."""
+    def inputs(self, hops: int, scope: str | None = None) -> str:
+        """Rule 2: all that shapes the session after that many hops, a line for each; no hop is the source itself.
+
+        scope: that of another endpoint than the chain's.
+        """
         chain = self._chain
         if hops == 0:
             source = chain.source
@@ -103,8 +113,9 @@ class Obtain:
             return _lines([("source", "keys" if by_key else source.kind), *identity])
         hop = chain.hops[hops - 1]
         shaping = [(name, value) for name, value in hop._asdict().items() if name != "profile" and value]
-        where: list[tuple[str, object]] = [("partition", chain.endpoint.partition), ("endpoint", chain.endpoint.scope)]
-        return _lines([("hop", type(hop).__name__), *where, *shaping, ("from", digest(self.inputs(hops - 1)))])
+        asked: list[tuple[str, object]] = [("partition", chain.endpoint.partition)]
+        asked.append(("endpoint", scope or chain.endpoint.scope))
+        return _lines([("hop", type(hop).__name__), *asked, *shaping, ("from", digest(self.inputs(hops - 1)))])
 
     def _after(self, hops: int) -> Obtained:
         if hops == 0:
@@ -112,30 +123,47 @@ class Obtain:
             title = f"profile {source.profile}" if source.profile else source.where
             return self._kept(0, title, self._source) if source.kind in KEPT else Obtained(self._source())
         hop = self._chain.hops[hops - 1]
-        title = hop.role_arn if isinstance(hop, RoleHop) else f"profile {hop.profile}"
+        from_where = f"profile {hop.profile}" if hop.profile else self._chain.source.where
+        title = hop.role_arn if isinstance(hop, RoleHop) else from_where
 
         def ask() -> Credentials:
             before = self._after(hops - 1).credentials
+            asked = hop
+            if isinstance(hop, SessionTokenHop) and before.session_token is not None:
+                raise _GaveSession(before)
+            if hops > 1 and before is not self._first and isinstance(self._chain.hops[hops - 2], SessionTokenHop):
+                asked = hop._replace(mfa_serial=None)  # the session before it has shown the code
             if hops == len(self._chain.hops):
                 for notice in self._chain.chaining_notices:
                     self._run.terminal.notice(notice)
-            if hop.mfa_serial is None or self._store is None:
-                return self._timed(title, lambda: self._sts().session(hop, before))
+            if asked.mfa_serial is None or self._store is None or isinstance(asked, SessionTokenHop):
+                return self._session(asked, before, title)
             # one code serves one call: two runs must not ask for, and spend, the same
             return in_turn(
                 self._store,
                 self._run,
-                digest(f"mfa {hop.mfa_serial}"),
-                f"asking for a code of {hop.mfa_serial}",
-                lambda: self._timed(title, lambda: self._sts().session(hop, before)),
+                _device_lock(asked.mfa_serial),
+                _asking(asked.mfa_serial),
+                lambda: self._session(asked, before, title),
             )
 
-        return self._kept(hops, title, ask)
+        try:
+            return self._kept(hops, title, ask)
+        except _GaveSession as gave:
+            return Obtained(gave.credentials)
 
     def _kept(self, hops: int, title: str, ask: Callable[[], Credentials]) -> Obtained:
         if self._store is None:
             return Obtained(ask())
-        is_last = hops == len(self._chain.hops)
+        chain = self._chain
+        is_last = hops == len(chain.hops)
+        hop = chain.hops[hops - 1] if hops else None
+        device = hop.mfa_serial if isinstance(hop, SessionTokenHop) else None
+        wait = Wait(f"getting the session of {title}")
+        if device:
+            wait = _asking(device)
+        elif any(before.mfa_serial for before in chain.hops[:hops]):
+            wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
         shared = SharedSession(
             self._store,
             self._run,
@@ -143,14 +171,31 @@ class Obtain:
             title,
             min_ttl=self._min_ttl if is_last else None,
             renewed_since=self._renewed_since if is_last else 0.0,
+            also=[self.inputs(hops, scope) for scope in self._scopes(is_last)] if device else (),
+            # a device's sessions come one after the other, whatever else they differ in: a code works once
+            lock=_device_lock(device) if device else "",
+            wait=wait,
         )
         return Obtained(shared.get(ask), shared.key)
+
+    def _scopes(self, is_last: bool) -> Sequence[str]:
+        """The scopes whose MFA sessions would do as well: to ask this chain's STS, or for a command's own use."""
+        endpoint = self._chain.endpoint
+        return endpoint.wider if is_last else endpoint.heard
 
     def _source(self) -> Credentials:
         if self._first is None:
             source = self._chain.source
             self._first = source.credentials or self._timed(source.where, lambda: self._sts().source(source))
         return self._first
+
+    def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
+        if hop.mfa_serial is None:
+            return self._timed(title, lambda: self._sts().session(hop, before))
+        session = self._sts().session(hop, before)
+        # how long it took is how long somebody typed
+        self._run.terminal.detail(f"session of {title}: asked AWS, with an MFA code")
+        return session
 
     def _timed(self, title: str, call: Callable[[], Credentials]) -> Credentials:
         begun = time.monotonic()
@@ -162,6 +207,20 @@ class Obtain:
 def names_role(inputs: str, role_arn: str) -> bool:
     """Whether these are the inputs of a session of that role."""
     return _lines([("role_arn", role_arn)]) in inputs.splitlines()
+
+
+def is_session_of(inputs: str, source: str) -> bool:
+    """Whether these are the inputs of a session that GetSessionToken gave to a source (the inputs of that)."""
+    lines = inputs.splitlines()
+    return _lines([("hop", SessionTokenHop.__name__)]) in lines and _lines([("from", digest(source))]) in lines
+
+
+def _asking(serial: str) -> Wait:
+    return Wait(f"asking for an MFA code of {serial}", asks=True)
+
+
+def _device_lock(serial: str) -> str:
+    return digest(f"mfa {serial}")
 
 
 def _lines(pairs: Sequence[tuple[str, object]]) -> str:

@@ -82,8 +82,17 @@ INPUTS = (
         "mfa_code",
         ("-t", "--mfa-code", "--mfa-token"),
         "CODE",
-        "Code of the MFA device; without it, the terminal is asked.",
+        "Code of the MFA device; - reads it from stdin. Without it, the terminal is asked.",
     ),
+    Option("mfa_process", ("--mfa-process",), "COMMAND", "Program that prints the code: ykman, pass, op."),
+    Option(
+        "mfa_session_duration",
+        ("--mfa-session-duration",),
+        "TIME",
+        "How long one code serves all roles of a source [12h] (15m to 36h).",
+        values=(*_SPANS, "24h", "36h"),
+    ),
+    Option("mfa_per_role", ("--mfa-per-role",), "", "Ask for a code for each role."),
     Option(
         "policy",
         ("--policy",),

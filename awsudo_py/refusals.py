@@ -10,11 +10,11 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from awsudo_py.errors import AwsudoError, Rejected, Unreachable
-from awsudo_py.model import RoleHop
+from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Unreachable
+from awsudo_py.model import RoleHop, SessionTokenHop
 
 if TYPE_CHECKING:
-    from awsudo_py.model import Hop, Source
+    from awsudo_py.model import Hop, RoleChain, Source
 
 _DENIED = re.compile(
     r"User: (?P<caller>\S+) is not authorized to perform: (?P<action>\S+)(?: on resource: (?P<role>\S+))?"
@@ -92,13 +92,13 @@ _CODES = {
 
 
 def refusal(
-    code: str, text: str, status: int, date: str, what: Hop | Source, source: Source, now: float
+    code: str, text: str, status: int, date: str, what: Hop | Source, chain: RoleChain, now: float
 ) -> AwsudoError:
     """The error that says what an answer of AWS means for us.
 
-    code, text, status and date are the answer's; what was being asked for, with credentials that came from source.
+    code, text, status and date are the answer's; what was being asked for, on the way through the chain.
     """
-    title = subject(what)
+    title, source = subject(what), chain.source
     if status >= 500:
         return Unreachable(
             f"cannot get {title}: AWS failed (HTTP {status})",
@@ -106,7 +106,7 @@ def refusal(
             detail=text,
         )
     if code in ("AccessDenied", "AccessDeniedException"):
-        return _access_denied(text, title, what)
+        return _access_denied(text, title, what, chain)
     if code == "ValidationError" and "DurationSeconds" in text:
         return _duration(text, title, what)
     if "Signature" in code or code in ("RequestExpired", "RequestTimeTooSkewed"):
@@ -123,7 +123,8 @@ def subject(what: Hop | Source) -> str:
     """What was asked for, as messages name it."""
     if isinstance(what, RoleHop):
         return f"a session of {what.role_arn}"
-    return f"a session of profile {what.profile}" if what.profile else "a session"
+    kind = "an MFA session" if getattr(what, "mfa_serial", None) else "a session"
+    return f"{kind} of profile {what.profile}" if what.profile else kind
 
 
 def renew(source: Source) -> str:
@@ -138,14 +139,35 @@ def renew(source: Source) -> str:
     return f"renew what {source.where} gives"
 
 
-def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
-    if "MultiFactorAuthentication" in text:
-        serial = getattr(what, "mfa_serial", None)
-        return Rejected(
-            f"cannot get {title}: the MFA code was refused{f' for {serial}' if serial else ''}",
-            hint="a code works once: wait for the next one; if new ones fail too, check serial and clock of the device",
+def _mfa_session_before(what: Hop | Source, chain: RoleChain) -> SessionTokenHop | None:
+    """The MFA session with which a role of the chain is assumed, if it is with one."""
+    if len(chain.hops) < 2 or not isinstance(what, RoleHop):
+        return None
+    session, role = chain.hops[:2]
+    is_first = isinstance(role, RoleHop) and role.role_arn == what.role_arn
+    return session if is_first and isinstance(session, SessionTokenHop) and what.mfa_serial is None else None
+
+
+def _code_refused(text: str, title: str, serial: str) -> CodeRefused:
+    if "serial number" in text:
+        error = CodeRefused(
+            f"cannot get {title}: {serial} is no MFA device of the user whose keys these are, or its code was wrong",
+            hint="see which devices the user has: awsudo mfa",
             detail=text,
         )
+        error.again = False
+        return error
+    return CodeRefused(
+        f"cannot get {title}: the MFA code was refused for {serial}",
+        hint="a code works once: wait for the next one; if new ones fail too, check the clock of the device",
+        detail=text,
+    )
+
+
+def _access_denied(text: str, title: str, what: Hop | Source, chain: RoleChain) -> Rejected:
+    serial = getattr(what, "mfa_serial", None)
+    if "MultiFactorAuthentication" in text:
+        return _code_refused(text, title, serial or "the device")
     if "root accounts" in text:
         return Rejected(
             f"cannot get {title}: roles cannot be assumed with the root user's keys",
@@ -166,7 +188,8 @@ def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
     for words, failed, hint in _REASONS:
         if words in text:
             filled = {"caller": caller, "action": action, "role": role}
-            return Rejected(f"cannot get {title}: {failed.format(**filled)}", hint=hint.format(**filled), detail=text)
+            hints = (hint.format(**filled), *_about_mfa_session(what, chain))
+            return Rejected(f"cannot get {title}: {failed.format(**filled)}", hint=hints, detail=text)
     if not isinstance(what, RoleHop):
         return Rejected(f"cannot get {title}: access denied", detail=text)
     return Rejected(
@@ -176,11 +199,27 @@ def _access_denied(text: str, title: str, what: Hop | Source) -> Rejected:
             "- there is no such role: is the ARN written right, path included?",
             f"- its trust policy does not name {caller}",
             "- its trust policy asks for another external id" if what.external_id else "- it asks for an --external-id",
-            "- the MFA device is another one" if what.mfa_serial else "- it asks for MFA: --mfa-serial ARN",
+            *(f"- {line}" for line in _about_mfa_session(what, chain) or (_about_mfa(what),)),
             f"- no policy of {caller} allows {action} on it",
         ),
         detail=text,
     )  # fmt: skip
+
+
+def _about_mfa(what: RoleHop) -> str:
+    if what.mfa_serial:
+        return "the MFA device is another one"
+    return "it asks for MFA: --mfa-serial ARN; find yours: awsudo mfa"
+
+
+def _about_mfa_session(what: Hop | Source, chain: RoleChain) -> tuple[str, ...]:
+    """What a refusal may have to do with the MFA session that the role was assumed with, if it was."""
+    session = _mfa_session_before(what, chain)
+    if session is None:
+        return ()
+    clear = f"awsudo clear {session.profile}" if session.profile else "awsudo clear"
+    said = "a policy refuses MFA sessions that are not new, or any"
+    return (f"{said}: for a new one, {clear}; to send a code with this role, --mfa-per-role",)
 
 
 def _duration(text: str, title: str, what: Hop | Source) -> Rejected:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from awsudo_py.deciding import Files
 
+#: No line with a code is longer (bytes); what has no line end is not read for ever.
+_LONGEST_LINE = 64
+
 
 def _text(kind: str) -> Callable[[Any, Origin, Files], str]:
     return lambda value, origin, _files: limits.text(kind, value, origin)
@@ -42,12 +45,30 @@ def _policy(value: str, origin: Origin, files: Files) -> str:
 
 
 def _switch(value: Any, origin: Origin, _files: Files) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if value.lower() not in known:
-        raise origin.refuse(f"{value!r} is neither 1 nor 0")
-    return known[value.lower()]
+    return value if isinstance(value, bool) else limits.switch(value, origin)
+
+
+def _mfa_code(value: str, origin: Origin, _files: Files) -> str:
+    if value != "-":
+        return limits.mfa_code(value, origin)
+    # Now, whether it will be needed or not: what the command finds on stdin is not to depend on the cache.
+    return limits.mfa_code(_line_of_stdin(origin), Origin(f"{origin.name} - (stdin)", origin.error))
+
+
+def _line_of_stdin(origin: Origin) -> str:
+    """One line, read byte by byte: the rest of stdin is the command's."""
+    line = b""
+    try:
+        while len(line) < _LONGEST_LINE and not line.endswith(b"\n"):
+            byte = os.read(0, 1)
+            if not byte:
+                break
+            line += byte
+    except OSError:
+        pass  # it is closed
+    if not line:
+        raise origin.refuse("there is no line on stdin to read the code from", "printf '%s\\n' CODE | awsudo …")
+    return line.decode("ascii", "replace")
 
 
 #: How the value of each input is read; a switch has True, or a variable's text.
@@ -56,7 +77,10 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "session_name": _text("session_name"),
     "external_id": _text("external_id"),
     "mfa_serial": _text("mfa_serial"),
-    "mfa_code": lambda value, origin, _files: limits.mfa_code(value, origin),
+    "mfa_code": _mfa_code,
+    "mfa_process": lambda value, _origin, _files: value,
+    "mfa_session_duration": lambda value, origin, _files: limits.session_duration(limits.span(value, origin), origin),
+    "mfa_per_role": _switch,
     "policy": _policy,
     "policy_arns": lambda value, origin, _files: limits.policy_arns(value, origin),
     "tags": lambda value, origin, _files: limits.tags(value, origin),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py import limits, roles
+from awsudo_py import limits, mfa, roles
 from awsudo_py.endpoints import Endpoints
 from awsudo_py.errors import ConfigError, InvalidInput, UsageError
 from awsudo_py.limits import Origin
@@ -63,23 +63,27 @@ class _Resolver:
         name, role = self._named(request)
         notices: tuple[str, ...] = ()
         source: Source
-        hops: tuple[Hop, ...]
+        roles_asked: tuple[RoleHop, ...]
         config_profile: str | None
         if name is not None:
-            source, hops = self._from_profile(name, [])
+            source, roles_asked = self._from_profile(name, [])
             config_profile = name
         else:
             ambient = self._ambient()
-            source, hops = self._from_ambient(ambient)
+            source, roles_asked = self._from_ambient(ambient)
             config_profile = ambient.profile if self.config.profile(ambient.profile) is not None else None
             notices = ambient.notices
         if role is not None:
-            hops = (*hops, RoleHop(role))
-        hops = self._with_options(hops, request, source, name)
-        hops, chaining = self._clamped(hops, source)
-        if hops and isinstance(hops[0], SessionTokenHop):
+            roles_asked = (*roles_asked, RoleHop(role))
+        roles_asked = self._with_options(roles_asked, request, name)
+        profiles = [*(hop.profile for hop in reversed(roles_asked)), source.profile]
+        asked = mfa.asked_by(request, self.config, profiles)
+        placed = mfa.placed(source, roles_asked, asked)
+        hops, chaining = self._clamped(placed.hops, source)
+        last = hops[-1] if hops else None
+        if isinstance(last, SessionTokenHop):
             told = f"profile {name} is long-lived keys and no role: the command gets a session of them"
-            chaining = (f"{told} (IAM takes no call from it without MFA)", *chaining)
+            chaining = (told if last.mfa_serial else f"{told} (IAM takes no call from it without MFA)", *chaining)
         if self.environ.get("AWSUDO_TARGET") and source.kind == "environment":
             inside = f"inside {self.environ['AWSUDO_TARGET']}: assuming a role from its session is role chaining"
             chaining = (f"{inside}, so the session lasts at most 1h", *chaining)
@@ -93,6 +97,8 @@ class _Resolver:
             config_profile=config_profile,
             notices=notices,
             chaining_notices=chaining,
+            details=(placed.why,) if placed.why else (),
+            mfa_process=asked.process,
         )
 
     def _named(self, request: Request) -> tuple[str | None, str | None]:
@@ -108,26 +114,20 @@ class _Resolver:
         self.config.require(target)
         return target, None
 
-    def _with_options(
-        self, hops: tuple[Hop, ...], request: Request, source: Source, profile: str | None
-    ) -> tuple[Hop, ...]:
+    def _with_options(self, hops: tuple[RoleHop, ...], request: Request, profile: str | None) -> tuple[RoleHop, ...]:
         """The options shape the last hop: the role that was asked for."""
-        last = hops[-1] if hops else None
-        if not isinstance(last, RoleHop):
+        if not hops:
             given = [name for name in _ROLE_KEYS if getattr(request, name)]
             if given:
                 raise UsageError(
                     f"profile {profile} has no role_arn, and only a role takes {given[0].replace('_', ' ')}",
                     hint=f"name the role: awsudo -p {profile} arn:aws:iam::ACCOUNT:role/NAME …",
                 )
-            if source.credentials is not None and not source.temporary:
-                # Long-lived keys never reach a child: it gets a session of them.
-                serial = request.mfa_serial or source.setting("mfa_serial") or None
-                return (SessionTokenHop(profile, request.duration or limits.DEFAULT_ROLE, serial),)
             return hops
+        last = hops[-1]
         changes = {
             name: getattr(request, name)
-            for name in ("duration", "session_name", "mfa_serial", *_ROLE_KEYS)
+            for name in ("duration", "session_name", *_ROLE_KEYS)  # mfa.py places the device
             if getattr(request, name)
         }
         merged = last._replace(**changes)
@@ -158,7 +158,7 @@ class _Resolver:
 
     # -- profiles --------------------------------------------------------------------------------------------------
 
-    def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[Hop, ...]]:
+    def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain that a profile means. seen: the profiles that led here, first to last."""
         settings = self.config.require(name)
         if not _is_role(settings) or (seen and has_keys(settings)):
@@ -248,7 +248,7 @@ class _Resolver:
             return _Ambient(profile, "AWS_PROFILE")
         return _Ambient(default, "AWS_DEFAULT_PROFILE") if default else _Ambient("default", None)
 
-    def _from_ambient(self, ambient: _Ambient) -> tuple[Source, tuple[Hop, ...]]:
+    def _from_ambient(self, ambient: _Ambient) -> tuple[Source, tuple[RoleHop, ...]]:
         """Credentials as the AWS CLI finds them when nothing is named."""
         if ambient.variable is not None:
             self.config.require(ambient.profile, ambient.variable)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,15 +96,22 @@ def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
         yield typed, shown
 
 
-def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
+def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
     """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
+
+    said: a line above the question, about the answer before.
 
     Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
     """
     from awsudo_py.errors import AwsudoError, Interrupted
 
+    asked = question.strip(" :")
     try:
         with controlling_terminal() as (typed, shown):
+            if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
+                # reading would stop us, and all who wait for us; a question that nobody can answer misleads
+                raise AwsudoError(f"this runs in the background, and cannot ask there: {asked}", hint=otherwise)
+            _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, escape(question))
             try:
                 line = _unseen(typed) if hidden else typed.readline()
@@ -114,10 +121,34 @@ def ask(question: str, *, otherwise: str, hidden: bool = False) -> str:
             if hidden:
                 _say(shown, "\n")  # the one that was typed was not shown
     except OSError:
-        raise AwsudoError(f"there is no terminal to ask for this: {question.strip(' :')}", hint=otherwise) from None
+        raise AwsudoError(f"there is no terminal to ask for this: {asked}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
+
+
+@contextmanager
+def lent_terminal() -> Iterator[TextIO | None]:
+    """The terminal for a program that may ask there, None if there is none; it gets its settings back afterwards."""
+    with ExitStack() as stack:
+        try:
+            typed, _ = stack.enter_context(controlling_terminal())
+        except OSError:
+            yield None
+            return
+        if os.name == "nt":
+            yield typed
+            return
+        import termios
+
+        before = termios.tcgetattr(typed)
+        try:
+            yield typed
+        finally:
+            with suppress(termios.error):  # it is gone
+                # a program that was killed while it asked has left the echo off
+                if termios.tcgetattr(typed) != before:
+                    termios.tcsetattr(typed, termios.TCSADRAIN, before)
 
 
 def _unseen(typed: TextIO) -> str:

@@ -47,7 +47,8 @@ SAID = {
     "source_identity": Said("--source-identity", ("ann", "ben"), "SourceIdentity", ("ann", "ben"), "source_identity", "aws:x"),
     "mfa_serial": Said("--mfa-serial", (MFA, MFA + "2"), "SerialNumber", (MFA, MFA + "2"), "mfa_serial", "short"),
 }  # fmt: skip
-NOT_SENT = {"mfa_code", "transitive_tags", "region", "min_ttl", "refresh", "no_cache"}
+NOT_SENT = {"mfa_code", "mfa_process", "mfa_session_duration", "mfa_per_role"}
+NOT_SENT |= {"transitive_tags", "region", "min_ttl", "refresh", "no_cache"}
 FIELDS = {wanted.field: wanted for wanted in INPUTS}
 
 

@@ -320,13 +320,16 @@ def test_rule_2_the_entry_holds_its_inputs_and_no_secret_but_the_session(world: 
 
     done = world.run("-m", serial, "-t", code, "-e", "partner-7", "dev", *KEY_ID)
 
-    (entry,) = world.kept()
-    fields = unpack(entry.read_bytes())
-    assert fields is not None
-    assert fields["access_key_id"] == done.key_id
-    assert digest(fields["inputs"]) == entry.stem
-    for shaping in (f"{ROLE}dev", "partner-7", serial):
-        assert shaping in fields["inputs"]
+    kept = {}
+    for entry in world.kept():
+        fields = unpack(entry.read_bytes())
+        assert fields is not None and digest(fields["inputs"]) == entry.stem
+        kept[entry.stem] = fields
+    (role,) = [fields for fields in kept.values() if fields["access_key_id"] == done.key_id]
+    (before,) = [fields for fields in kept.values() if fields is not role]
+    assert serial in before["inputs"]
+    for shaping in (f"{ROLE}dev", "partner-7", digest(before["inputs"])):
+        assert shaping in role["inputs"]
     secret = (world.home / ".aws" / "credentials").read_text().split()[-1]
     everything = b"".join(path.read_bytes() + path.name.encode() for path in world.cache.iterdir())
     assert secret.encode() not in everything

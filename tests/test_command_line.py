@@ -32,6 +32,7 @@ REMOVED = [
     "AWS_CREDENTIAL_FILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
+    "AWSUDO_MFA_CODE",
 ]
 
 
@@ -178,6 +179,7 @@ def test_version_is_one_line(world: World) -> None:
 def test_the_command_gets_exactly_the_environment_of_the_contract(world: World, sts: StrictSts, times: int) -> None:
     """What could lead an SDK elsewhere is gone, what is set is exact, and all else is as it was."""
     unwanted: dict[str, str | None] = {name: "stale" for name in REMOVED if name != "AWS_WEB_IDENTITY_TOKEN_FILE"}
+    unwanted["AWSUDO_MFA_CODE"] = "123456"
     kept: dict[str, str | None] = {
         "AWS_CONFIG_FILE": str(world.home / ".aws" / "config"),
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",

@@ -136,7 +136,6 @@ SETTINGS = (
     "external_id = 1234\n",
     "role_session_name = alice\n",
     "duration_seconds = 1800\n",
-    f"mfa_serial = {MFA}\n",
 )
 ENVIRONMENTS: tuple[dict[str, str], ...] = (
     KEY_VARIABLES,
@@ -174,6 +173,8 @@ def sections(draw: st.DrawFn, name: str) -> tuple[str, str]:
     keys = ""
     if kind == "keys" or draw(st.sampled_from((False, False, False, True))):
         keys = draw(st.sampled_from((*KEY_LINES[:2] * 2, *KEY_LINES))).format(name.upper())
+    if kind == "role" and not keys and draw(st.booleans()):  # a listed difference: a source's device guards its roles
+        text += f"mfa_serial = {MFA}\n"
     here = draw(st.booleans())
     return once(text + keys if here else text), once(("region = sa-east-1\n" if here else "") + keys * (not here))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ BLOCKS = [block for block in blocks() if not block.by_ci]
 INTRODUCTION = [line[4:] for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("    awsudo")]
 #: Programs that the README's reader has: they say who they run as. `aws s3` is the one call that no STS can answer.
 PROGRAM = '#!/bin/sh\necho "${0##*/} as $AWSUDO_ROLE_ARN"\n'
+#: Prints a code that was not printed before.
+YKMAN = '#!/bin/sh\nread -r code <"$0.codes"; sed -i 1d "$0.codes"; echo "$code"\n'
 AWS = '#!/bin/sh\n[ "$1" = s3 ] && exec echo "aws as $AWSUDO_ROLE_ARN"\nexec "{real}" "$@"\n'
 
 
@@ -32,13 +35,17 @@ def reader(tmp_path: Path, sts: StrictSts) -> World:
         sts.add_role(f"arn:aws:iam::123456789012:role/{role}")
     world.config("\n".join(block.text for block in BLOCKS if block.language == "ini"))
     keys = f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
-    world.credentials(f"[base]\n{keys}[default]\n{keys}")
+    world.credentials(f"[base]\n{keys}[default]\n{keys}[alice]\n{keys}")
+    phone = sts.add_mfa("alice", "arn:aws:iam::123456789012:mfa/phone")
     programs = tmp_path / "bin"
     programs.mkdir()
     scripts = sysconfig.get_path("scripts")
-    for name, text in {"make": PROGRAM, "docker": PROGRAM, "aws": AWS.replace("{real}", f"{scripts}/aws")}.items():
+    (programs / "ykman.codes").write_text("".join(f"{phone.code(time.time() + later)}\n" for later in (0, 30)))
+    aws = AWS.replace("{real}", f"{scripts}/aws")
+    for name, text in {"make": PROGRAM, "docker": PROGRAM, "aws": aws, "ykman": YKMAN}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
+    world.env["AWSUDO_MFA_PROCESS"] = "ykman oath accounts code -s aws"  # in place of a person at the terminal
     world.env["PATH"] = f"{programs}:{scripts}:{world.env['PATH']}"
     return world
 
@@ -60,14 +67,41 @@ def test_a_block_of_shell_commands_works_as_it_stands(reader: World, block: Bloc
     assert (done.returncode, told if "awsudo -v" not in block.text else []) == (0, [])
 
 
-@needs("fish")
-def test_the_fish_line_works_as_it_stands(reader: World) -> None:
-    """The README's line for fish makes that shell the role."""
-    text = next(block.text for block in BLOCKS if block.language == "fish")
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, marks=needs(block.language), id=block.text.splitlines()[0][:50])
+        for block in BLOCKS
+        if block.language in ("fish", "zsh")
+    ],
+)
+def test_a_block_for_fish_or_zsh_works_as_it_stands(reader: World, block: Block) -> None:
+    """The README's lines for those shells, each in its own: they set what they say, and print no error."""
+    shown = {
+        "awsudo export prod": ("echo as=$AWSUDO_ROLE_ARN", "as=arn:aws:iam::123456789012:role/admin"),
+        "awsudo shell-init": (
+            "awsudo-use prod; echo as=$AWSUDO_ROLE_ARN; awsudo-use --unset",
+            "as=arn:aws:iam::123456789012:role/admin",
+        ),
+        "function fish_prompt": ("set -x AWSUDO_TARGET me; fish_prompt", "me >"),
+        "PROMPT=": ("export AWSUDO_TARGET=me; print -P $PROMPT", "me #"),
+    }
+    after, wanted = next(pair for words, pair in shown.items() if words in block.text)
 
-    done = _run(reader, "fish", f"{text}\necho as=$AWSUDO_ROLE_ARN")
+    done = _run(reader, block.language, f"{block.text}\n{after}")
 
-    assert done.stdout.strip() == "as=arn:aws:iam::123456789012:role/admin"
+    assert (done.stdout.strip(), done.stderr) == (wanted, "")
+
+
+def test_starships_segment_works_as_it_stands(reader: World) -> None:
+    """What starship is told to run gives the segment inside of a session, and is not run outside."""
+    text = next(block.text for block in BLOCKS if block.language == "toml")
+    command, when = (re.search(rf"^{key} = (['\"])(.*)\1$", text, re.MULTILINE) for key in ("command", "when"))
+    assert command and when
+
+    assert _run(reader, "sh", when[2]).returncode == 1
+    reader.env["AWSUDO_TARGET"] = "prod"
+    assert _run(reader, "sh", f"{when[2]} && {command[2]}").stdout == "prod"
 
 
 @pytest.mark.parametrize("line", INTRODUCTION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,10 @@ def test_the_code_of_a_device_is_asked_on_the_terminal(in_use: World, sts: Stric
     assert "ASIA" not in shown
 
 
+def _stands(screen: Screen, wanted: str, _shown: str) -> bool:
+    return screen.before_cursor == wanted
+
+
 @pytest.mark.parametrize(
     ("shell", "rc", "start"),
     [
@@ -155,7 +160,7 @@ def test_one_line_gives_completion_too(in_use: World, shell: str, rc: str, start
         screen.until(lambda shown: screen.before_cursor == "> ")
 
         for typed in words:
-            screen.type(f"{typed}\t").until(lambda shown, typed=typed: screen.before_cursor == f"> {typed}se ")
+            screen.type(f"{typed}\t").until(partial(_stands, screen, f"> {typed}se "))
             screen.type("\x15\x0c").until(lambda shown: shown == ">" and screen.before_cursor == "> ")
 
 

@@ -182,13 +182,13 @@ def test_rule_5_one_prompt_serves_all_who_start_at_once(world: World, sts: Stric
 
 
 def test_rule_5_two_roles_of_one_device_ask_one_after_the_other(world: World, sts: StrictSts) -> None:
-    """A lock per MFA serial: while one run asks for a code, another role's run does not, as one code serves one."""
+    """A lock per MFA serial: while one run asks for a code of its own role's, another role's run does not."""
     device = sts.add_mfa("alice", DEVICE)
     for role in ("dev", "ops"):
         sts.add_role(ROLE + role, mfa_required=True)
     run = "'{}' 111111111111:{} sh -c 'echo got $AWSUDO_ROLE_ARN'"
     runs = [run.format(world.command()[0], role) for role in ("dev", "ops")]
-    env = {"AWS_PROFILE": "base"}
+    env = {"AWS_PROFILE": "base", "AWSUDO_MFA_PER_ROLE": "1"}
 
     with _terminal(f"{runs[0]} & {runs[1]} & wait", world, env) as terminal:
         terminal.expect("MFA code of [^\n]*: ")

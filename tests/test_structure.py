@@ -46,7 +46,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "model", "role_words", "roles", "sources"}, set()),
+    "mfa": ({"errors", "limits", "model"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "role_words", "roles", "sources"}, set()),
     "options": (set(), set()),
     "request": ({"errors", "limits", "model", "options", "role_words"}, set()),
     # from a chain to credentials
@@ -55,26 +56,18 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
     "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "audit": (set(), set()),
     "history": ({"stores.file"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
+    "codes": ({"errors", "limits", "model", "terminal"}, set()),
     "shells": (set(), set()),
     "picker": ({"errors", "request", "terminal"}, {"click", "rich"}),
     "rc_files": ({"errors", "shell_init"}, set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "credentials", "deciding", "environment", "errors", "history", "limits", "model", "obtain"}
-        | {
-            "picker",
-            "replay",
-            "request",
-            "resolve",
-            "stores.file",
-            "stores.records",
-            "stores.shared",
-            "sts",
-            "terminal",
-        },
+        {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "history", "model", "obtain"}
+        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.shared", "sts"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
@@ -93,6 +86,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "commands.shell_init": ({"commands", "errors", "grammar", "shell_init"}, {"click"}),
     "commands.prompt": ({"grammar", "prompt"}, set()),
+    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
     "__main__": (
         {"cli", "completion", "errors", "prompt", "replay", "scripts", "shell_init", "terminal"},

@@ -100,6 +100,15 @@ SUBCOMMANDS = {
             ),
         ),
         Subcommand(
+            "audit",
+            "audit",
+            "Find the long-lived keys on this machine, and the command that makes each go away.",
+            (
+                Option("as_json", ("--json",), "", "Write a list for other programs."),
+                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
+            ),
+        ),
+        Subcommand(
             "demo",
             "demo",
             "Show awsudo at work in a throw-away world.",

@@ -18,6 +18,7 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> None:
     request = None
     if target is not None or merged["profile"] is not None:
         request = targeted(ctx, invocation, target, merged)
-    count = invocation.clear(request)
+    count, stays = invocation.clear(request)
     what = f"of {target or merged['profile']} " if request else ""
-    invocation.terminal.notice(f"{count} session{'' if count == 1 else 's'} {what}forgotten")
+    kept = f"; the MFA session of its keys stays ({stays})" if stays else ""
+    invocation.terminal.notice(f"{count} session{'' if count == 1 else 's'} {what}forgotten{kept}")

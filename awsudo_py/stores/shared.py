@@ -3,21 +3,22 @@
 The numbers are those of the cache's rules, which the tests carry too.
 
 5. A miss takes the key's lock and looks again before it asks: a hundred cold starts make one call. Who waits says so
-   after two seconds, and waits no longer than a call can last. A rejection that STS answered is shared with those
-   who were waiting already.
+   after two seconds, and waits no longer than a call can last, or a person with a code to type. A rejection that STS
+   answered is shared with those who were waiting already; that of a code is not, they may have a right one.
 6. A store that fails is a warning; the command still runs with the credentials in hand.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.errors import AwsudoError, Rejected
+from awsudo_py.errors import AwsudoError, CodeRefused, Rejected
 from awsudo_py.stores.records import digest
 from awsudo_py.stores.sessions import fresh_session, session_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from awsudo_py.credentials import Credentials
     from awsudo_py.stores.file import FileStore, Lock
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: Seconds of waiting for another run after which it is said, and after which it is given up. A call to AWS is cut off
 #: a second earlier (sts.py), so who waits longer waits for something else.
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
+#: Seconds after which it is given up where the other run may be asking for an MFA code: a person looks for a telephone.
+PROMPT_GIVEN_UP_AFTER = 300.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
 
@@ -39,11 +42,24 @@ class Run(NamedTuple):
     started: float
 
 
+class Wait(NamedTuple):
+    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user."""
+
+    doing: str
+    asks: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is given up."""
+        return PROMPT_GIVEN_UP_AFTER if self.asks else GIVE_UP_AFTER
+
+
 class SharedSession:
     """The session of one key.
 
     inputs is all that shapes it; title names it to the user; min_ttl as in fresh_session(). One issued before
-    renewed_since does not count.
+    renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
+    it is not the session's own. wait: what is known of another run that gets it.
     """
 
     def __init__(
@@ -55,14 +71,20 @@ class SharedSession:
         *,
         min_ttl: float | None = None,
         renewed_since: float = 0.0,
+        also: Sequence[str] = (),
+        lock: str = "",
+        wait: Wait | None = None,
     ) -> None:
-        self.key = digest(inputs)
+        self.key = digest(inputs)  # of the session that get() gives
         self._store = store
         self._run = run
         self._inputs = inputs
         self._title = title
         self._min_ttl = min_ttl
         self._renewed_since = renewed_since
+        self._keys = [self.key, *map(digest, also)]
+        self._lock_name = lock or self.key
+        self._wait = wait or Wait(f"getting the session of {title}")
 
     def get(self, ask: Callable[[], Credentials]) -> Credentials:
         """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
@@ -80,6 +102,8 @@ class SharedSession:
             self._raise_shared_rejection()
             try:
                 return self._keep(ask())
+            except CodeRefused:
+                raise  # whoever waits has a code of its own to give
             except Rejected as error:
                 self._share(error)
                 raise
@@ -87,20 +111,23 @@ class SharedSession:
             lock.release()
 
     def _look(self) -> Credentials | None:
-        found = fresh_session(self._store.read(f"{self.key}.session"), self.key, self._run.clock(), self._min_ttl)
-        return None if found is None or found.issued < self._renewed_since else found
+        for key in self._keys:
+            found = fresh_session(self._store.read(f"{key}.session"), key, self._run.clock(), self._min_ttl)
+            if found is not None and found.issued >= self._renewed_since:
+                self.key = key
+                return found
+        return None
 
     def _lock(self) -> Lock | None:
         """The key's lock, held; None if the store cannot lock, or if a session turned up while waiting for it."""
         try:
-            lock = self._store.lock(self.key)
+            lock = self._store.lock(self._lock_name)
         except OSError as error:
             self._warn(error)
             return None
         held = False
         try:
-            doing = f"getting the session of {self._title}"
-            held = _acquired(lock, self._run, doing, lambda: self._look() is not None)
+            held = _acquired(lock, self._run, self._wait, lambda: self._look() is not None)
         except OSError as error:
             self._warn(error)
         finally:
@@ -146,8 +173,8 @@ class SharedSession:
         self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
 
 
-def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[[], Credentials]) -> Credentials:
-    """What the action gives, done while no other run does what has that name; doing says it to who waits.
+def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], Credentials]) -> Credentials:
+    """What the action gives, done while no other run does what has that name.
 
     Where the store cannot lock, it is done all the same. Raises what the action raises.
     """
@@ -156,27 +183,36 @@ def in_turn(store: FileStore, run: Run, name: str, doing: str, action: Callable[
     except OSError:
         return action()
     try:
-        _acquired(lock, run, doing, lambda: False)
+        _acquired(lock, run, wait, lambda: False)
         return action()
     finally:
         lock.release()
 
 
-def _acquired(lock: Lock, run: Run, doing: str, unneeded: Callable[[], bool]) -> bool:
+def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) -> bool:
     """Wait until the lock is ours (True) or is not needed any more (False), whichever comes first."""
+    here = _terminal_session()
     waited, said, pause = 0.0, False, 0.01
     while not lock.try_acquire():
-        if waited >= GIVE_UP_AFTER:
+        if waited >= wait.patience:
             raise AwsudoError(
-                f"another awsudo has been {doing} for {waited:.0f} s",
+                f"another awsudo has been {wait.doing} for {waited:.0f} s",
                 hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
             )
         if waited >= SAY_AFTER and not said:
             said = True
-            run.terminal.notice(f"waiting for another awsudo that is {doing}")
+            # a question on this very terminal speaks for itself, and fifty lines would hide it
+            if not (wait.asks and lock.signed_by() == here):
+                run.terminal.notice(f"waiting for another awsudo that is {wait.doing}")
         run.sleep(pause)
         waited += pause
         pause = min(pause * 1.3, 0.1)
         if unneeded():
             return False
+    lock.sign(here)
     return True
+
+
+def _terminal_session() -> str:
+    """What tells the processes of one terminal from those of others."""
+    return str(os.getsid(0)) if hasattr(os, "getsid") else str(os.getpid())

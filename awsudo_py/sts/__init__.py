@@ -10,7 +10,7 @@ from awsudo_py import limits
 from awsudo_py.errors import AwsudoError, NoCredentials
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleHop, SessionTokenHop
-from awsudo_py.refusals import renew, subject
+from awsudo_py.refusals import renew
 from awsudo_py.sts.client import TRIES, Aws
 from awsudo_py.sts.sources import WAYS, moment
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class BotocoreSts:
     """AWS as one chain needs it.
 
-    session_name is for hops that have none; ask_code(serial, for what) gives an MFA code.
+    session_name is for hops that have none; with_code gives a hop's call an MFA code.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class BotocoreSts:
         config: AwsConfig,
         *,
         session_name: str,
-        ask_code: Callable[[str, str], str],
+        with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._aws = Aws(chain, config, clock)
         self._session_name = session_name
-        self._ask_code = ask_code
+        self._with_code = with_code
 
     def source(self, source: Source) -> Credentials:
         """The credentials that begin the chain. Raises AwsudoError."""
@@ -49,11 +49,13 @@ class BotocoreSts:
         """AssumeRole or GetSessionToken with these credentials. Raises AwsudoError."""
         self._refuse_expired()
         parameters = session_parameters(hop, self._session_name)
-        tries = TRIES
-        if hop.mfa_serial is not None:
-            parameters["SerialNumber"] = hop.mfa_serial
-            parameters["TokenCode"] = self._ask_code(hop.mfa_serial, subject(hop))
-            tries = 1  # a code works once: it is never sent again
+        if hop.mfa_serial is None:
+            return self._asked(hop, credentials, parameters, TRIES)
+        parameters["SerialNumber"] = hop.mfa_serial
+        # a code works once: the call that carries it is never sent again
+        return self._with_code(hop, lambda code: self._asked(hop, credentials, {**parameters, "TokenCode": code}, 1))
+
+    def _asked(self, hop: Hop, credentials: Credentials, parameters: dict[str, Any], tries: int) -> Credentials:
         operation = "get_session_token" if isinstance(hop, SessionTokenHop) else "assume_role"
         return self._aws.credentials_of(
             hop, lambda: getattr(self._aws.sts(credentials, tries), operation)(**parameters)

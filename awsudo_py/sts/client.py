@@ -21,6 +21,7 @@ from botocore.exceptions import (
     ConnectionError,
     ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     LoginError,
     MissingDependencyException,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 #: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
+#: What goes wrong before a request is on its way.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 _SERVICES = ("signin", "sso", "sso-oidc", "sts")
 _Result = TypeVar("_Result")
 
@@ -126,7 +129,7 @@ class Aws:
                 int(metadata.get("HTTPStatusCode", 0)),
                 str(metadata.get("HTTPHeaders", {}).get("date", "")),
                 what,
-                source,
+                self.chain,
                 self.clock(),
             ) from None
         except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
@@ -151,7 +154,7 @@ class Aws:
                 hint="name it: --region eu-west-1, AWS_REGION, or region in the profile",
             ) from None
         except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
-            raise self._unreachable(what, _network_trouble(error)) from None
+            raise self._unreachable(what, _network_trouble(error), sent=not isinstance(error, _NOT_SENT)) from None
         except (BotoCoreError, ValueError, AttributeError, TypeError, KeyError, OSError) as error:
             # not the network: botocore stumbles so over a setting that it takes as it is
             raise ConfigError(
@@ -167,17 +170,19 @@ class Aws:
             hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Hop | Source, why: str) -> AwsudoError:
+    def _unreachable(self, what: Hop | Source, why: str, *, sent: bool = True) -> AwsudoError:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(
                 f"cannot get {subject(what)}: there is no CA bundle {bundle}",
                 hint="named by AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle in the profile",
             )
-        return Unreachable(
+        error = Unreachable(
             f"cannot get {subject(what)}: {why} ({self._address()})",
             hint="check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region, then try again",
         )
+        error.sent = sent
+        return error
 
     def _address(self) -> str:
         endpoint = self.chain.endpoint

@@ -719,6 +719,10 @@ REASONED: dict[str, Difference] = {
         Case("[profile dev]\nrole_arn = arn:aws:iam::111111111111:user/not-a-role\nsource_profile = base\n", BASE, profile="dev"),
         "not the ARN of an IAM role", "arn:aws:iam::111111111111:user/not-a-role",
     ),
+    "a role of keys with an MFA device": Difference(
+        "the device of the source's profile guards its roles too: one code for all of them",
+        Case(FROM_BASE, f"{BASE}mfa_serial = {MFA}\n", profile="dev"), f"('SerialNumber', '{MFA}')", "'AssumeRole'",
+    ),
     "a role in quotes": Difference(
         "Terraform and JSON print ARNs in quotes: one pair is taken off",
         Case(f'[profile dev]\nrole_arn = "{DEV}"\nsource_profile = base\n', BASE, profile="dev"),

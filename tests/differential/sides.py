@@ -183,16 +183,19 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
         files = Files(time.time())
         try:
             config = aws_config.load(environ, files)
+            # a code for each role is all that botocore can do; mfa.py's own table tells of the session they share
             if case.profile is None:
-                request = Request(target=case.role)
+                request = Request(target=case.role, mfa_per_role=True)
             else:
-                request = Request(profile=case.profile, role=case.role)
+                request = Request(profile=case.profile, role=case.role, mfa_per_role=True)
             chain = resolve(request, config, environ, lambda path: None if files.read(path) is None else path)
             credentials = (
                 Obtain(
                     chain,
                     store=None,
-                    sts=lambda: BotocoreSts(chain, config, session_name="generated-session", ask_code=lambda *_: CODE),
+                    sts=lambda: BotocoreSts(
+                        chain, config, session_name="generated-session", with_code=lambda _, call: call(CODE)
+                    ),
                     run=Run(Terminal(-1), time.time, time.sleep, time.time()),
                 )
                 .credentials()
@@ -228,7 +231,9 @@ def by_botocore(case: Case, home: Path) -> Resolved | Refused:
             elif not found.token:
                 serial = session.get_scoped_config().get("mfa_serial")
                 mfa = {"SerialNumber": serial, "TokenCode": CODE} if serial else {}
-                got = session.create_client("sts").get_session_token(DurationSeconds=3600, **mfa)["Credentials"]
+                got = session.create_client("sts").get_session_token(DurationSeconds=43200 if serial else 3600, **mfa)[
+                    "Credentials"
+                ]
             region = session.get_config_variable("region")
         except Exception as error:  # whatever it is, a program that uses botocore fails
             return Refused(f"{type(error).__name__}: {error}")
