@@ -6,8 +6,6 @@ import os
 import sys
 import time
 
-from awsudo_py.replay import replay
-
 
 def main() -> int:
     """Run awsudo with the words of this process. Returns the exit code, where it does not become the command."""
@@ -16,6 +14,11 @@ def main() -> int:
         code = _quick(argv)
         if code is not None:
             return code
+        # here, so that a prompt does without them
+        from awsudo_py.environment import undo_coercion
+        from awsudo_py.replay import replay
+
+        undo_coercion(os.environ)
         replay(argv, os.environ, time.time())
         return _full(argv)
     except KeyboardInterrupt:

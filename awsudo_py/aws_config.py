@@ -8,7 +8,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean
+from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,9 +52,8 @@ class AwsConfig(NamedTuple):
         if not hint:
             hint = f"there are no profiles in {self.config_file}; make one: aws configure sso"
         said = f" (named by {said_by})" if said_by else ""
-        # a 4 KB name is shown by its beginning: the whole would push the hint off the screen
-        shown = name if len(name) <= 80 else f"{name[:80]}… ({len(name)} characters)"
-        raise NoSuchProfile(f"no profile {shown!r}{said} in {self.config_file}", hint=hint)
+        places = f"{self.config_file} or {self.credentials_file}"
+        raise NoSuchProfile(f"no profile {shortened(name, 80)!r}{said} in {places}", hint=hint)
 
     def _misplaced(self, name: str) -> str:
         """The hint for a header that looks like this profile's and is not."""

@@ -51,11 +51,13 @@ def find(command: str, environ: Mapping[str, str]) -> str:
     if blocked:
         why = "it is a directory" if os.path.isdir(blocked) else "it is not executable"
         raise CommandCannotRun(f"cannot run {blocked}: {why}", hint=f"see: ls -ld {blocked}")
-    raise CommandNotFound(
-        f"command not found: {command or chr(39) * 2}",
-        hint="aliases and shell functions are no commands; your shell can run one: "
-        f"awsudo TARGET {os.path.basename(environ.get('SHELL', 'sh'))} -ic '…'",
+    hint = (
+        "aliases and shell functions are no commands; your shell can run one: "
+        f"awsudo TARGET {os.path.basename(environ.get('SHELL', 'sh'))} -ic '…'"
     )
+    if command[:1] == "-":
+        hint = "awsudo's own options stand before the target: awsudo [OPTIONS] TARGET COMMAND…"
+    raise CommandNotFound(f"command not found: {command or chr(39) * 2}", hint=hint)
 
 
 def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,6 +96,8 @@ def load(name: str) -> click.Command:
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:
     """Do what the words say; returns the exit code where nothing was become. Raises AwsudoError."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # --help has characters that not every terminal can show
     try:
         with main.make_context("awsudo", list(argv), obj={"argv": argv, "terminal": terminal}) as ctx:
             main.invoke(ctx)

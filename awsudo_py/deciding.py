@@ -56,3 +56,5 @@ class Files:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except ValueError:  # open()'s word for a path with a null byte, which a configuration file can hold
+            raise OSError(22, "a path has no null byte", path) from None

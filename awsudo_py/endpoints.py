@@ -37,15 +37,16 @@ class Endpoints:
         self._config = config
         self._environ = environ
 
-    def region(self, request: Request, profile: str | None) -> tuple[str | None, str]:
-        """The child's region and what says so."""
+    def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
+        """The child's region and what says so. named: whether the user named the profile, or it is the ambient one."""
         settings = (self._config.profile(profile) or {}) if profile is not None else {}
-        for value, said in (
-            (request.region, "--region"),
-            (self._environ.get("AWS_REGION"), "AWS_REGION"),
-            (self._environ.get("AWS_DEFAULT_REGION"), "AWS_DEFAULT_REGION"),
-            (settings.get("region"), f"region of profile {profile}"),
-        ):
+        from_profile = (settings.get("region"), f"region of profile {profile}")
+        from_variables = [(self._environ.get(name), name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
+        outer = self._config.profile(self._environ.get("AWSUDO_TARGET", "")) or {} if named else {}
+        # what an outer awsudo took from its profile is not the user's own
+        own = [(value, said) for value, said in from_variables if value != outer.get("region")]
+        said_by = request.origins["region"].name if "region" in request.origins else "--region"
+        for value, said in ((request.region, said_by), *own, from_profile, *from_variables):
             if value:
                 return limits.text("region", value, Origin(said, InvalidInput)), said
         return None, ""
@@ -64,7 +65,12 @@ class Endpoints:
                     f"no session passes from one partition to another: {arn} and {arns[-1]}",
                     hint="use a source in the role's own partition",
                 )
-        default_region = roles.PARTITIONS[partition][1] if partition in roles.PARTITIONS else None
+        if partition not in roles.PARTITIONS:
+            raise InvalidInput(
+                f"there is no partition {partition}: {arns[-1]}",
+                hint=did_you_mean(partition, roles.PARTITIONS) or f"there are {', '.join(roles.PARTITIONS)}",
+            )
+        default_region = roles.PARTITIONS[partition][1]
         if region is not None and roles.partition_of_region(region) != partition:
             raise InvalidInput(
                 f"{arns[-1]} is in the partition {partition}, and the region {region} ({said}) is not",
@@ -72,6 +78,10 @@ class Endpoints:
             )
         settings: Settings = (self._config.profile(profile) or {}) if profile is not None else {}
         url = self._configured_url(settings, profile)
+        if source.kind == "sso":
+            # refused here if it is in the clear: the portal's token opens every account of its user
+            for service in ("sso", "sso_oidc"):
+                self._configured_url(settings, profile, service)
         asked = region or default_region
         legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
@@ -95,14 +105,14 @@ class Endpoints:
             )
         return value
 
-    def _configured_url(self, settings: Settings, profile: str | None) -> str | None:
-        """The endpoint that variables or the profile configure for STS, in the SDKs' order."""
+    def _configured_url(self, settings: Settings, profile: str | None, service: str = "sts") -> str | None:
+        """The endpoint that variables or the profile configure for a service, in the SDKs' order."""
         ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(
             "ignore_configured_endpoint_urls", ""
         )
         if ignored.lower() == "true":
             return None
-        for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"):
+        for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
             if self._environ.get(name):
                 return _safe_url(self._environ[name], name)
         if "services" in settings:
@@ -115,11 +125,12 @@ class Endpoints:
                     or "add that section, or remove the key",
                 )
             try:
-                url = nested(section.get("sts", "")).get("endpoint_url")
+                url = nested(section.get(service, "")).get("endpoint_url")
             except ValueError:
+                place = f"[services {settings['services']}] in {self._config.config_file}"
                 raise ConfigError(
-                    f"[services {settings['services']}] in {self._config.config_file}: sts is no list of settings",
-                    hint="write `sts =`, and on the next line, indented, `endpoint_url = https://…`",
+                    f"{place}: {service} is no list of settings",
+                    hint=f"write `{service} =`, and on the next line, indented, `endpoint_url = https://…`",
                 ) from None
             if url:
                 return _safe_url(url, f"[services {settings['services']}] in {self._config.config_file}")

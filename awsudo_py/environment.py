@@ -4,15 +4,18 @@
 2. Config files, CA bundle, endpoints and proxies stay.
 3. The three keys and their expiration are set; the region, when it is known, under both of its names.
 4. AWSUDO_* tell the child what it runs as; none of them is a secret.
+5. What Python changed in the environment for itself is as the caller had it.
 """
 
 from __future__ import annotations
+
+import sys
 
 from awsudo_py.credentials import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
     from awsudo_py.credentials import Credentials
 
@@ -69,7 +72,22 @@ def unset_changes() -> Changes:
 
 
 def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
-    """A copy of environ with the changes made."""
-    result = {name: value for name, value in environ.items() if name not in changes}
+    """A copy of environ with the changes made, and without the nameless entry that no program can be given."""
+    result = {name: value for name, value in environ.items() if name and name not in changes}
     result.update((name, value) for name, value in changes.items() if value is not None)
     return result
+
+
+def undo_coercion(environ: MutableMapping[str, str]) -> None:
+    """Rule 5: give LC_CTYPE back the value it had before Python, in a plain C locale, set it for itself (PEP 538)."""
+    # utf8_mode is on in just these locales (PEP 540), or because the user wants it so
+    if not sys.flags.utf8_mode or "LC_CTYPE" not in environ:
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            before = [entry[9:] for entry in file.read().split(b"\0") if entry[:9] == b"LC_CTYPE="]
+    except OSError:  # no such file here: what Python does only where LC_CTYPE says nothing, it has done
+        before = []
+    del environ["LC_CTYPE"]
+    if before:
+        environ["LC_CTYPE"] = before[0].decode("utf-8", "surrogateescape")

@@ -83,6 +83,13 @@ class NoCredentials(AwsudoError):
     """The source of a chain has no credentials to give."""
 
 
+class Told(AwsudoError):
+    """A failure of which everything has been said already, by an awsudo that this one ran."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The hint for a name that is not among these; empty where none is close."""
     if len(name) > 200:
@@ -92,3 +99,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     lower = {known.lower(): known for known in reversed(list(names))}
     close = [lower[found] for found in difflib.get_close_matches(name.lower(), lower, 3, 0.6)]
     return f"did you mean {' or '.join(close)}?" if close else ""
+
+
+def shortened(text: str, most: int) -> str:
+    """The text as messages show it: 4 KB of it would push the hint off the screen."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError
+from awsudo_py.stores.sessions import RENEW_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """One way to write changes. shells: the programs that read it."""
+    """One way to write changes.
+
+    shells: the programs that read it. ahead: by how many seconds before its end its reader wants a session renewed.
+    """
 
     name: str
     write: Callable[[Changes], str]
     said: str
     shells: tuple[str, ...] = ()
+    ahead: float = RENEW_AHEAD
 
 
 def _posix(changes: Changes) -> str:
@@ -40,7 +45,10 @@ def _posix(changes: Changes) -> str:
 def _fish(changes: Changes) -> str:
     def line(name: str, value: str | None) -> str:
         if value is None:
-            return f"set -e {name};\n"
+            # `set -e` erases the innermost scope only, and fails where there is none; a universal variable cannot be
+            # hidden by less than its end
+            told = f"awsudo: the universal variable {name} is erased, in every fish"
+            return f"if set -qU {name}; echo '{told}' >&2; end; while set -q {name}; set -e {name}; end;\n"
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {name} '{quoted}';\n"
 
@@ -74,6 +82,9 @@ def _cmd(changes: Changes) -> str:
 
 
 def _dotenv(changes: Changes) -> str:
+    if all(value is None for value in changes.values()):
+        raise AwsudoError("dotenv has no form for unsetting", hint="use another --format with --unset")
+
     def line(name: str, value: str) -> str:
         if "\n" in value or "\r" in value:
             raise AwsudoError(f"dotenv cannot carry the value of {name}: it has a line break", hint="use --format json")
@@ -119,7 +130,8 @@ FORMATS = {
         Format("cmd", _cmd, "Windows cmd", ("cmd",)),
         Format("dotenv", _dotenv, "NAME=value lines, for docker --env-file and the like"),
         Format("json", _json, "an object; null stands for unset"),
-        Format("process", _process, "what a credential_process prints"),
+        # botocore renews a quarter of an hour ahead, and would ask again before every call for less
+        Format("process", _process, "what a credential_process prints", ahead=900.0),
     )
 }
 

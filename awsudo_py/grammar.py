@@ -73,7 +73,9 @@ def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, d
     from awsudo_py.invocation import Invocation  # here, so that --help does without it
 
     outer = ctx.parent.params if ctx.parent is not None else {}
-    merged = {name: value if value else outer.get(name) for name, value in options.items()}
+    merged = {name: outer.get(name) if value in (None, (), False) else value for name, value in options.items()}
+    if merged["profile"] == "":
+        raise UsageError("--profile: it is empty", hint="name a profile, or leave the option out")
     level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0
     ctx.obj["terminal"].level = level
     return Invocation(os.environ, ctx.obj["terminal"]), merged

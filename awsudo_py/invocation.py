@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config, history
@@ -20,11 +21,13 @@ from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
 from awsudo_py.stores.file import FileStore, cache_directory
 from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
     from awsudo_py.model import Request, RoleChain
@@ -77,7 +80,7 @@ class Invocation:
         chain = resolve(request, self._config, self._deciding, self._fingerprint)
         for notice in chain.notices:
             self.terminal.notice(notice)
-        for line in _told(chain):
+        for line in _told(chain, self._config):
             self.terminal.detail(line)
         return chain
 
@@ -89,10 +92,13 @@ class Invocation:
         self._counts = True
         return pick(choices(config, [*history.targets(self.environ, self._run.clock())]), self.environ)
 
-    def answer(self, request: Request) -> Answer:
-        """Credentials for the request, and the changes that carry them. Raises AwsudoError."""
+    def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
+        """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
+
+        Raises AwsudoError.
+        """
         chain = self.resolve(request)
-        obtained = self.obtain(chain, request).credentials()
+        obtained = self.obtain(chain, request, ahead=ahead).credentials()
         credentials = obtained.credentials
         target = request.target or ("" if request.role else request.profile)
         if self._counts and target and not request.no_cache:
@@ -102,15 +108,16 @@ class Invocation:
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
         return Answer(chain, obtained, changes)
 
-    def obtain(self, chain: RoleChain, request: Request) -> Obtain:
+    def obtain(self, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
         """The way to the chain's credentials."""
         codes = Codes(chain.source, self.environ, given=request.mfa_code, process=chain.mfa_process)
         return Obtain(
             chain,
             store=None if request.no_cache else self.store(),
-            sts=lambda: self._sts(chain, codes),
+            sts=cache(lambda: self._sts(chain, codes)),
             run=self._run,
             min_ttl=request.min_ttl,
+            ahead=ahead,
             refresh=request.refresh,
             duration=request.duration,
         )
@@ -134,24 +141,27 @@ class Invocation:
             if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
                 source = way.inputs(0)
         count, stays = 0, ""
+        failed: OSError | None = None
         for name in list(store.names()):
-            is_session = name.endswith(".session")
+            key, kind = name.split(".")[:2]
             if chain is not None:
-                inputs = (store.read(name) or {}).get("inputs", "") if is_session else ""
+                inputs = (store.read(name) or {}).get("inputs", "") if kind == "session" else ""
                 of_source = bool(source) and is_session_of(inputs, source)
-                named = names_role(inputs, chain.role_arn) if chain.role_arn else name.removesuffix(".session") in keys
+                named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
                 if not (named or (of_source and not chain.role_arn)):
                     if of_source:
                         stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
                     continue
             try:
                 store.remove(name)
+                count += name == f"{key}.session"
             except OSError as error:
-                raise AwsudoError(
-                    f"cannot forget what is kept in {store.directory}: {error.strerror}",
-                    hint="sessions there stay usable until they expire",
-                ) from None
-            count += is_session
+                failed = error  # the others go all the same
+        if failed is not None:
+            raise AwsudoError(
+                f"cannot forget all that is kept in {store.directory}: {failed.strerror}",
+                hint="sessions that are left there stay usable until they expire",
+            )
         return count, stays
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
@@ -216,7 +226,7 @@ def _host() -> str:
     return os.environ.get("COMPUTERNAME", "localhost")
 
 
-def _told(chain: RoleChain) -> list[str]:
+def _told(chain: RoleChain, config: AwsConfig) -> list[str]:
     """A chain for --verbose: what was resolved, and what says so."""
     source = chain.source
     lines = [f"{chain.target}: starts from {source.kind.replace('-', ' ')}, {source.where}"]
@@ -227,7 +237,8 @@ def _told(chain: RoleChain) -> list[str]:
             if value and name not in ("role_arn", "profile", "policy")
         )
         title = f"assumes {hop.role_arn}" if isinstance(hop, RoleHop) else "takes a session of these keys"
-        lines.append(f"{title}{f' ({shaping})' if shaping else ''}{f', profile {hop.profile}' if hop.profile else ''}")
+        said_by = f", profile {hop.profile} ({config.where(hop.profile, 'role_arn')})" if hop.profile else ""
+        lines.append(f"{title}{f' ({shaping})' if shaping else ''}{said_by if isinstance(hop, RoleHop) else ''}")
     endpoint = chain.endpoint
     lines.append(f"STS: {endpoint.url or endpoint.region or 'global endpoint'}")
     lines.extend(chain.details)

@@ -39,7 +39,7 @@ class Text(NamedTuple):
 _WORD = "A-Z a-z 0-9 _ + = , . @ -"
 TEXTS = {
     "session_name": Text(r"[\w+=,.@-]", 2, 64, _WORD),
-    "source_identity": Text(r"[\w+=,.@-]", 2, 64, _WORD),
+    "source_identity": Text(r"[\w+=,.@-]", 2, 256, _WORD),
     "external_id": Text(r"[\w+=,.@:/-]", 2, 1224, f"{_WORD} : /"),
     "mfa_serial": Text(r"[\w+=/:,.@-]", 9, 256, f"{_WORD} : /"),
     "policy_arn": Text(r"[!-~]", 20, 2048, "printable ASCII"),

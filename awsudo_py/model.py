@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from awsudo_py.credentials import Credentials
+    from awsudo_py.limits import Origin
 
 
 class Request(NamedTuple):
@@ -32,6 +36,7 @@ class Request(NamedTuple):
     min_ttl: float | None = None  # seconds
     refresh: bool = False
     no_cache: bool = False
+    origins: Mapping[str, Origin] = MappingProxyType({})  # where each input was written, for messages
 
     def __repr__(self) -> str:
         return f"<Request {self.target or self.profile!r}>"

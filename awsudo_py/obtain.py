@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from awsudo_py.limits import DEFAULT_ROLE
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.stores.records import digest
+from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import SharedSession, Wait, in_turn
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class _GaveSession(Exception):
 class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
-    min_ttl and refresh concern the last session only, the one that the child gets; duration is that of a session of
-    long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
+    min_ttl, ahead and refresh concern the last session only, the one that the child gets; duration is that of a session
+    of long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Obtain:
         sts: Callable[[], Sts],
         run: Run,
         min_ttl: float | None = None,
+        ahead: float = RENEW_AHEAD,
         refresh: bool = False,
         duration: int | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Obtain:
         self._sts = sts
         self._run = run
         self._min_ttl = min_ttl
+        self._ahead = ahead
         self._renewed_since = run.started if refresh else 0.0
         self._duration = duration
         self._first: Credentials | None = None
@@ -170,6 +173,7 @@ class Obtain:
             self.inputs(hops),
             title,
             min_ttl=self._min_ttl if is_last else None,
+            ahead=self._ahead if is_last else RENEW_AHEAD,
             renewed_since=self._renewed_since if is_last else 0.0,
             also=[self.inputs(hops, scope) for scope in self._scopes(is_last)] if device else (),
             # a device's sessions come one after the other, whatever else they differ in: a code works once

@@ -7,6 +7,7 @@ a reason in the answer the cause is unknown: then candidates are listed, and non
 from __future__ import annotations
 
 import re
+import shlex
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,9 @@ _CODES = {
     ),
 }
 
+#: Codes that find fault with the credentials that ask.
+_OF_CREDENTIALS = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+
 
 def refusal(
     code: str, text: str, status: int, date: str, what: Hop | Source, chain: RoleChain, now: float
@@ -116,6 +120,9 @@ def refusal(
         return Rejected(f"cannot get {title}: {code or f'HTTP {status}'}", detail=text)
     failed, hint = known
     filled = hint.format(renew=renew(source), source=f"they come from {source.where}")
+    session = _mfa_session_before(what, chain)
+    if session is not None and code in _OF_CREDENTIALS:
+        filled = f"they are an MFA session: for a new one, {_clear(session)}"
     return Rejected(f"cannot get {title}: {failed}", hint=filled, detail=text)
 
 
@@ -178,18 +185,20 @@ def _access_denied(text: str, title: str, what: Hop | Source, chain: RoleChain) 
     caller = found["caller"] if found else "the caller"
     action = found["action"].rstrip(",.") if found else "sts:AssumeRole"
     role = (found["role"] if found else None) or getattr(what, "role_arn", "the role")
-    for permission, option in (("sts:TagSession", "tags"), ("sts:SetSourceIdentity", "a source identity")):
-        if action == permission:
-            return Rejected(
-                f"cannot get {title}: {option} may not be set, {permission} is missing",
-                hint=f"the policies of {caller} and the role's trust policy must both allow {permission}",
-                detail=text,
-            )
+    set_by = {"sts:TagSession": "tags", "sts:SetSourceIdentity": "a source identity"}.get(action)
+    missing = f"{set_by} may not be set, {action} is missing" if set_by else ""
     for words, failed, hint in _REASONS:
         if words in text:
             filled = {"caller": caller, "action": action, "role": role}
+            why = failed.format(**filled)
             hints = (hint.format(**filled), *_about_mfa_session(what, chain))
-            return Rejected(f"cannot get {title}: {failed.format(**filled)}", hint=hints, detail=text)
+            return Rejected(f"cannot get {title}: {f'{missing}: ' if missing else ''}{why}", hint=hints, detail=text)
+    if missing:
+        return Rejected(
+            f"cannot get {title}: {missing}",
+            hint=f"the policies of {caller} and the role's trust policy must both allow {action}",
+            detail=text,
+        )
     if not isinstance(what, RoleHop):
         return Rejected(f"cannot get {title}: access denied", detail=text)
     return Rejected(
@@ -217,9 +226,12 @@ def _about_mfa_session(what: Hop | Source, chain: RoleChain) -> tuple[str, ...]:
     session = _mfa_session_before(what, chain)
     if session is None:
         return ()
-    clear = f"awsudo clear {session.profile}" if session.profile else "awsudo clear"
     said = "a policy refuses MFA sessions that are not new, or any"
-    return (f"{said}: for a new one, {clear}; to send a code with this role, --mfa-per-role",)
+    return (f"{said}: for a new one, {_clear(session)}; to send a code with this role, --mfa-per-role",)
+
+
+def _clear(session: SessionTokenHop) -> str:
+    return f"awsudo clear {shlex.quote(session.profile)}" if session.profile else "awsudo clear"
 
 
 def _duration(text: str, title: str, what: Hop | Source) -> Rejected:

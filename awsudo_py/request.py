@@ -94,12 +94,19 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
 
 
 def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
-    """The fields of a Request that options and variables set; an option wins. Raises the error of a value's origin."""
+    """The fields of a Request that options and variables set, and their origins; an option wins.
+
+    Raises the error of a value's origin.
+    """
     found: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
     for wanted in INPUTS:
         value = options.get(wanted.field)
-        if value:
+        if value not in (None, (), False):
             origin = Origin(wanted.name, UsageError)
+            if value == "" or (wanted.many and "" in value):
+                # `--policy "$NOT_SET"` is a mistake, and running without the policy would be a worse one
+                raise origin.refuse("it is empty", "give it a value, or leave the option out")
         elif environ.get(wanted.variable):
             value, origin = environ[wanted.variable], Origin(wanted.variable, InvalidInput)
             if wanted.many:
@@ -107,7 +114,8 @@ def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: F
         else:
             continue
         found[wanted.field] = _READ[wanted.field](value, origin, files)
-    return found
+        origins[wanted.field] = origin
+    return {**found, "origins": origins}
 
 
 def exec_request(

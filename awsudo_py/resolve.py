@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py import limits, mfa, roles
 from awsudo_py.endpoints import Endpoints
-from awsudo_py.errors import ConfigError, InvalidInput, UsageError
+from awsudo_py.errors import ConfigError, InvalidInput
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.role_words import looks_like_role
+from awsudo_py.shaping import clamped, refuse_endless, shaped, told_of_code
 from awsudo_py.sources import Sources, has_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig, Settings
-    from awsudo_py.model import Hop, Request
-
-#: What AssumeRole needs from the keys of a profile, by the name it has there.
-_ROLE_KEYS = ("external_id", "policy", "policy_arns", "tags", "transitive_tags", "source_identity")
+    from awsudo_py.model import Request
 
 
 class _Ambient(NamedTuple):
@@ -75,19 +73,21 @@ class _Resolver:
             notices = ambient.notices
         if role is not None:
             roles_asked = (*roles_asked, RoleHop(role))
-        roles_asked = self._with_options(roles_asked, request, name)
+        source, roles_asked, told = shaped(source, roles_asked, request, self.config, name)
         profiles = [*(hop.profile for hop in reversed(roles_asked)), source.profile]
         asked = mfa.asked_by(request, self.config, profiles)
         placed = mfa.placed(source, roles_asked, asked)
-        hops, chaining = self._clamped(placed.hops, source)
+        hops, chaining = clamped(placed.hops, source)
+        refuse_endless(hops, source, request)
+        told = (*told, *told_of_code(hops, request))
         last = hops[-1] if hops else None
         if isinstance(last, SessionTokenHop):
-            told = f"profile {name} is long-lived keys and no role: the command gets a session of them"
-            chaining = (told if last.mfa_serial else f"{told} (IAM takes no call from it without MFA)", *chaining)
+            session = f"profile {name} is long-lived keys and no role: the command gets a session of them"
+            chaining = (session if last.mfa_serial else f"{session} (IAM takes no call from it without MFA)", *chaining)
         if self.environ.get("AWSUDO_TARGET") and source.kind == "environment":
             inside = f"inside {self.environ['AWSUDO_TARGET']}: assuming a role from its session is role chaining"
             chaining = (f"{inside}, so the session lasts at most 1h", *chaining)
-        region, region_origin = self.endpoints.region(request, config_profile)
+        region, region_origin = self.endpoints.region(request, config_profile, named=name is not None)
         return RoleChain(
             target=request.target or (role if role is not None else name) or "",
             source=source,
@@ -95,7 +95,7 @@ class _Resolver:
             endpoint=self.endpoints.endpoint(hops, source, region, region_origin, config_profile),
             region=region,
             config_profile=config_profile,
-            notices=notices,
+            notices=(*notices, *told),
             chaining_notices=chaining,
             details=(placed.why,) if placed.why else (),
             mfa_process=asked.process,
@@ -113,48 +113,6 @@ class _Resolver:
             return None, roles.role_arn(target)
         self.config.require(target)
         return target, None
-
-    def _with_options(self, hops: tuple[RoleHop, ...], request: Request, profile: str | None) -> tuple[RoleHop, ...]:
-        """The options shape the last hop: the role that was asked for."""
-        if not hops:
-            given = [name for name in _ROLE_KEYS if getattr(request, name)]
-            if given:
-                raise UsageError(
-                    f"profile {profile} has no role_arn, and only a role takes {given[0].replace('_', ' ')}",
-                    hint=f"name the role: awsudo -p {profile} arn:aws:iam::ACCOUNT:role/NAME …",
-                )
-            return hops
-        last = hops[-1]
-        changes = {
-            name: getattr(request, name)
-            for name in ("duration", "session_name", *_ROLE_KEYS)  # mfa.py places the device
-            if getattr(request, name)
-        }
-        merged = last._replace(**changes)
-        if merged.duration is not None:
-            limits.duration(merged.duration, Origin("the session's duration", UsageError))
-        limits.transitive(merged.transitive_tags, merged.tags, Origin("transitive tags", UsageError))
-        least, lasts = request.min_ttl, merged.duration or limits.DEFAULT_ROLE
-        if least is not None and least >= lasts:
-            raise UsageError(
-                f"--min-ttl {least:g} s is not less than the session's own {lasts} s",
-                hint="no session could ever be new enough: ask for a longer one (--duration) or a smaller --min-ttl",
-            )
-        return (*hops[:-1], merged)
-
-    def _clamped(self, hops: tuple[Hop, ...], source: Source) -> tuple[tuple[Hop, ...], tuple[str, ...]]:
-        """Role chaining: STS gives one hour at most, and refuses to hear of more."""
-        result: list[Hop] = []
-        notices: list[str] = []
-        chained = source.temporary
-        for hop in hops:
-            asked = hop.duration
-            if isinstance(hop, RoleHop) and chained and asked is not None and asked > limits.LONGEST_CHAINED:
-                hop = hop._replace(duration=limits.LONGEST_CHAINED)
-                notices.append(f"{hop.role_arn} is assumed from another session, so it lasts 1h instead of {asked} s")
-            result.append(hop)
-            chained = True
-        return tuple(result), tuple(notices)
 
     # -- profiles --------------------------------------------------------------------------------------------------
 

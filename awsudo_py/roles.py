@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from awsudo_py.errors import InvalidInput
+from awsudo_py.errors import InvalidInput, shortened
 from awsudo_py.role_words import account_like, unquoted
 
 #: Region prefixes of the partitions, and a region of each where its STS can be asked when none is set. The global
@@ -37,17 +37,17 @@ def role_arn(word: str) -> str:
     session = _SESSION.fullmatch(word)
     if session:
         raise InvalidInput(
-            f"this is the ARN of a session, not of a role: {word}",
+            f"this is the ARN of a session, not of a role: {shortened(word, 200)}",
             hint=f"its role is probably arn:{session[1]}:iam::{session[2]}:role/{session[3]}",
         )
-    account = account_like(word)
+    account, shown = account_like(word), shortened(word, 200)
     if account and len(account) != 12:
         raise InvalidInput(
-            f"an account id has 12 digits, this one has {len(account)}: {word}",
+            f"an account id has 12 digits, this one has {len(account)}: {shown}",
             hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
         )
     raise InvalidInput(
-        f"not the ARN of an IAM role: {word}",
+        f"not the ARN of an IAM role: {shown}",
         hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
     )
 

@@ -30,9 +30,14 @@ def _name_and_parent(process: int) -> tuple[str, int]:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
             # the name stands in parentheses and may hold some itself
             before, _, after = file.read().rpartition(")")
-        return before.partition("(")[2], int(after.split()[1])
+        name, parent = before.partition("(")[2], int(after.split()[1])
     except (OSError, ValueError, IndexError):
         return _name_and_parent_by_ps(process)
+    try:
+        # a script with a #! line has its own name, and its interpreter's program
+        return os.path.basename(os.readlink(f"/proc/{process}/exe")).removesuffix(" (deleted)"), parent
+    except OSError:
+        return name, parent
 
 
 def _name_and_parent_by_ps(process: int) -> tuple[str, int]:

@@ -57,8 +57,10 @@ class Terminal:
 
     def fail(self, error: BaseException) -> None:
         """An error with its hint; quiet does not silence it."""
-        from awsudo_py.errors import AwsudoError
+        from awsudo_py.errors import AwsudoError, Told
 
+        if isinstance(error, Told):
+            return
         if isinstance(error, AwsudoError):
             said = [f"  AWS said: {error.detail}"] if error.detail else []
             self._write([f"awsudo: {error.message}", *said, *(f"  {line}" for line in error.hints)])
@@ -70,7 +72,8 @@ class Terminal:
             sys.stderr.write("".join(f"{escape(line)}\n" for line in lines))
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):
-            return  # stderr is closed or full: there is nobody to tell
+            # Closed or full: there is nobody to tell. What is left in its buffer would change the exit code.
+            sys.stderr = None
 
 
 def _where(error: BaseException) -> str:

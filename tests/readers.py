@@ -69,6 +69,10 @@ def _shell(shell: str, before: str = "", take: str | None = None) -> Reader:
 _SHELLS_OWN = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "HOME", "LOGNAME", "USER", "KSH_VERSION")
 
 
+#: To PowerShell they are all the same: the plain quote and the typographic ones.
+_QUOTES = "'\u2018\u2019\u201a\u201b"
+
+
 def _powershell(text: bytes, environ: Environ, cwd: Path) -> Environ:
     """The two statements that are written, their strings as PowerShell's tokenizer scans them (ScanStringLiteral)."""
     rest, result = text.decode("utf-8", "surrogateescape"), dict(environ)
@@ -78,7 +82,7 @@ def _powershell(text: bytes, environ: Environ, cwd: Path) -> Environ:
             result.pop(removal[1], None)
             rest = rest[removal.end() :]
             continue
-        assignment = re.match(r"\$Env:(\w+) = ['‘’‚‛]", rest)
+        assignment = re.match(rf"\$Env:(\w+) = [{_QUOTES}]", rest)
         assert assignment, f"no statement that PowerShell is known to take: {rest[:80]!r}"
         value, rest = _single_quoted(rest[assignment.end() :])
         assert rest.startswith("\n"), f"the string ends early: {rest[:80]!r}"
@@ -90,13 +94,14 @@ def _powershell(text: bytes, environ: Environ, cwd: Path) -> Environ:
 
 
 def _single_quoted(text: str) -> tuple[str, str]:
-    """The string up to its closing quote, and what follows; of two quotes in a row, of any kind, the second is meant."""
+    """The string up to its closing quote, and what follows; of two quotes in a row, whatever their kind, the second is
+    meant."""
     value, at = "", 0
     while True:
         character = text[at]
-        if character in "'‘’‚‛":
+        if character in _QUOTES:
             at += 1
-            if text[at : at + 1] not in ("'", "‘", "’", "‚", "‛"):
+            if text[at : at + 1] not in set(_QUOTES):
                 return value, text[at:]
             character = text[at]
         value += character

@@ -505,17 +505,36 @@ def test_rule_8_what_expired_and_what_died_half_written_is_swept_on_write(world:
     assert [path for path in stays if not path.exists()] == []
 
 
+#: A prefix: kill -9 between writing the temporary file and giving it its name.
+KILLED_HALF_WAY = (
+    *("strace", "-f", "-qq", "-o", "/dev/null"),
+    *("-e", "trace=/^rename", "-e", "inject=/^rename:signal=KILL"),
+)
+
+
 @needs("faketime", "strace")
 def test_rule_8_the_leftovers_of_a_killed_run_are_gone_in_the_end(world: World, sts: StrictSts) -> None:
     """A run killed between writing and renaming leaves a temporary file, which later runs sweep."""
-    killed = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=/^rename", "-e", "inject=/^rename:signal=KILL")
-    world.run("dev", *KEY_ID, prefix=killed)
+    world.run("dev", *KEY_ID, prefix=KILLED_HALF_WAY)
     left = world.kept("tmp")
     sts.clock = lambda: time.time() + 2 * 3600
 
     done = world.run("dev", *KEY_ID, prefix=("faketime", "-f", "+2h"))
 
     assert done.key_id
+    assert len(left) == 1
+    assert world.kept("tmp") == []
+
+
+@needs("strace")
+def test_rule_8_clear_forgets_the_leftovers_of_a_killed_run_too(world: World) -> None:
+    """A temporary file holds a session as usable as any: who forgets all forgets it."""
+    world.run("dev", *KEY_ID, prefix=KILLED_HALF_WAY)
+    left = world.kept("tmp")
+
+    done = world.run("clear")
+
+    assert done.code == 0
     assert len(left) == 1
     assert world.kept("tmp") == []
 
@@ -633,6 +652,18 @@ def test_rule_8_clear_does_not_claim_what_it_could_not_do(kept: Kept) -> None:
     assert "Read-only file system" in done.err
     assert "4 sessions forgotten" not in done.err
     assert done.code == 125
+
+
+def test_rule_8_clear_goes_on_past_what_it_cannot_remove(kept: Kept) -> None:
+    """One entry that will not go is told, and does not save the others."""
+    for name in ("0" * 40, "f" * 40):
+        (kept.world.cache / f"{name}.session").mkdir()
+
+    done = kept.world.run("clear")
+
+    assert done.code == 125
+    assert "cannot" in done.err
+    assert [path for path in kept.world.kept() if path.is_file()] == []
 
 
 # --refresh, --no-cache
@@ -919,7 +950,6 @@ NEVER_REPLAYED = {
     "--refresh": Change(words=("--refresh", "dev")),
     "--no-cache": Change(words=("--no-cache", "dev")),
     "--verbose": Change(words=("-v", "dev")),
-    "a code on the line": Change(words=("--mfa-code", "123456", "dev")),
     "a path with a variable": Change(env={"AWS_CONFIG_FILE": "$HOME/.aws/config"}),
     "a notice": Change(words=("111111111111:dev",), env={"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": "dev"}),
     "a credential process": Change(
@@ -950,6 +980,18 @@ def test_what_cannot_be_told_cheaply_is_never_replayed(world: World, row: Change
     runs = [world.run(*row.words, *KEY_ID, env=dict(row.env), stdin=POLICY, prefix=IMPORTS_TOLD) for _ in range(2)]
 
     assert all(run.key_id for run in runs)
+    assert [run.replayed for run in runs] == [False, False]
+
+
+def test_a_code_on_the_line_is_never_replayed(world: World, sts: StrictSts) -> None:
+    """The next run may need it for another session: each is a full one."""
+    serial = "arn:aws:iam::111111111111:mfa/alice"
+    words = ("-m", serial, "-t", sts.add_mfa("alice", serial).code(), "dev")
+    world.settle()
+
+    runs = [world.run(*words, *KEY_ID, prefix=IMPORTS_TOLD) for _ in range(2)]
+
+    assert runs[0].key_id == runs[1].key_id
     assert [run.replayed for run in runs] == [False, False]
 
 

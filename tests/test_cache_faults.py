@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from awsudo_py.stores.file import LARGEST, FileStore
 from awsudo_py.stores.records import digest, pack, unpack
@@ -210,20 +208,20 @@ def test_rule_3_an_entry_of_somebody_else_is_a_miss(warm: Warm, kind: str) -> No
     assert (done.key_id == warm.key_id) == (kind == "replay")
 
 
-@given(st.data())
-def test_rule_3_no_damage_to_the_bytes_goes_unseen(data: st.DataObject) -> None:
-    """Whatever is changed, cut or added in a record: it does not parse."""
-    names = st.text(st.characters(exclude_characters="\0="), min_size=1)
-    values = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
-    fields = data.draw(st.dictionaries(names.filter(lambda name: name.isascii()), values))
-    whole = pack(fields)
-    start = data.draw(st.integers(0, len(whole)))
-    end = data.draw(st.integers(start, len(whole)))
+@pytest.mark.parametrize("kind", ["session", "replay"])
+def test_rule_3_a_pipe_is_no_entry_though_it_holds_one(warm: Warm, kind: str) -> None:
+    """What is read is a regular file: the bytes of a good entry out of a FIFO are not believed."""
+    path = warm.dev[kind]
+    content = path.read_bytes()
+    _fifo(path)
+    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    os.write(pipe, content)
 
-    damaged = whole[:start] + data.draw(st.binary(max_size=20)) + whole[end:]
+    done = warm.world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD, timeout=20)
 
-    assert unpack(whole) == fields
-    assert damaged == whole or unpack(damaged) is None
+    os.close(pipe)
+    assert not done.replayed
+    assert (done.key_id == warm.key_id) == (kind == "replay")
 
 
 # Rule 6: what cannot be kept is a warning
@@ -240,11 +238,11 @@ def mounted(options: str, then: str = ":") -> tuple[str, ...]:
 
 def spoilt(call: str, error: str) -> tuple[str, ...]:
     """A prefix: this system call fails."""
-    return (*TRACED, "-e", f"trace=/^{call}", "-e", f"inject=/^{call}:error={error}")
+    return (*TRACED, "--seccomp-bpf", "-e", f"trace=/^{call}", "-e", f"inject=/^{call}:error={error}")
 
 
 def killed_at(call: str) -> tuple[str, ...]:
-    """A prefix: kill -9 at this system call."""
+    """A prefix: kill -9 at this system call (with --seccomp-bpf, strace loses the signal)."""
     return (*TRACED, "-e", f"trace=/^{call}", "-e", f"inject=/^{call}:signal=KILL")
 
 
@@ -291,6 +289,42 @@ def test_rule_6_a_call_that_fails_is_one_warning_and_leaves_the_old_entry(
     assert done.err == f"awsudo: the session cannot be kept in {world.cache}: {why}\n"
     assert later.key_id == (done.key_id if call == "flock" else old)
     assert world.kept("tmp") == []
+
+
+@needs("strace")
+def test_rule_6_where_nothing_can_be_locked_a_code_is_still_spent(world: World, sts: StrictSts) -> None:
+    """A file system without locks (some NFS) costs the single flight, not the run, MFA or not."""
+    serial = "arn:aws:iam::111111111111:mfa/alice"
+    code = sts.add_mfa("alice", serial).code()
+
+    done = world.run("-m", serial, "-t", code, "dev", *KEY_ID, prefix=spoilt("flock", "ENOLCK"))
+
+    assert done.key_id
+    assert done.err == f"awsudo: the session cannot be kept in {world.cache}: {os.strerror(errno.ENOLCK)}\n"
+
+
+LOCKS: dict[str, Callable[[Path], object]] = {
+    "a directory": lambda path: path.mkdir(),
+    "a link": lambda path: path.symlink_to("aside"),
+    "a FIFO": lambda path: os.mkfifo(path, 0o600),
+    "full of text": lambda path: path.write_text("text"),
+    "without any right": lambda path: path.touch(0o000),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_rule_5_a_lock_file_that_is_none_does_not_stop_a_run(warm: Warm, name: str) -> None:
+    """Whatever stands where the lock should be, the run gets its session, and a link is not followed."""
+    lock = warm.dev["session"].with_suffix(".lock")
+    lock.unlink()
+    LOCKS[name](lock)
+    (warm.world.cache / "aside").write_text("aside")
+
+    done = warm.world.run("--refresh", "dev", *KEY_ID, timeout=20)
+
+    assert done.key_id != warm.key_id
+    assert done.err.count("\n") <= 1
+    assert (warm.world.cache / "aside").read_text() == "aside"
 
 
 @needs("unshare", "mount")

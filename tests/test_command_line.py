@@ -1,39 +1,22 @@
-"""The command line as a contract: every form, every exit code, and the environment that the command gets."""
+"""The command line as a contract: every form, every exit code, what is said and what is not."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+from pathlib import Path
 
+import pexpect
 import pytest
 
+from awsudo_py.commands import SUBCOMMANDS
+from awsudo_py.options import REQUEST
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, PRINT_ENV, World
+from tests.world import AWSUDO, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 ECHO = ("sh", "-c", 'printf "%s|" "$AWSUDO_ROLE_ARN" "$@"', "sh")
-#: Design § 4.3, written out once more.
-REMOVED = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_SESSION_EXPIRATION",
-    "AWS_ACCOUNT_ID",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_CREDENTIAL_FILE",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWSUDO_MFA_CODE",
-]
 
 
 @pytest.fixture
@@ -78,30 +61,110 @@ def base(world: World) -> World:
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("times", [1, 2], ids=["cold", "warm"])
-def test_a_form_of_the_command_line_runs_the_command_as_the_role(
-    base: World, before: tuple[str, ...], times: int
-) -> None:
+def test_a_form_of_the_command_line_runs_the_command_as_the_role(base: World, before: tuple[str, ...]) -> None:
     """However it is written, the command runs as the role and gets its words, the second time as the first."""
     words = ("-l", "--help", "--", "", "a b", "-p", "$HOME", "*")
+    base.settle()
 
-    for _ in range(times):
-        done = base.run(*before, *ECHO, *words)
+    cold = base.run(*before, *ECHO, *words)
+    warm = base.run(*before, *ECHO, *words)
 
-    assert (done.code, done.out) == (0, f"{DEV}|" + "".join(f"{word}|" for word in words)), done.err
+    assert (cold.code, cold.out) == (0, f"{DEV}|" + "".join(f"{word}|" for word in words)), cold.err
+    assert warm == cold
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["cold", "warm"])
-def test_words_arrive_byte_for_byte(world: World, times: int) -> None:
-    """Bytes that are no text in any encoding reach the command as they are."""
-    word = bytes(set(range(1, 256)))
+#: What stands before the command, the words from there on, and which of them is the command.
+DASHES = [
+    (("dev",), ("--", *ECHO, "--"), ("--",)),
+    (("exec", "-q", "--", "dev"), ("--", *ECHO, "--", "-l"), ("--", "-l")),
+    (("-p", "dev", "--"), (*ECHO, "x"), ("x",)),
+    (("-p", "base", "--quiet", DEV), ("--", *ECHO, "-p", "x"), ("-p", "x")),
+    (("exec", "--", "dev"), ("--", *ECHO, ""), ("",)),
+    (("-vqd15m", "-p", "base", DEV), (*ECHO, "-vqd15m"), ("-vqd15m",)),
+    (("--duration=900", "-pbase", DEV), (*ECHO, "--duration=900"), ("--duration=900",)),
+]
 
-    for _ in range(times):
-        done = subprocess.run(
-            [AWSUDO, b"dev", b"printf", b"%s", word], env=world.environ(), capture_output=True, check=True
-        )
 
-    assert done.stdout == word
+@pytest.mark.parametrize(("before", "words", "arrived"), DASHES, ids=[" ".join(case[0]) for case in DASHES])
+def test_the_first_word_that_is_no_option_ends_the_options_and_one_dash_dash_is_dropped(
+    base: World, before: tuple[str, ...], words: tuple[str, ...], arrived: tuple[str, ...]
+) -> None:
+    """Cold and warm alike; every later -- is the command's own."""
+    base.settle()
+
+    cold = base.run(*before, *words)
+    warm = base.run(*before, *words)
+
+    assert (cold.code, cold.out) == (0, f"{DEV}|" + "".join(f"{word}|" for word in arrived)), cold.err
+    assert warm == (0, cold.out, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("dev", "--", "--", "true"), "--"),
+        (("-p", "dev", "--", "--", "true"), "--"),
+        (("dev", "-d", "900", "true"), "-d"),
+        (("dev", "--help"), "--help"),
+        (("dev", "-v", "true"), "-v"),
+        (("-p", "dev", "exec", "true"), "exec"),
+        (("-p", "base", "--", DEV, "true"), DEV),
+        (("exec", "exec", "dev", "true"), "dev"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_what_stands_where_the_command_stands_is_the_command(
+    base: World, sts: StrictSts, words: tuple[str, ...], command: str
+) -> None:
+    """No word behind the target is an option or a role, whatever it looks like: it is looked for, and not found."""
+    done = base.run(*words)
+
+    assert (done.code, sts.calls) == (127, [])
+    assert done.err.startswith(f"awsudo: command not found: {command}\n")
+
+
+def test_an_option_behind_the_target_is_told_where_options_stand(world: World) -> None:
+    """`awsudo dev -d 15m CMD` is what many type once: the hint says how it is written."""
+    done = world.run("dev", "-d", "15m", "true")
+
+    assert done.err == (
+        "awsudo: command not found: -d\n"
+        "  awsudo's own options stand before the target: awsudo [OPTIONS] TARGET COMMAND…\n"
+    )
+
+
+def test_a_profile_that_is_called_like_a_subcommand_can_be_reached(world: World) -> None:
+    """Each subcommand that --help names leaves two ways to a profile of its name: -p and exec."""
+    listed = world.run("--help").out.partition("\nSubcommands:\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in listed.splitlines() if line[:3].strip()]
+    with (world.home / ".aws" / "config").open("a") as config:
+        config.writelines(f"[profile {name}]\nrole_arn = {DEV}\nsource_profile = base\n" for name in names)
+
+    for name in names:
+        told = [world.run(*before, name, "printenv", "AWSUDO_TARGET") for before in (("-p",), ("exec",))]
+
+        assert told == [(0, f"{name}\n", "")] * 2
+
+    assert {"exec", "export"} <= set(names)
+
+
+@pytest.mark.parametrize("words", [("-p", "", DEV, "true"), ("-p", "", "dev", "true"), ("exec", "-p", "", DEV, "true")])
+def test_an_empty_profile_falls_back_on_nothing(base: World, sts: StrictSts, words: tuple[str, ...]) -> None:
+    """`-p "$UNSET" ROLE` must not run with whatever credentials are at hand, nor take the next word for the target."""
+    done = base.run(*words)
+
+    assert done.code in (2, 125)
+    assert done.err.startswith("awsudo: ")
+    assert sts.calls == []
+
+
+def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts: StrictSts) -> None:
+    """2 for an option, 125 for a variable: a script that types its line right is not told that it does not."""
+    typed = world.run("-d", "soon", "dev", "true")
+    found = world.run("dev", "true", env={"AWSUDO_DURATION": "soon"})
+
+    assert (typed.code, found.code, sts.calls) == (2, 125, [])
+    assert typed.err.startswith("awsudo: --duration: ") and found.err.startswith("awsudo: AWSUDO_DURATION: ")
 
 
 @pytest.mark.parametrize(
@@ -146,9 +209,6 @@ def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -
 
 def test_the_help_is_complete_and_has_examples(world: World) -> None:
     """Every option, subcommand and exit code is in it, and it says where help for a subcommand is."""
-    from awsudo_py.commands import SUBCOMMANDS
-    from awsudo_py.options import REQUEST
-
     done = world.run("--help")
 
     assert (done.code, done.err) == (0, "")
@@ -175,65 +235,188 @@ def test_version_is_one_line(world: World) -> None:
     assert world.run("--version").out == f"awsudo {__version__}\n"
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["cold", "warm"])
-def test_the_command_gets_exactly_the_environment_of_the_contract(world: World, sts: StrictSts, times: int) -> None:
-    """What could lead an SDK elsewhere is gone, what is set is exact, and all else is as it was."""
-    unwanted: dict[str, str | None] = {name: "stale" for name in REMOVED if name != "AWS_WEB_IDENTITY_TOKEN_FILE"}
-    unwanted["AWSUDO_MFA_CODE"] = "123456"
-    kept: dict[str, str | None] = {
-        "AWS_CONFIG_FILE": str(world.home / ".aws" / "config"),
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_CA_BUNDLE": "/dev/null",
-        "AWS_PAGER": "cat",
-        "HTTPS_PROXY": "http://127.0.0.1:9",
-        "ODD": "a\nb=c\udcff",
-    }
-
-    for _ in range(times):
-        done = world.run("dev", *PRINT_ENV, env={**unwanted, **kept})
-
-    assert done.code == 0, done.err
-    issued = sts.issued[-1]
-    given = done.env
-    set_by_us = {
-        "AWS_ACCESS_KEY_ID": issued.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": issued.secret_access_key,
-        "AWS_SESSION_TOKEN": issued.session_token,
-        "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWSUDO_TARGET": "dev",
-        "AWSUDO_ROLE_ARN": DEV,
-    }
-    until = given.pop("AWS_CREDENTIAL_EXPIRATION")
-    assert given.pop("AWSUDO_EXPIRATION") == until and until.endswith("Z")
-    given.pop("LC_CTYPE", None)  # Python's own, where the locale is C
-    assert given == {**world.env, **kept, **set_by_us}
-
-
-@pytest.mark.parametrize(
-    ("words", "env", "region"),
-    [
-        ((), {"AWS_DEFAULT_REGION": None}, "eu-west-1"),
-        ((), {"AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),
-        ((), {"AWS_REGION": "us-east-2", "AWS_DEFAULT_REGION": "us-east-1"}, "us-east-2"),
-        ((), {"AWSUDO_REGION": "us-west-1", "AWS_REGION": "us-east-2"}, "us-west-1"),
-        (("--region", "us-west-2"), {"AWSUDO_REGION": "us-west-1"}, "us-west-2"),
-    ],
-)
-def test_the_region_is_the_options_the_users_or_the_profiles(
-    world: World, words: tuple[str, ...], env: dict[str, str | None], region: str
-) -> None:
-    """An explicit region, else the user's variables, else the profile's; under both of its names."""
-    done = world.run(*words, "dev", "sh", "-c", "echo $AWS_REGION $AWS_DEFAULT_REGION", env=env)
-
-    assert done.out == f"{region} {region}\n", done.err
-
-
 def test_quiet_says_nothing_and_verbose_says_what_was_done(world: World) -> None:
     """-v: what was resolved, from which file, cache or call; -q: nothing but errors."""
+    aws = world.home / ".aws"
     verbose = world.run("-v", "dev", "true").err
     again = world.run("-v", "dev", "true").err
 
-    assert "asked AWS" in verbose and str(world.home / ".aws" / "credentials") in verbose and DEV in verbose
-    assert "from the cache" in again and "asked AWS" not in again
+    resolved = (
+        f"awsudo: dev: starts from keys, {aws / 'credentials'}\n"
+        f"awsudo: assumes {DEV}, profile dev ({aws / 'config'})\n"
+        f"awsudo: STS: {world.env['AWS_ENDPOINT_URL_STS']}\n"
+        "awsudo: region of the command: eu-west-1\n"
+    )
+    assert re.fullmatch(
+        re.escape(resolved) + rf"awsudo: session of {DEV}: asked AWS, \d+\.\d\d s\nawsudo: valid until \S+Z\n", verbose
+    )
+    assert again.startswith(f"{resolved}awsudo: session of {DEV}: from the cache, {world.cache}\n")
     assert world.run("-q", "base", "true").err == ""
+    assert world.run("-q", "prdo", "true").err.startswith("awsudo: no profile 'prdo'")
+
+
+# A shell instead of a command
+
+
+def _terminal(world: World, *words: str, env: dict[str, str | None] | None = None) -> pexpect.spawn[str]:
+    environ = world.environ({"SHELL": "/bin/sh", "PS1": "prompt> ", **(env or {})})
+    return pexpect.spawn(AWSUDO, list(words), env=environ, cwd=str(world.home), encoding="utf-8", timeout=20)
+
+
+@pytest.mark.parametrize("words", [("dev",), ("dev", "--"), ("exec", "dev"), ("-p", "dev"), ("-p", "base", DEV)])
+def test_a_target_alone_is_a_shell_that_says_who_one_is(world: World, sts: StrictSts, words: tuple[str, ...]) -> None:
+    """On a terminal: $SHELL as the target, one line that says who one is now and until when; it ends as it likes."""
+    terminal = _terminal(world, *words)
+    terminal.expect_exact("prompt> ")
+    said = terminal.before
+
+    terminal.sendline('echo "<$AWSUDO_ROLE_ARN><$AWS_ACCESS_KEY_ID>"; exit 7')
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+    assert re.fullmatch(
+        r"awsudo: a shell as \S+ \(arn:aws:sts::111111111111:assumed-role/dev/[^)]+\), until \S+Z; exit ends it\r\n",
+        said,
+    )
+    assert f"<{DEV}><{sts.issued[0].access_key_id}>" in terminal.before
+    assert terminal.exitstatus == 7
+
+
+def test_a_shell_is_quiet_when_asked_to_be(world: World) -> None:
+    """-q: no greeting."""
+    terminal = _terminal(world, "-q", "dev")
+
+    terminal.expect_exact("prompt> ")
+    terminal.sendeof()
+    terminal.expect(pexpect.EOF)
+
+    assert terminal.before.strip() == ""
+
+
+def test_the_shell_is_the_users_own(world: World) -> None:
+    """$SHELL, whatever it is; where it is unset or empty, the one that the account has, or /bin/sh."""
+    own = world.home / "own shell"
+    own.write_text("#!/bin/sh\necho own; exit 5\n")
+    own.chmod(0o755)
+    terminal = _terminal(world, "dev", env={"SHELL": str(own)})
+
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+    assert (terminal.before.splitlines()[-1], terminal.exitstatus) == ("own", 5)
+    for unset in (None, ""):
+        terminal = _terminal(world, "-q", "dev", env={"SHELL": unset})
+        terminal.sendline("exit 6")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        assert terminal.exitstatus == 6
+
+
+def test_a_shell_that_is_not_there_costs_nothing(world: World, sts: StrictSts) -> None:
+    """127, before STS is asked, and the message is about SHELL."""
+    terminal = _terminal(world, "dev", env={"SHELL": "/no/such/shell"})
+
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+    assert (terminal.exitstatus, sts.calls) == (127, [])
+    assert "/no/such/shell" in terminal.before and "SHELL" in terminal.before
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", ">out", "| cat"])
+def test_without_a_terminal_a_target_alone_is_a_usage_error(world: World, sts: StrictSts, redirection: str) -> None:
+    """A script that forgot its command is told so; no shell reads the rest of the script as its input."""
+    line = f'"{AWSUDO}" dev {redirection}; echo "code ${{PIPESTATUS[0]}}"'
+    terminal = pexpect.spawn(
+        "bash", ["-c", line], env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=20
+    )
+
+    terminal.expect(pexpect.EOF)
+
+    assert "awsudo: no command for dev, and no terminal for a shell\r\n" in terminal.before
+    assert "code 2\r\n" in terminal.before
+    assert sts.calls == []
+
+
+# Help, and streams that cannot be written to
+
+
+def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSts, tmp_path: Path) -> None:
+    """A line that is copied from --help works, where its names exist."""
+    for name in ("deploy", "ops", "prod"):
+        sts.add_role(f"arn:aws:iam::123456789012:role/{name}")
+    world.config("[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/prod\nsource_profile = base\n")
+    for name in ("aws", "make", "CMD"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    world.at_hand()
+    world.env["PATH"] = f"{tmp_path}:{world.env['PATH']}"
+    shown = world.run("--help").out.partition("Examples:\n")[2].partition("\n\n")[0]
+    lines = [re.split(r"\s{3,}", line.strip())[0] for line in shown.splitlines()]
+
+    ended = {}
+    for line in lines:
+        terminal = pexpect.spawn(
+            "sh", ["-c", line], env=world.environ({"SHELL": "/bin/true", "AWS_PROFILE": "base"}), encoding="utf-8"
+        )
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        ended[line] = terminal.exitstatus
+
+    assert len(lines) >= 5
+    assert ended == dict.fromkeys(lines, 0)
+
+
+def test_every_option_of_the_help_says_what_it_does() -> None:
+    """No option stands there without words, in the main help and in each subcommand's."""
+    for options in (REQUEST, *(subcommand.options for subcommand in SUBCOMMANDS.values())):
+        assert [option.name for option in options if not option.said] == []
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_the_help_can_be_read_in_every_encoding(world: World, encoding: str) -> None:
+    """A terminal that is not UTF-8 gets a stand-in for what it cannot show, not an error."""
+    done = world.run("--help", env={"PYTHONIOENCODING": encoding})
+
+    assert (done.code, done.err) == (0, "")
+    assert "Examples:" in done.out
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "exec --help"])
+def test_a_reader_that_went_away_is_no_error(world: World, words: str) -> None:
+    """`awsudo --help | head -1`: nothing is said about it, and the code is what a shell says of SIGPIPE."""
+    reads, writes = os.pipe()
+    os.close(reads)
+
+    done = subprocess.run(
+        world.command(*words.split()), env=world.environ(), stdout=writes, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writes)
+
+    assert done.returncode in (141, -13)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_a_full_disk_is_told_in_words(world: World, words: str) -> None:
+    """125 and one line."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            world.command(words), env=world.environ(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (125, "awsudo: cannot write to stdout: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    ("words", "code"), [("--version", 0), ("--help", 0), ("prdo true", 125), ("", 2), ("dev no-such-command", 127)]
+)
+def test_no_closed_stream_changes_the_exit_code(world: World, words: str, code: int, closed: str) -> None:
+    """Nobody there to read what is said: the code is the same, and nothing is said in another place."""
+    line = f'"{AWSUDO}" {words} {closed}'
+
+    done = subprocess.run(["sh", "-c", line], env=world.environ(), capture_output=True, text=True, check=False)
+
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and "internal error" not in done.stderr and "ignored" not in done.stderr

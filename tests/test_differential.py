@@ -130,7 +130,6 @@ SETTINGS = (
     "use_dualstack_endpoint = true\n",
     "endpoint_url = https://a.example.com\n",
     "services = one\n",
-    "services = missing\n",
     "ignore_configured_endpoint_urls = true\n",
     "ca_bundle = /etc/ca.pem\n",
     "external_id = 1234\n",

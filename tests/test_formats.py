@@ -37,8 +37,8 @@ COMMANDS = (
     "x > pwned",
     ">pwned",
     "=touch pwned",
-    "’; touch pwned; ’",
-    "‘‛; touch pwned; ‚'",
+    "\u2019; touch pwned; \u2019",
+    "\u2018\u201b; touch pwned; \u201a'",
 )
 #: Each means something to some shell, or to a parser of files.
 MEANINGFUL = (
@@ -179,7 +179,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Mostly what has a meaning somewhere, one or two of all else.
 _CHARACTERS = st.one_of(
-    st.sampled_from("'\"\\$`!%^=~#&|;()<>{}[]*?@-:,. \t\n\rnxe\x01\x7f‘’‚‛é🦄\udcff\udcc3\udca9"),
+    st.sampled_from("'\"\\$`!%^=~#&|;()<>{}[]*?@-:,. \t\n\rnxe\x01\x7f\u2018\u2019\u201a\u201bé🦄\udcff\udcc3\udca9"),
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
 )
 
@@ -192,20 +192,20 @@ def test_any_value_arrives_as_it_was(name: str, reader: Reader, scratch: Path, v
     _arrives(name, reader, [value for value in values if _carried(name, value)], scratch)
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value[:20]))
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_a_format_cannot_carry_is_refused(name: str, value: str) -> None:
+def test_what_a_format_cannot_carry_is_refused(name: str) -> None:
     """A value is never mangled in silence: it is carried, or refused by its variable's name and without its text."""
-    changes: Changes = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SESSION_TOKEN": value}
+    refused = []
 
-    if _carried(name, value):
-        assert FORMATS[name].write(changes)
-        return
+    for value in HOSTILE:
+        try:
+            FORMATS[name].write({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SESSION_TOKEN": value})
+        except AwsudoError as error:
+            refused.append(value)
+            assert "AWS_SESSION_TOKEN" in error.message and error.hints
+            assert len(value) < 5 or value not in str(error)
 
-    with pytest.raises(AwsudoError) as refusal:
-        FORMATS[name].write(changes)
-    assert "AWS_SESSION_TOKEN" in refusal.value.message and refusal.value.hints
-    assert value.strip() == "" or len(value) < 4 or value not in str(refusal.value)
+    assert refused == [value for value in HOSTILE if not _carried(name, value)]
 
 
 @pytest.mark.parametrize("value", ['"', "%PATH%", "!x!", "^", "a\nb", "a\rb", "x" * (LONGEST_CMD_LINE + 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
 #: What a hit imports after `site`, all of it. Each name here is a piece of a millisecond on every command.
@@ -54,6 +55,17 @@ def test_a_hit_with_all_options_imports_no_more(world: World) -> None:
     world.run(*words)
 
     imported = imported_by(world, *words)
+
+    assert imported == ALLOWED
+
+
+def test_a_hit_behind_mfa_imports_no_more(world: World, sts: StrictSts) -> None:
+    """A role whose code was given this morning is as short: nothing that could ask for one is loaded."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    world.env |= {"AWSUDO_MFA_SERIAL": phone.serial, "AWSUDO_MFA_PROCESS": f"echo {phone.code()}"}
+    assert world.run("dev", "true").code == 0
+
+    imported = imported_by(world, "dev", "true")
 
     assert imported == ALLOWED
 

@@ -646,14 +646,15 @@ def test_who_waits_for_a_prompt_says_so_and_asks_when_that_is_given_up(
 
     Also where it is another session of the device: a code that is typed twice at once is refused once.
     """
-    with terminal(world, AWSUDO, "dev", *WHO) as first, terminal(world, AWSUDO, *before, "ops", *WHO) as second:
+    with terminal(world, AWSUDO, "dev", *WHO) as first:
         first.expect_exact(ASKED)
-        asked_too = second.expect_exact([ASKED, "waiting for another awsudo that is asking for an MFA code"]) == 0
-        first.sendintr()
-        gave_up = ended(first)
-        second.expect_exact(ASKED)
-        second.sendline(phone.code())
-        done = ended(second)
+        with terminal(world, AWSUDO, *before, "ops", *WHO) as second:
+            asked_too = second.expect_exact([ASKED, "waiting for another awsudo that is asking for an MFA code"]) == 0
+            first.sendintr()
+            gave_up = ended(first)
+            second.expect_exact(ASKED)
+            second.sendline(phone.code())
+            done = ended(second)
 
     assert not asked_too
     assert gave_up.code == 130 and done.code == 0
@@ -765,6 +766,19 @@ def test_a_refusal_behind_an_mfa_session_says_how_to_give_a_new_code(
 
     assert done.code == 125
     assert "--mfa-per-role" in done.err and "awsudo clear base" in done.err and "--mfa-serial" not in done.err
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
+def test_an_mfa_session_that_aws_does_not_take_any_more_is_told_to_be_cleared(
+    world: World, sts: StrictSts, phone: MfaDevice, code: str
+) -> None:
+    """Nothing is wrong with the keys: a new code mends it."""
+    world.run("-t", phone.code(), "base", "true")
+    sts.refuse_with(code, "The security token included in the request is not one.")
+
+    done = world.run("dev", "true")
+
+    assert done.code == 125 and "for a new one, awsudo clear base" in done.err
 
 
 def test_a_refusal_without_a_device_says_how_to_name_one(world: World, sts: StrictSts) -> None:

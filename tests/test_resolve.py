@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import subprocess
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pytest
 
+from awsudo_py.roles import PARTITIONS
+from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
-from tests.world import World
+from tests.world import PRINT_ENV, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 OPS = "arn:aws:iam::222222222222:role/team/ops"
@@ -178,6 +182,7 @@ WRONG: dict[str, Wrong] = {
         f"{ROLE}web_identity_token_file = /nowhere/token\n", ("no web identity token at /nowhere/token (~/.aws/config)",)
     ),
     "a web identity without a path": Wrong(f"{ROLE}web_identity_token_file =\n", ("web_identity_token_file", "~/.aws/config")),
+    "a web identity with a null byte": Wrong(f"{ROLE}web_identity_token_file = a\0b\n", ("cannot read a\\x00b",)),
     "a web identity in a directory": Wrong(f"{ROLE}web_identity_token_file = /tmp\n", ("cannot read /tmp",)),
     "a web identity without a role": Wrong(
         "[profile dev]\nweb_identity_token_file = /nowhere/token\n",
@@ -356,16 +361,344 @@ def test_what_is_wrong_in_a_configuration_is_said_by_name(world: World, sts: Str
     assert "check the network" not in err
 
 
-@pytest.mark.parametrize("name", [name for name, wrong in WRONG.items() if not wrong.env and "\n" not in wrong.target])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a typo",
+        "a name that is like no other",
+        "a header without its word",
+        "a source that is missing",
+        "a source without credentials",
+        "a profile without credentials",
+        "a role without a source",
+        "a circle of one",
+        "a key without a secret",
+        "an environment without keys",
+        "a process that is missing",
+        "a web identity without a role",
+        "an sso-session that is missing",
+        "an sso-session without a region",
+        "SSO without a role",
+        "an empty role",
+    ],
+)
 def test_nothing_is_taken_from_default_instead(world: World, sts: StrictSts, name: str) -> None:
     """With a [default] that could do it all, what is missing elsewhere is as missing as before."""
     wrong = WRONG[name]
-    if isinstance(wrong.config, bytes) or isinstance(wrong.credentials, bytes):
-        pytest.skip("a file that cannot be read has no [default]")
     key = sts.add_user("default")
     default = f"[default]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
-    more = f"role_arn = {DEV}\nsource_profile = default\nsso_region = eu-west-1\nexternal_id = 1\nmfa_serial = GAHT1\n"
-    world.config(f"{wrong.config}[default]\n{more}" if wrong.config else "")
-    world.credentials(f"{wrong.credentials}{default}")
+    more = f"role_arn = {DEV}\nsource_profile = default\nsso_region = eu-west-1\nexternal_id = 12\nmfa_serial = GAHT12345\n"
+    world.config(f"{wrong.config!s}[default]\n{more}" if wrong.config else "")
+    world.credentials(f"{wrong.credentials!s}{default}")
 
     refused(world, sts, wrong.target)
+
+
+@pytest.mark.parametrize("header", ["default", "DEFAULT"])
+def test_a_profile_inherits_nothing_from_default(world: World, sts: StrictSts, header: str) -> None:
+    """What [default] or [DEFAULT] says shapes no other profile's call, and is not the region of its command."""
+    key = sts.add_user("alice")
+    world.config(
+        f"[{header}]\nregion = us-west-2\nexternal_id = inherited\nrole_session_name = inherited\n"
+        "duration_seconds = 1800\nsession_tags = a=b\nsource_identity = me\nendpoint_url = http://127.0.0.1:1\n"
+        f"{FROM_BASE}region = eu-west-3\n"
+    )
+    world.credentials(
+        f"[{header}]\naws_session_token = inherited\n"
+        f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+
+    done = world.run("dev", *PRINT_ENV, env={"AWS_DEFAULT_REGION": None})
+
+    assert done.code == 0, done.err
+    assert [set(call.params) for call in sts.calls] == [{"RoleArn", "RoleSessionName"}]
+    assert sts.calls[0].params["RoleSessionName"] != "inherited"
+    assert (done.env["AWS_REGION"], done.env["AWS_DEFAULT_REGION"]) == ("eu-west-3", "eu-west-3")
+
+
+# -- names and roles that mean harm
+
+
+HOSTILE_NAMES = {
+    "newline": "dev\n[profile evil]",
+    "carriage return": "dev\rawsudo: all is well",
+    "title of the terminal": "\x1b]0;owned\x07",
+    "clear the screen": "\x1b[2J\x1b[H",
+    "one-byte control": "\x9b2J",
+    "right to left": "\u202edev\u2066",
+    "zero width": "d\u200bev",
+    "4 KB": "x" * 4096,
+    "4 KB of controls": "\x1b" * 4096,
+    "above": "../dev",
+    "root": "/etc/passwd",
+    "blank": " ",
+    "trailing blank": "dev ",
+    "substitution": "$(touch ran)",
+    "backquotes": "`touch ran`",
+    "format": "%s%n{0}",
+    "section": "profile dev",
+    "bracket": "dev]",
+    "no text": os.fsdecode(b"\xff\xfe"),
+    "default": "default",
+    "DEFAULT": "DEFAULT",
+    "option": "-x",
+    "long option": "--profile",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_hostile_name_of_a_profile_is_only_a_name_that_is_missing(world: World, sts: StrictSts, name: str) -> None:
+    """Whatever the name is made of, it names nothing, it is shown without its controls, and its hint stays on screen."""
+    err = refused(world, sts, "-p", HOSTILE_NAMES[name])
+
+    assert err.startswith("awsudo: no profile ")
+    assert len(err) < 700
+
+
+@pytest.mark.parametrize(
+    "name", ["../dev", "-x", "--profile", "a b", "$(touch ran)", "123456789012:admin", "export", DEV, "büro"]
+)
+def test_a_strange_name_of_a_profile_that_is_there_works(world: World, sts: StrictSts, name: str) -> None:
+    """A profile may have any name that its file can hold: one that looks like an option, a path or a role too."""
+    world.config(f'[profile "{name}"]\nrole_arn = {DEV}\nsource_profile = base\n')
+
+    done = world.run("-p", name, *PRINT_ENV)
+
+    assert done.code == 0, done.err
+    assert (done.env["AWSUDO_ROLE_ARN"], done.env["AWSUDO_TARGET"]) == (DEV, name)
+    assert sts.count("AssumeRole", ok=True) == 1
+
+
+@pytest.mark.parametrize("name", ["123456789012:admin", DEV, "aws:123456789012:admin"])
+def test_a_profile_that_is_called_like_a_role_comes_before_the_role(world: World, sts: StrictSts, name: str) -> None:
+    """A target that is both the name of a profile and a role is the profile; that is what the files say."""
+    sts.add_role(OPS)
+    world.config(f"[profile {name}]\nrole_arn = {OPS}\nsource_profile = base\n")
+
+    done = world.run(name, *PRINT_ENV, env={"AWS_PROFILE": "base"})
+
+    assert done.code == 0, done.err
+    assert done.env["AWSUDO_ROLE_ARN"] == OPS
+
+
+HOSTILE_ROLES = {
+    "newline at the end": f"{DEV}\n",
+    "newline inside": "arn:aws:iam::111111111111:role/dev\nevil",
+    "escape": f"{DEV}\x1b[2J",
+    "other digits": "arn:aws:iam::\N{ARABIC-INDIC DIGIT ONE}" + "1" * 11 + ":role/dev",
+    "other letters": "arn:aws:iam::111111111111:role/d\N{CYRILLIC SMALL LETTER IE}v",
+    "eleven digits": "arn:aws:iam::11111111111:role/dev",
+    "thirteen digits": "1111111111111:dev",
+    "no account": "arn:aws:iam:::role/dev",
+    "account of AWS": "arn:aws:iam::aws:role/dev",
+    "no name": "arn:aws:iam::111111111111:role/",
+    "no name in short": "111111111111:role/",
+    "name of 65": f"111111111111:{'x' * 65}",
+    "path of 513": f"arn:aws:iam::111111111111:role/{'p' * 512}/dev",
+    "4 KB": f"arn:aws:iam::111111111111:role/{'x' * 4096}",
+    "blank": "arn:aws:iam::111111111111:role/a b",
+    "user": "arn:aws:iam::111111111111:user/dev",
+    "bucket": "arn:aws:s3:::bucket",
+    "session": "arn:aws:sts::111111111111:assumed-role/dev/me",
+    "pattern": "arn:aws:iam::111111111111:role/*",
+    "region inside": "arn:aws:iam:eu-west-1:111111111111:role/dev",
+    "bare": "arn:",
+    "quotes that differ": f"\"{DEV}'",
+    "partition that is none": "arn:aws-gov:iam::111111111111:role/dev",
+    "partition that is none, in short": "aws-china:111111111111:dev",
+    "another cloud": "arn:azure:iam::111111111111:role/dev",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_ROLES)
+def test_a_hostile_role_is_refused_before_any_call(world: World, sts: StrictSts, name: str) -> None:
+    """What looks like a role and is none costs no call, runs nothing, and is shown without its controls."""
+    err = refused(world, sts, HOSTILE_ROLES[name], env={"AWS_PROFILE": "base"})
+
+    assert len(err) < 1000
+
+
+@pytest.mark.parametrize("name", ["newline at the end", "eleven digits", "user", "session", "partition that is none"])
+def test_a_hostile_role_is_not_taken_for_the_command(world: World, sts: StrictSts, name: str) -> None:
+    """After -p PROFILE too, what looks like a role and is none is refused; it is not run as the command."""
+    refused(world, sts, "-p", "base", HOSTILE_ROLES[name])
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["-p", "-u", "--profile", "--policy", "-e", "-d", "-n", "-m", "-t", "--source-identity", "--region", "--min-ttl"],
+)
+def test_an_option_that_is_empty_is_a_mistake(world: World, sts: StrictSts, option: str) -> None:
+    """`-p "$UNSET" dev COMMAND` does not run COMMAND as dev, and `--policy "$UNSET"` not without a policy."""
+    refused(world, sts, option, "", "dev", code=2)
+
+
+def test_a_target_that_is_empty_is_a_mistake(world: World, sts: StrictSts) -> None:
+    """`awsudo "$UNSET" COMMAND` falls back to nothing, whatever the environment holds."""
+    refused(world, sts, "", env={"AWS_PROFILE": "dev"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("aws-gov", "aws-us-gov"), ("aws-usgov", "aws-us-gov"), ("aws-c", "aws-cn")]
+)
+def test_a_partition_that_is_none_is_named_with_the_one_that_was_meant(
+    world: World, sts: StrictSts, typed: str, meant: str
+) -> None:
+    """A typo in an ARN's partition is told as such, not as a region that does not fit."""
+    err = refused(world, sts, f"arn:{typed}:iam::111111111111:role/dev", env={"AWS_PROFILE": "base"})
+
+    assert typed in err
+    assert f"did you mean {meant}" in err
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_a_role_of_every_partition_can_be_assumed(world: World, sts: StrictSts, partition: str) -> None:
+    """A role of any partition, path and quotes included, needs no region but its own partition's to be asked for."""
+    arn = sts.add_role(f"arn:{partition}:iam::111111111111:role/team/a/dev")
+    key = sts.add_user("bob", partition=partition)
+    env: dict[str, str | None] = {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DEFAULT_REGION": "eu-west-1" if partition == "aws" else None,
+    }
+
+    done = world.run(f'"{partition}:111111111111:team/a/dev"', *PRINT_ENV, env=env)
+
+    assert done.code == 0, done.err
+    assert (done.env["AWSUDO_ROLE_ARN"], sts.calls[0].params["RoleArn"]) == (arn, arn)
+    assert done.env.get("AWS_REGION") == env["AWS_DEFAULT_REGION"]
+
+
+# -- two variables for one profile
+
+
+def test_of_two_profile_variables_aws_profile_wins_and_says_so(world: World, sts: StrictSts) -> None:
+    """Both variables set and different: AWS_PROFILE is used, and a notice names both; --quiet drops the notice."""
+    key = sts.add_user("other")
+    path = world.home / ".aws" / "credentials"
+    other = f"[other]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    path.write_text(path.read_text() + other)
+    both: dict[str, str | None] = {"AWS_PROFILE": "other", "AWS_DEFAULT_PROFILE": "base"}
+
+    told = world.run(DEV, *PRINT_ENV, env=both)
+    again = world.run(DEV, *PRINT_ENV, env=both)
+    quiet = world.run("-q", DEV, *PRINT_ENV, env=both)
+
+    assert [call.access_key_id for call in sts.calls] == [key.access_key_id]
+    assert "AWS_PROFILE (other) and AWS_DEFAULT_PROFILE (base) differ: using AWS_PROFILE" in told.err
+    assert again.err == told.err
+    assert (told.code, again.code, quiet.code, quiet.err) == (0, 0, 0, "")
+    assert "AWS_PROFILE" not in told.env and "AWS_DEFAULT_PROFILE" not in told.env
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": "base"},
+        {"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": ""},
+        {"AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": "base"},
+        {"AWS_DEFAULT_PROFILE": "base"},
+    ],
+    ids=str,
+)
+def test_two_profile_variables_that_agree_need_no_words(world: World, env: dict[str, str | None]) -> None:
+    """Variables that name one profile, or are empty, are no conflict and make no notice."""
+    done = world.run(DEV, *PRINT_ENV, env=env)
+
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_named_profile_does_not_look_at_the_variables(world: World, sts: StrictSts) -> None:
+    """A target by name is resolved from the files alone: keys, profiles and web identities around it change nothing."""
+    env: dict[str, str | None] = {
+        "AWS_PROFILE": "missing",
+        "AWS_DEFAULT_PROFILE": "missing too",
+        "AWS_ACCESS_KEY_ID": "AKIAELSEWHERE",
+        "AWS_SECRET_ACCESS_KEY": "elsewhere",
+        "AWS_SESSION_TOKEN": "elsewhere",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
+        "AWS_ROLE_ARN": OPS,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/",
+    }
+
+    done = world.run("dev", *PRINT_ENV, env=env)
+
+    assert (done.code, done.err, done.env["AWSUDO_ROLE_ARN"]) == (0, "", DEV)
+    assert sts.calls[0].access_key_id != "AKIAELSEWHERE"
+
+
+# -- files that cannot be read
+
+
+def _directory(world: World) -> str:
+    return str(world.home)
+
+
+def _circle(world: World) -> str:
+    path = world.home / "circle"
+    path.symlink_to(path)
+    return str(path)
+
+
+def _too_long(world: World) -> str:
+    return str(world.home / ("x" * 300))
+
+
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+@pytest.mark.parametrize("place", [_directory, _circle, _too_long])
+def test_a_file_that_cannot_be_read_is_an_error_that_names_it(
+    world: World, sts: StrictSts, variable: str, place: Callable[[World], str]
+) -> None:
+    """A configuration file that is there and cannot be read is not taken for an empty one."""
+    path = place(world)
+
+    err = refused(world, sts, "dev", env={variable: path})
+
+    assert f"cannot read {path}: " in err
+
+
+@needs("setpriv")
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_a_file_without_permission_is_an_error_that_names_it(world: World, sts: StrictSts, name: str) -> None:
+    """A configuration file that belongs to somebody else is not taken for an empty one."""
+    path = world.home / ".aws" / name
+    path.chmod(0)
+    as_anybody = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+
+    done = world.run("dev", "touch", "ran", prefix=as_anybody)
+
+    assert (done.code, done.out, sts.calls) == (125, "", [])
+    assert f"cannot read {path}: Permission denied" in done.err
+    assert f"ls -ld {path}" in done.err
+
+
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_that_is_missing_is_an_empty_one(world: World, sts: StrictSts, variable: str) -> None:
+    """A configuration file that does not exist holds nothing; what it would have held is missing by name."""
+    dangling = world.home / "dangling"
+    dangling.symlink_to("/nowhere/at/all")
+
+    err = refused(world, sts, "dev", env={variable: str(dangling)})
+
+    assert f"no profile '{'dev' if variable == 'AWS_CONFIG_FILE' else 'base'}'" in err
+    assert str(dangling) in err
+
+
+def test_a_file_through_a_pipe_is_read(world: World) -> None:
+    """A configuration that a shell hands over with <(…) is one, though no later run could look at it again."""
+    config = (world.home / ".aws" / "config").read_text()
+    reading, writing = os.pipe()
+    os.write(writing, config.encode())
+    os.close(writing)
+
+    done = subprocess.run(
+        world.command("dev", *PRINT_ENV),
+        env=world.environ({"AWS_CONFIG_FILE": f"/dev/fd/{reading}"}),
+        pass_fds=[reading],
+        capture_output=True,
+        check=False,
+    )
+    os.close(reading)
+
+    assert done.returncode == 0, done.stderr
+    assert world.kept("replay") == []

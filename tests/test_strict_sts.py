@@ -275,7 +275,7 @@ CONSTRAINTS = [
     ({"ExternalId": "a" * 1225}, "'externalId'", "less than or equal to 1224"),
     ({"ExternalId": "a b"}, "'externalId'", "pattern"),
     ({"SourceIdentity": "a"}, "'sourceIdentity'", "greater than or equal to 2"),
-    ({"SourceIdentity": "a" * 65}, "'sourceIdentity'", "less than or equal to 64"),
+    ({"SourceIdentity": "a" * 257}, "'sourceIdentity'", "less than or equal to 256"),
     ({"SourceIdentity": "aws:me"}, "'sourceIdentity'", "pattern"),
     ({"SerialNumber": "12345678", "TokenCode": "123456"}, "'serialNumber'", "greater than or equal to 9"),
     ({"SerialNumber": "a" * 257, "TokenCode": "123456"}, "'serialNumber'", "less than or equal to 256"),

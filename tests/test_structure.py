@@ -41,21 +41,23 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "role_words": (set(), set()),
     "roles": ({"errors", "role_words"}, set()),
     "refusals": ({"errors", "model"}, set()),
-    "formats": ({"errors"}, set()),
+    "formats": ({"errors", "stores.sessions"}, set()),
     # from words and files to a chain
     "aws_config": ({"errors"}, set()),
     "sources": ({"credentials", "errors", "limits", "model", "roles"}, set()),
     "endpoints": ({"aws_config", "errors", "limits", "model", "roles"}, set()),
     "mfa": ({"errors", "limits", "model"}, set()),
-    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "role_words", "roles", "sources"}, set()),
+    "shaping": ({"errors", "limits", "model"}, set()),
+    "resolve": ({"endpoints", "errors", "limits", "mfa", "model", "role_words", "roles", "shaping", "sources"}, set()),
     "options": (set(), set()),
     "request": ({"errors", "limits", "model", "options", "role_words"}, set()),
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
-    "obtain": ({"limits", "model", "stores.records", "stores.shared"}, set()),
+    "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
-    "sts.client": ({"aws_config", "credentials", "errors", "refusals"}, {"botocore"}),
-    "sts.sources": ({"credentials", "errors", "sources", "sts.client"}, {"botocore"}),
+    "sts.deadline": (set(), set()),
+    "sts.client": ({"aws_config", "credentials", "errors", "refusals", "sts.deadline"}, {"botocore"}),
+    "sts.sources": ({"credentials", "environment", "errors", "sources", "sts.client"}, {"botocore"}),
     "audit": (set(), set()),
     "history": ({"stores.file"}, set()),
     # the edge
@@ -67,7 +69,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
         {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "history", "model", "obtain"}
-        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.shared", "sts"},
+        | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.sessions"}
+        | {"stores.shared", "sts"},
         set(),
     ),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
@@ -80,16 +83,16 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
+    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
     "commands.completion": (
         {"commands", "errors", "grammar", "rc_files", "scripts", "shells", "terminal"},
         {"click"},
     ),
     "commands.shell_init": ({"commands", "errors", "grammar", "shell_init"}, {"click"}),
     "commands.prompt": ({"grammar", "prompt"}, set()),
-    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
     "commands.demo": ({"demo", "grammar"}, set()),
     "__main__": (
-        {"cli", "completion", "errors", "prompt", "replay", "scripts", "shell_init", "terminal"},
+        {"cli", "completion", "environment", "errors", "prompt", "replay", "scripts", "shell_init", "terminal"},
         set(),
     ),
     "__init__": (set(), set()),

@@ -111,6 +111,11 @@ class World:
         while time.time() < max(path.stat().st_ctime for path in paths) + 0.03:
             time.sleep(0.002)
 
+    def at_hand(self) -> World:
+        """Put awsudo, and what is installed beside it, on the PATH: lines can be run as people type them."""
+        self.env["PATH"] = os.path.dirname(AWSUDO) + os.pathsep + self.env["PATH"]
+        return self
+
     def command(self, *words: str) -> list[str]:
         """The command line for the real console script."""
         return [AWSUDO, *words]

@@ -73,6 +73,15 @@ SUBCOMMANDS = {
             "clear", "clear", "Forget the sessions that are kept: all, or those of one target.", REQUEST, "target"
         ),
         Subcommand(
+            "audit",
+            "audit",
+            "Find the long-lived keys on this machine, and the command that makes each go away.",
+            (
+                Option("as_json", ("--json",), "", "Write a list for other programs."),
+                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
+            ),
+        ),
+        Subcommand(
             "completion",
             "completion",
             "Print what lets a shell complete awsudo, or set it up.",
@@ -97,15 +106,6 @@ SUBCOMMANDS = {
                     values=PROMPTED,
                     only=True,
                 ),
-            ),
-        ),
-        Subcommand(
-            "audit",
-            "audit",
-            "Find the long-lived keys on this machine, and the command that makes each go away.",
-            (
-                Option("as_json", ("--json",), "", "Write a list for other programs."),
-                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
             ),
         ),
         Subcommand(

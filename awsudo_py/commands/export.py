@@ -10,7 +10,7 @@ import click
 
 from awsudo_py.environment import unset_changes
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.formats import FORMATS, format_of_shell
+from awsudo_py.formats import FORMATS, Format, format_of_shell
 from awsudo_py.grammar import begin, printed, subcommand, targeted
 from awsudo_py.shells import calling_shell
 
@@ -26,7 +26,7 @@ def command(
     \b
       eval "$(awsudo export prod)"                            sh, bash, zsh
       awsudo export prod | source                             fish
-      x=$(awsudo export prod) || exit; eval "$x"              in scripts
+      x=$(awsudo export prod) || exit; eval "$x"              in scripts, with set -e or without
       awsudo export prod --format dotenv > .env               docker run --env-file
       credential_process = awsudo export prod --format process     in ~/.aws/config
     """
@@ -40,15 +40,17 @@ def command(
         if target is None and merged["profile"] is None:
             raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
         if sys.stdout is not None and sys.stdout.isatty() and not force:
-            hint = _instead(form.name, target or merged["profile"])
-            raise AwsudoError("this would print secrets on the terminal", hint=hint)
+            line = shlex.join(["awsudo", *ctx.obj["argv"]])
+            raise AwsudoError("this would print secrets on the terminal", hint=_instead(form, line))
         request = targeted(ctx, invocation, target, merged)
-        text = form.write(invocation.answer(request).changes)
+        text = form.write(invocation.answer(request, ahead=form.ahead).changes)
     printed(text)
 
 
-def _instead(form: str, target: str) -> str:
-    line = f"awsudo export {shlex.quote(target)}"
+def _instead(form: Format, line: str) -> str:
+    """The hint that has the line which was typed, as it does no harm."""
+    if not form.shells or form.name == "cmd":
+        return f"let a file or a program take it: {line} > FILE; or add --force"
     ways = {"fish": f"{line} | source", "powershell": f"{line} | Out-String | Invoke-Expression"}
-    way = ways.get(form, f'eval "$({line})"')
+    way = ways.get(form.name, f'eval "$({line})"')
     return f"let the shell read it: {way}; or add --force"

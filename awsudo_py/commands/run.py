@@ -13,7 +13,7 @@ from awsudo_py import child
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
-from awsudo_py.errors import UsageError
+from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar import Words, begin, subcommand
 from awsudo_py.model import Request
 from awsudo_py.request import exec_request, no_target
@@ -56,7 +56,13 @@ def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
         )
     command = request.command or (users_shell(environ),)
     # looked up before anything is spent: a missing command costs no call and no MFA code
-    path = child.find(command[0], environ)
+    try:
+        path = child.find(command[0], environ)
+    except AwsudoError as error:
+        if request.command:
+            raise
+        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
+        raise type(error)(error.message, hint=hint) from None
     if unnamed:
         request = request._replace(target=invocation.pick())
         invocation.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")

@@ -136,9 +136,9 @@ class FileStore:
         return Lock(descriptor)
 
     def names(self) -> Iterator[str]:
-        """The names under which something is kept."""
+        """The names under which something is kept, what a run that died left half written included."""
         try:
-            yield from (name for name in os.listdir(self.directory) if _is_record(name) and not name.endswith(".tmp"))
+            yield from (name for name in os.listdir(self.directory) if _is_record(name))
         except OSError:
             return
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SKEW = 900
 #: The longest that any session lasts: GetSessionToken's 36 hours.
 LONGEST = 129_600
+#: So many seconds before its end a session is renewed.
+RENEW_AHEAD = 300.0
 
 
 def session_fields(credentials: Credentials, inputs: str) -> dict[str, str]:
@@ -34,11 +36,13 @@ def session_fields(credentials: Credentials, inputs: str) -> dict[str, str]:
     }
 
 
-def fresh_session(fields: Mapping[str, str] | None, key: str, now: float, min_ttl: float | None) -> Credentials | None:
+def fresh_session(
+    fields: Mapping[str, str] | None, key: str, now: float, min_ttl: float | None, *, ahead: float = RENEW_AHEAD
+) -> Credentials | None:
     """The session in an entry, if it is the one of that key and may be used now.
 
-    min_ttl is the least number of seconds it must last; None means five minutes, or a third of a short session's
-    life, so that 900 s sessions are cached too.
+    min_ttl is the least number of seconds it must last; None means that it is renewed ahead of its end, by that many
+    seconds or a third of a short session's life, so that 900 s sessions are cached too.
     """
     if fields is None:
         return None
@@ -47,7 +51,7 @@ def fresh_session(fields: Mapping[str, str] | None, key: str, now: float, min_tt
         if digest(fields["inputs"]) != key:
             return None
         if min_ttl is None:
-            min_ttl = min(300.0, (expiration - issued) / 3)
+            min_ttl = min(ahead, (expiration - issued) / 3)
         if not (issued <= now and now + min_ttl < expiration <= now + LONGEST + SKEW):
             return None
         return Credentials(

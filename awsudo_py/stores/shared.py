@@ -11,11 +11,12 @@ The numbers are those of the cache's rules, which the tests carry too.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected
 from awsudo_py.stores.records import digest
-from awsudo_py.stores.sessions import fresh_session, session_fields
+from awsudo_py.stores.sessions import RENEW_AHEAD, fresh_session, session_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +58,7 @@ class Wait(NamedTuple):
 class SharedSession:
     """The session of one key.
 
-    inputs is all that shapes it; title names it to the user; min_ttl as in fresh_session(). One issued before
+    inputs is all that shapes it; title names it to the user; min_ttl and ahead as in fresh_session(). One issued before
     renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
     it is not the session's own. wait: what is known of another run that gets it.
     """
@@ -70,6 +71,7 @@ class SharedSession:
         title: str,
         *,
         min_ttl: float | None = None,
+        ahead: float = RENEW_AHEAD,
         renewed_since: float = 0.0,
         also: Sequence[str] = (),
         lock: str = "",
@@ -81,6 +83,7 @@ class SharedSession:
         self._inputs = inputs
         self._title = title
         self._min_ttl = min_ttl
+        self._ahead = ahead
         self._renewed_since = renewed_since
         self._keys = [self.key, *map(digest, also)]
         self._lock_name = lock or self.key
@@ -112,7 +115,8 @@ class SharedSession:
 
     def _look(self) -> Credentials | None:
         for key in self._keys:
-            found = fresh_session(self._store.read(f"{key}.session"), key, self._run.clock(), self._min_ttl)
+            fields = self._store.read(f"{key}.session")
+            found = fresh_session(fields, key, self._run.clock(), self._min_ttl, ahead=self._ahead)
             if found is not None and found.issued >= self._renewed_since:
                 self.key = key
                 return found
@@ -183,7 +187,8 @@ def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[
     except OSError:
         return action()
     try:
-        _acquired(lock, run, wait, lambda: False)
+        with suppress(OSError):  # a file system without locks
+            _acquired(lock, run, wait, lambda: False)
         return action()
     finally:
         lock.release()
@@ -209,7 +214,8 @@ def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) ->
         pause = min(pause * 1.3, 0.1)
         if unneeded():
             return False
-    lock.sign(here)
+    if wait.asks:
+        lock.sign(here)
     return True
 
 

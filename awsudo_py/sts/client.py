@@ -11,6 +11,7 @@ import os
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore import UNSIGNED
@@ -40,6 +41,7 @@ from awsudo_py.aws_config import nested
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
 from awsudo_py.refusals import refusal, renew, subject
+from awsudo_py.sts.deadline import Deadline, DeadlinePassed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,8 @@ class Aws:
         self.chain = chain
         self.clock = clock
         self._config = config
+        self._left = float(ALTOGETHER)
+        self._asked = ""  # the address that the last request went to
 
     def session(self, profile: str | None) -> Any:
         """A botocore session that works with this profile's settings; with none there are none."""
@@ -79,7 +83,7 @@ class Aws:
     ) -> Any:
         """A client that signs with these credentials; with none it does not sign, and looks for none."""
         settings: dict[str, Any] = {"signature_version": UNSIGNED} if credentials is None else {}
-        return (session or self.session(self.chain.config_profile)).create_client(
+        client = (session or self.session(self.chain.config_profile)).create_client(
             service,
             region_name=region,
             endpoint_url=url,
@@ -93,32 +97,54 @@ class Aws:
                 **settings,
             ),
         )
+        client.meta.events.register("before-send", self._note_address)
+        return client
+
+    def _note_address(self, request: Any, **_: Any) -> None:
+        parts = urlsplit(request.url)
+        self._asked = f"{parts.scheme}://{parts.netloc}"
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
         endpoint = self.chain.endpoint
-        return self.client("sts", endpoint.region, credentials=credentials, url=endpoint.url, tries=tries)
+        # named even where there is none: botocore would look for one, and take an empty one as it is
+        region = endpoint.region or ("aws-global" if endpoint.url is None else None)
+        return self.client("sts", region, credentials=credentials, url=endpoint.url, tries=tries)
 
     def credentials_of(self, what: Hop | Source, call: Callable[[], Any]) -> Credentials:
         """The credentials in the answer that call() brings. Raises AwsudoError."""
-        answer = self.guarded(what, call)
-        try:
+
+        def ask() -> Credentials:
+            answer = call()
             got = answer["Credentials"]
-            return Credentials(
+            return self.session_of(
                 got["AccessKeyId"],
                 got["SecretAccessKey"],
                 got["SessionToken"],
                 got["Expiration"].timestamp(),
                 arn=answer.get("AssumedRoleUser", {}).get("Arn", ""),
             )
-        except (KeyError, AttributeError):
-            raise self._garbage(what) from None
+
+        return self.guarded(what, ask)
+
+    def session_of(
+        self, access_key_id: object, secret: object, token: object, until: float, arn: str = ""
+    ) -> Credentials:
+        """The session with these parts. ValueError if it is none that a command could use."""
+        if until <= self.clock():
+            raise ValueError("a session that is over")
+        return Credentials(*usable(access_key_id, secret, token), until, arn=arn)
 
     def guarded(self, what: Hop | Source, call: Callable[[], _Result]) -> _Result:
-        """What the call gives; whatever botocore raises becomes an AwsudoError."""
+        """What the call gives; whatever it raises becomes an AwsudoError.
+
+        An error of Python's own means an answer that makes no sense, if a request was sent, else a setting.
+        """
         source = self.chain.source
+        self._asked = ""
+        begun = time.monotonic()
         try:
-            with _Deadline(ALTOGETHER):
+            with Deadline(self._left):
                 return call()
         except ClientError as error:
             answer = error.response.get("Error", {})
@@ -144,7 +170,7 @@ class Aws:
             raise NoCredentials(
                 f"{ASKED.get(source.kind, source.where)} gave no credentials", hint=renew(source)
             ) from None
-        except _DeadlinePassed:
+        except DeadlinePassed:
             raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
         except ResponseParserError:
             raise self._garbage(what) from None
@@ -155,14 +181,28 @@ class Aws:
             ) from None
         except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
             raise self._unreachable(what, _network_trouble(error), sent=not isinstance(error, _NOT_SENT)) from None
-        except (BotoCoreError, ValueError, AttributeError, TypeError, KeyError, OSError) as error:
-            # not the network: botocore stumbles so over a setting that it takes as it is
+        except (
+            BotoCoreError,
+            ValueError,
+            AttributeError,
+            TypeError,
+            LookupError,
+            RuntimeError,
+            ArithmeticError,
+            OSError,
+        ) as error:
+            if self._asked:
+                raise self._garbage(what) from None
+            # botocore stumbles so over a setting that it takes as it is
             raise ConfigError(
                 f"cannot get {subject(what)}: botocore cannot work with the settings of profile "
                 f"{self.chain.config_profile or source.profile or 'default'} ({type(error).__name__})",
                 hint="look at its ca_bundle, *_endpoint*, api_versions, retry and time-out settings: "
                 f"aws configure list --profile {self.chain.config_profile or source.profile or 'default'}",
             ) from None
+        finally:
+            # all calls of a chain together have the time of one
+            self._left = max(self._left - (time.monotonic() - begun), 0.001)
 
     def _garbage(self, what: Hop | Source) -> Unreachable:
         return Unreachable(
@@ -186,7 +226,20 @@ class Aws:
 
     def _address(self) -> str:
         endpoint = self.chain.endpoint
-        return endpoint.url or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
+        return (
+            self._asked or endpoint.url or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
+        )
+
+
+def usable(access_key_id: object, secret: object, token: object) -> tuple[str, str, str]:
+    """The three parts, if an environment can hold each. ValueError if not.
+
+    An empty one is worse than none: an SDK would look for credentials elsewhere, and find others.
+    """
+    for part in (access_key_id, secret, token):
+        if not isinstance(part, str) or not part or b"\0" in part.encode():
+            raise ValueError("a part of the credentials that cannot be used")
+    return str(access_key_id), str(secret), str(token)
 
 
 ASKED = {
@@ -233,47 +286,6 @@ def _with_nested(settings: dict[str, str]) -> dict[str, Any]:
             except ValueError:
                 continue  # of no meaning to STS, or resolve has refused it
     return result
-
-
-class _DeadlinePassed(BaseException):
-    """Not an Exception: the libraries in between would take it for one of theirs, and try again."""
-
-
-class _Deadline:
-    """Cuts off what takes longer than this many seconds, where the system has a timer for it.
-
-    A timer that the caller has set (it survives exec) goes on: it is put back, or, where it rings first, left alone.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        if hasattr(os, "fork"):
-            import signal
-
-            def passed(_number: int, _frame: object) -> None:
-                raise _DeadlinePassed
-
-            self._begun = time.monotonic()
-            self._callers, interval = signal.getitimer(signal.ITIMER_REAL)
-            self._interval = interval
-            self._ours = not 0 < self._callers <= self._seconds
-            if self._ours:
-                self._before = signal.signal(signal.SIGALRM, passed)
-                signal.setitimer(signal.ITIMER_REAL, self._seconds)
-
-    def __exit__(self, *_: object) -> None:
-        if hasattr(os, "fork"):
-            import signal
-
-            if not self._ours:
-                return
-            # A timer survives exec: ours would kill the child, and one that the caller set is the child's.
-            left = max(self._callers - (time.monotonic() - self._begun), 0.001) if self._callers else 0
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._before)
-            signal.setitimer(signal.ITIMER_REAL, left, self._interval)
 
 
 def _network_trouble(error: Exception) -> str:

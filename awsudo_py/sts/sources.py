@@ -14,9 +14,10 @@ from botocore.tokens import SSOTokenProvider
 from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
 
 from awsudo_py.credentials import Credentials
-from awsudo_py.errors import AwsudoError, NoCredentials
+from awsudo_py.environment import applied
+from awsudo_py.errors import AwsudoError, NoCredentials, Told
 from awsudo_py.sources import RUNNING
-from awsudo_py.sts.client import ASKED, TRIES, no_sso_session
+from awsudo_py.sts.client import ASKED, TRIES, no_sso_session, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
     session = aws.session(aws.chain.config_profile)
 
-    def ask() -> Any:
+    def ask() -> Credentials:
         token = _sso_token(aws, source, session)
         client = aws.client("sso", source.setting("sso_region"), session=session)
-        return client.get_role_credentials(
+        got = client.get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
-        )
+        )["roleCredentials"]
+        return aws.session_of(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
 
-    got = aws.guarded(source, ask)["roleCredentials"]
-    return Credentials(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
+    return aws.guarded(source, ask)
 
 
 def _sso_token(aws: Aws, source: Source, session: Any) -> str:
@@ -61,11 +62,13 @@ def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
             token = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise NoCredentials(f"cannot read the web identity token {path}: {error}") from None
-    parameters = {
+    parameters: dict[str, Any] = {
         "RoleArn": source.setting("role_arn"),
         "RoleSessionName": source.setting("session_name") or session_name,
         "WebIdentityToken": token,
     }
+    if source.setting("duration"):
+        parameters["DurationSeconds"] = int(source.setting("duration"))
     return aws.credentials_of(source, lambda: aws.sts(None, TRIES).assume_role_with_web_identity(**parameters))
 
 
@@ -74,19 +77,21 @@ def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
     import subprocess
 
     where = f"credential_process of profile {source.profile} ({source.where})"
-    running = [*os.environ.get(RUNNING, "").splitlines(), source.profile or ""]
+    outer = os.environ.get(RUNNING, "").splitlines()
     try:
         words = shlex.split(source.setting("command"), posix=os.name != "nt")
         done = subprocess.run(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            env={**os.environ, RUNNING: "\n".join(running)},
+            env=applied(os.environ, {RUNNING: "\n".join([*outer, source.profile or ""])}),
             check=False,
         )
     except (OSError, ValueError, IndexError) as error:
         why = getattr(error, "strerror", None) or "its words cannot be parted"
         raise NoCredentials(f"{where} cannot be run: {why}", hint="run it by hand to see") from None
+    if outer and done.returncode == AwsudoError.exit_code:
+        raise Told  # an awsudo inside has said why, and the outermost adds for which profile
     if done.returncode != 0:
         raise NoCredentials(
             f"{where} failed with exit code {done.returncode}",
@@ -97,9 +102,10 @@ def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
         if given["Version"] != 1:
             raise ValueError
         expiration = given.get("Expiration")
-        token = str(given["SessionToken"]) if given.get("SessionToken") else None
+        # long-lived keys have no token
+        *keys, token = usable(given["AccessKeyId"], given["SecretAccessKey"], given.get("SessionToken") or "none")
         until = moment(expiration) if expiration else None
-        credentials = Credentials(str(given["AccessKeyId"]), str(given["SecretAccessKey"]), token, until)
+        credentials = Credentials(keys[0], keys[1], token if given.get("SessionToken") else None, until)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NoCredentials(
             f"{where} printed no credentials as the SDKs expect them",

@@ -161,7 +161,7 @@ CASES: dict[str, Case] = {
     # chains
     "a chain of two": Case(chain(2), BASE, profile="r1"),
     "a chain of five": Case(chain(5), BASE, profile="r1"),
-    "a chain of thirty": Case(chain(30), BASE, profile="r1"),
+    "a chain of twelve": Case(chain(12), BASE, profile="r1"),
     "a chain whose middle has keys too": Case(
         chain(3) + f"[profile r4]\n{ROLE}", f"{BASE}[r2]\n{KEYS.replace('BASE', 'MIDDLE')}", profile="r1"
     ),
@@ -723,6 +723,15 @@ REASONED: dict[str, Difference] = {
         "the device of the source's profile guards its roles too: one code for all of them",
         Case(FROM_BASE, f"{BASE}mfa_serial = {MFA}\n", profile="dev"), f"('SerialNumber', '{MFA}')", "'AssumeRole'",
     ),
+    "a role in a partition that is none": Difference(
+        "a typo in a partition is found before the call",
+        Case(env=KEY_VARIABLES, role="arn:aws-gov:iam::111111111111:role/dev"), "aws-gov", "https://sts.amazonaws.com/",
+    ),
+    "a services section that is missing, and no need of it": Difference(
+        "what a profile names and nobody has is an error, whether this run would have come to it or not",
+        Case(f"[profile base]\n{KEYS}aws_session_token = t\nservices = missing\n", profile="base"),
+        "names [services missing]", "access_key_id='AKIABASE'",
+    ),
     "a role in quotes": Difference(
         "Terraform and JSON print ARNs in quotes: one pair is taken off",
         Case(f'[profile dev]\nrole_arn = "{DEV}"\nsource_profile = base\n', BASE, profile="dev"),
@@ -798,6 +807,16 @@ REASONED: dict[str, Difference] = {
         _EMPTY,
         Case(f"{FROM_BASE}{REGION}", BASE, {"AWS_DEFAULT_REGION": ""}, profile="dev"),
         "https://sts.eu-west-1.amazonaws.com/", "Invalid endpoint: https://sts..amazonaws.com",
+    ),
+    "an empty AWS_DEFAULT_REGION and no other": Difference(
+        _EMPTY,
+        Case(FROM_BASE, BASE, {"AWS_DEFAULT_REGION": ""}, profile="dev"),
+        "https://sts.amazonaws.com/", "Invalid endpoint: https://sts..amazonaws.com",
+    ),
+    "an empty region": Difference(
+        "a region that is written and empty is none, as an empty variable is",
+        Case(f"{FROM_BASE}region =\n", BASE, profile="dev"),
+        "https://sts.amazonaws.com/", "Invalid endpoint: https://sts..amazonaws.com",
     ),
     "an empty container address": Difference(
         _EMPTY,

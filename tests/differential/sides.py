@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -23,6 +24,7 @@ import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.credentials import SSOProvider
 from botocore.httpsession import URLLib3Session
+from botocore.loaders import JSONFileLoader
 from botocore.tokens import SSOTokenProvider
 
 from awsudo_py import aws_config
@@ -85,6 +87,19 @@ class Refused(NamedTuple):
 class _Body(io.BytesIO):
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self.getvalue()
+
+
+_LOAD_FILE = JSONFileLoader.load_file
+
+
+@cache
+def _data(path: str) -> Any:
+    return _LOAD_FILE(JSONFileLoader(), path)
+
+
+def _read_once(_: JSONFileLoader, path: str) -> Any:
+    """Stand in for JSONFileLoader.load_file: botocore's own data is the same for every case, and slow to parse."""
+    return _data(path)
 
 
 class Wire:
@@ -167,6 +182,7 @@ def machine(case: Case, home: Path) -> Iterator[Wire]:
     cached = str(aws / "sso" / "cache")
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, env, clear=True))
+        stack.enter_context(mock.patch.object(JSONFileLoader, "load_file", _read_once))
         # botocore settles this while it is being imported, and so for another home
         for cls in (SSOProvider, SSOTokenProvider):
             stack.enter_context(mock.patch.object(cls, "_SSO_TOKEN_CACHE_DIR", cached))
