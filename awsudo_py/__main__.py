@@ -6,18 +6,19 @@ import os
 import sys
 import time
 
-from awsudo_py.environment import undo_coercion
-from awsudo_py.replay import replay
-
 
 def main() -> int:
     """Run awsudo with the words of this process. Returns the exit code, where it does not become the command."""
     argv = sys.argv[1:]
     try:
-        undo_coercion(os.environ)
         code = _quick(argv)
         if code is not None:
             return code
+        # here, so that a prompt does without them
+        from awsudo_py.environment import undo_coercion
+        from awsudo_py.replay import replay
+
+        undo_coercion(os.environ)
         replay(argv, os.environ, time.time())
         return _full(argv)
     except KeyboardInterrupt:

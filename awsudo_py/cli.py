@@ -35,7 +35,8 @@ Examples:
   awsudo -p base arn:aws:iam::123456789012:role/ops CMD    a role, from the profile base
   awsudo -d 15m --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess prod CMD
   awsudo prod                                              a shell as prod
-  eval "$(awsudo export prod)"                             this shell as prod
+  eval "$(awsudo export prod)"                             this shell as prod (awsudo-use prod: awsudo shell-init)
+  awsudo completion bash                                   TAB: targets, options, COMMAND's own words (or --install)
   awsudo clear                                             forget all sessions
   awsudo keys add base --import                            a key out of the file, into the OS keyring
 

@@ -1,7 +1,7 @@
 """Writes what gives a shell `awsudo-use`: static text that a shell evaluates when it starts.
 
 1. It never fails a login shell: nothing in it runs a program, prints, or trips over `set -eu`.
-2. What is evaluated begins as every export does; anything else (--help, say) is shown instead.
+2. What is evaluated is an export in the shell's own format, whatever else was asked for; help is shown instead.
 3. A failure leaves the environment as it was, with awsudo's message and exit code.
 """
 
@@ -21,8 +21,8 @@ __awsudo_use() {
     set -- "$?"; unset __awsudo_changes; return "$1"
   }
   case $__awsudo_changes in
-    'export '* | 'unset '*) eval "$__awsudo_changes" ;;
-    *) printf '%s\\n' "$__awsudo_changes" ;;
+    'Usage: '*) printf '%s\\n' "$__awsudo_changes" ;;
+    *) eval "$__awsudo_changes" ;;
   esac
   unset __awsudo_changes
 }
@@ -60,10 +60,10 @@ _FISH = """\
 function awsudo-use --description 'Make this shell an AWS profile or role'
     set -l changes (command awsudo export $argv --format fish)
     or return
-    if string match -q 'set *' -- $changes[1]
-        printf '%s\\n' $changes | source
-    else
+    if string match -q 'Usage: *' -- $changes[1]
         printf '%s\\n' $changes
+    else
+        printf '%s\\n' $changes | source
     end
 end
 function __awsudo_use_complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -168,6 +169,7 @@ CASES = (
         only=_LOADED,
     ),
     Case(f"awsudo -p base -d 15m {_DEV} make shi", f"awsudo -p base -d 15m {_DEV} make ship ", only=_LOADED),
+    Case("awsudo dev -- aws sts get-caller-i", {"*": "awsudo dev -- aws sts get-caller-identity "}),
     # ways to be completed that only bash has
     Case("awsudo dev awsudo-program be", "awsudo dev awsudo-program beta ", only=("bash", "plain bash")),
     Case("awsudo dev -- awsudo-program x:y be", "awsudo dev -- awsudo-program x:y beta ", only=("bash", "plain bash")),
@@ -183,6 +185,7 @@ _tool() {{ [[ $2 == --* ]] || COMPREPLY=($(compgen -W 'alpha beta' -- "$2")); }}
 complete -F _tool awsudo-tool
 complete -C awsudo-completer awsudo-program
 complete -o nospace -W 'gamma delta' awsudo-words
+complete -C aws_completer aws
 _late() {{ complete -F _tool awsudo-late; return 124; }}
 complete -F _late awsudo-late
 a_function_of_mine() {{ :; }}
@@ -194,17 +197,24 @@ fpath=({SCRIPTS} $fpath)
 autoload -Uz compinit && compinit -u -D
 _tool() {{ [[ $PREFIX == --* ]] || compadd alpha beta }}
 compdef _tool awsudo-tool
+autoload -Uz bashcompinit && bashcompinit
+complete -C aws_completer aws
 a_function_of_mine() {{ : }}
+setopt ksh_arrays sh_word_split
 """
 _FISH = f"""\
 function fish_prompt; printf '{PROMPT}'; end
 function fish_right_prompt; end
 set -g fish_greeting; set -g fish_autosuggestion_enabled 0
 complete -c awsudo-tool -f -a 'alpha beta' -n 'not string match -q -- "--*" (commandline -ct)'
+complete -c aws -f -a '(begin; set -lx COMP_SHELL fish; set -lx COMP_LINE (commandline); aws_completer; end)'
 function a_function_of_mine; end
 source {SCRIPTS}/awsudo.fish
 """
 _BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
+_HAS_IT = pytest.mark.skipif(
+    not os.path.exists(_BASH_COMPLETION) and os.environ.get("CI") != "true", reason="missing: bash-completion"
+)
 #: How each shell is started, what is in its start-up file, and where that is.
 SHELLS: dict[str, tuple[list[str], str, str]] = {
     "bash": (["bash", "--noprofile", "-i"], f". {_BASH_COMPLETION}\n{_BASH}. {SCRIPTS}/awsudo.bash\n", ".bashrc"),
@@ -288,7 +298,12 @@ def _seen(screen: Screen, shell: str, case: Case) -> str:
 
 @pytest.mark.parametrize(
     ("shell", "name"),
-    [pytest.param(name, name, marks=needs(SHELLS[name][0][0]), id=name.replace(" ", "-")) for name in SHELLS],
+    [
+        pytest.param("bash", "bash", marks=[needs("bash", "git", "make"), _HAS_IT]),
+        pytest.param("plain bash", "plain bash", marks=needs("bash")),
+        pytest.param("zsh", "zsh", marks=needs("zsh", "git", "make")),
+        pytest.param("fish", "fish", marks=needs("fish", "git", "make")),
+    ],
     indirect=["shell"],
 )
 def test_tab_completes_in_a_real_shell(shell: Screen, name: str, person: World) -> None:

@@ -14,6 +14,7 @@ from awsudo_py.commands import PROMPTED
 from awsudo_py.credentials import rfc3339
 from awsudo_py.prompt import LONGEST, segment
 from tests.conftest import needs
+from tests.readme import blocks
 from tests.screens import Screen
 from tests.test_hit_path import imported_by
 from tests.world import AWSUDO, World
@@ -158,24 +159,22 @@ def test_a_prompt_imports_next_to_nothing(world: World) -> None:
     """It is drawn before every command."""
     imported = imported_by(world, "prompt", "--shell", "zsh")
 
-    assert "awsudo_py.prompt" in imported
     # itertools is part of the interpreter
-    assert imported - {"awsudo_py.prompt", "itertools"} <= imported_by(world, "shell-init", "zsh")
+    assert imported - {"itertools"} == {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.prompt"}
 
 
-#: The README's lines, but for the rc file's name.
+def _line(language: str) -> str:
+    """What the README says for this shell."""
+    return next(
+        block.text for block in blocks() if (block.heading, block.language) == ("Show it in the prompt", language)
+    )
+
+
+#: How each shell is started, its rc file, and what that holds: the README's own lines.
 _RC = {
-    "bash": (["bash", "--noprofile", "-i"], ".bashrc", "PS1='$(awsudo prompt --shell bash) \\$ '\n"),
-    "zsh": (
-        ["zsh", "-i"],
-        ".zshrc",
-        "unsetopt prompt_sp\nsetopt prompt_subst\nPROMPT='$(awsudo prompt --shell zsh) %# '\n",
-    ),
-    "fish": (
-        ["fish", "-i"],
-        ".config/fish/config.fish",
-        "set -g fish_greeting\nfunction fish_prompt\n    awsudo prompt --shell fish\n    echo -n ' > '\nend\n",
-    ),
+    "bash": (["bash", "--noprofile", "-i"], ".bashrc", _line("sh")),
+    "zsh": (["zsh", "-i"], ".zshrc", f"unsetopt prompt_sp\n{_line('zsh')}"),
+    "fish": (["fish", "-i"], ".config/fish/config.fish", f"set -g fish_greeting\n{_line('fish')}"),
 }
 
 

@@ -106,14 +106,41 @@ def test_a_profile_of_the_readme_gives_an_sdk_the_stored_key(reader: World, keyr
     assert "arn:aws:iam::123456789012:user/alice" in done.stdout, done.stderr
 
 
-@needs("fish")
-def test_the_fish_line_works_as_it_stands(reader: World) -> None:
-    """The README's line for fish makes that shell the role."""
-    text = next(block.text for block in BLOCKS if block.language == "fish")
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, marks=needs(block.language), id=block.text.splitlines()[0][:50])
+        for block in BLOCKS
+        if block.language in ("fish", "zsh")
+    ],
+)
+def test_a_block_for_fish_or_zsh_works_as_it_stands(reader: World, block: Block) -> None:
+    """The README's lines for those shells, each in its own: they set what they say, and print no error."""
+    shown = {
+        "awsudo export prod": ("echo as=$AWSUDO_ROLE_ARN", "as=arn:aws:iam::123456789012:role/admin"),
+        "awsudo shell-init": (
+            "awsudo-use prod; echo as=$AWSUDO_ROLE_ARN; awsudo-use --unset",
+            "as=arn:aws:iam::123456789012:role/admin",
+        ),
+        "function fish_prompt": ("set -x AWSUDO_TARGET me; fish_prompt", "me >"),
+        "PROMPT=": ("export AWSUDO_TARGET=me; print -P $PROMPT", "me #"),
+    }
+    after, wanted = next(pair for words, pair in shown.items() if words in block.text)
 
-    done = _run(reader, "fish", f"{text}\necho as=$AWSUDO_ROLE_ARN")
+    done = _run(reader, block.language, f"{block.text}\n{after}")
 
-    assert done.stdout.strip() == "as=arn:aws:iam::123456789012:role/admin"
+    assert (done.stdout.strip(), done.stderr) == (wanted, "")
+
+
+def test_starships_segment_works_as_it_stands(reader: World) -> None:
+    """What starship is told to run gives the segment inside of a session, and is not run outside."""
+    text = next(block.text for block in BLOCKS if block.language == "toml")
+    command, when = (re.search(rf"^{key} = (['\"])(.*)\1$", text, re.MULTILINE) for key in ("command", "when"))
+    assert command and when
+
+    assert _run(reader, "sh", when[2]).returncode == 1
+    reader.env["AWSUDO_TARGET"] = "prod"
+    assert _run(reader, "sh", f"{when[2]} && {command[2]}").stdout == "prod"
 
 
 @pytest.mark.parametrize("line", INTRODUCTION)

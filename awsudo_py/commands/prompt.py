@@ -17,8 +17,8 @@ def command(shell: str | None) -> None:
     target or role, and no "non" or "pre" before it; AWSUDO_PROMPT_PRODUCTION=word,word lists others.
 
     \b
-      PS1='$(awsudo prompt --shell bash) \\$ '                              bash
-      setopt prompt_subst; PROMPT='$(awsudo prompt --shell zsh) %# '       zsh
-      awsudo prompt --shell fish                                           in fish_prompt
+      PS1='${AWSUDO_TARGET:+$(awsudo prompt --shell bash) }\\$ '             bash
+      PROMPT='${AWSUDO_TARGET:+$(awsudo prompt --shell zsh) }%# '           zsh, after: setopt prompt_subst
+      awsudo prompt --shell fish                                            fish, in fish_prompt
     """
     print_segment(shell or "plain", os.environ, time.time())

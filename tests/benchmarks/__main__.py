@@ -157,7 +157,19 @@ def main() -> None:
         _paired(
             "a hit among 5,000 profiles, to the bare interpreter", hit, bare, environ=environ, runs=runs, limit=1.25
         )
+        for title, asked in (
+            ("TAB with 5,000 profiles", ["_complete", "bash", "63", "80", "", "awsudo "]),
+            ("TAB with 5,000 profiles, some letters typed", ["_complete", "zsh", "awsudo", "p49"]),
+        ):
+            _paired(f"{title}, to the bare interpreter", [awsudo, *asked], bare, environ=environ, runs=runs, limit=3)
         world.config(profile.format("dev"))
+        light = 1.7 if older else 1.15
+        inside = {**environ, "AWSUDO_TARGET": "prod", "AWSUDO_EXPIRATION": "2099-01-01T00:00:00Z"}
+        prompt = [awsudo, "prompt", "--shell", "bash"]
+        _paired("prompt, to the bare interpreter", prompt, bare, environ=inside, runs=runs, limit=light)
+        _paired(
+            "shell-init, to the bare interpreter", [awsudo, "shell-init"], bare, environ=environ, runs=runs, limit=2
+        )
 
         def forget() -> None:
             for kept in (*world.kept("session"), *world.kept("replay")):
