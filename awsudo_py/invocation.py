@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,12 +21,14 @@ from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
 from awsudo_py.stores.file import FileStore, cache_directory
+from awsudo_py.stores.key_names import data_directory
+from awsudo_py.stores.keychain import KeychainStore
 from awsudo_py.stores.records import digest
 from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
@@ -80,13 +81,20 @@ class Invocation:
             self._files.look(self.keys.list.path)
         return aws_config.load(self.deciding, self._files)._replace(stored=self.keys.list.read())
 
-    def store(self) -> FileStore | None:
-        """The store, or None (with a notice) where there is no place for one."""
-        directory = cache_directory(self.environ)
-        if directory is None:
+    def store(self, request: Request) -> FileStore | None:
+        """The store that the request wants, or None (with a notice) where there is no place for one."""
+        wanted = [store for kind, store in self._stores() if kind == (request.store or "file")]
+        if not wanted:
             self.terminal.notice("sessions cannot be kept, there is no home: set AWSUDO_CACHE_DIR to a directory")
-            return None
-        return FileStore(directory)
+        return wanted[0] if wanted else None
+
+    def _stores(self) -> Iterator[tuple[str, FileStore]]:
+        """All stores that there is a place for, by kind."""
+        directory, data = cache_directory(self.environ), data_directory(self.environ)
+        if directory is not None:
+            yield "file", FileStore(directory)
+        if data is not None:
+            yield "keyring", KeychainStore(os.path.join(data, "sessions"), self.keys.keyring)
 
     def resolve(self, request: Request) -> RoleChain:
         """The chain that the request means. Raises AwsudoError."""
@@ -125,7 +133,7 @@ class Invocation:
         codes = Codes(chain.source, self.environ, given=request.mfa_code, process=chain.mfa_process)
         return Obtain(
             chain,
-            store=None if request.no_cache else self.store(),
+            store=None if request.no_cache else self.store(request),
             sts=cache(lambda: self._sts(chain, codes)),
             run=self.run,
             min_ttl=request.min_ttl,
@@ -140,57 +148,59 @@ class Invocation:
         Returns how many there were; and where the MFA session stays from which the target's role is assumed, which
         other roles share and the next of which costs a code, the command that forgets it too.
         """
-        store = self.store()
-        if store is None:
-            return 0, ""
         chain = self.resolve(request) if request is not None else None
         keys = set()
-        source = ""
+        source = stays = ""
         if chain is not None and request is not None:
             way = self.obtain(chain, request)
             if not chain.role_arn:
                 keys.add(digest(way.inputs(len(chain.hops))))
             if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
                 source = way.inputs(0)
-        count, stays = 0, ""
-        failed: OSError | None = None
-        for name in list(store.names()):
-            key, kind = name.split(".")[:2]
-            if chain is not None:
-                inputs = (store.read(name) or {}).get("inputs", "") if kind == "session" else ""
-                of_source = bool(source) and is_session_of(inputs, source)
-                named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
-                if not (named or (of_source and not chain.role_arn)):
-                    if of_source:
-                        stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
-                    continue
-            try:
-                store.remove(name)
-                count += name == f"{key}.session"
-            except OSError as error:
-                failed = error  # the others go all the same
-        if failed is not None:
-            raise AwsudoError(
-                f"cannot forget all that is kept in {store.directory}: {failed.strerror}",
-                hint="sessions that are left there stay usable until they expire",
-            )
-        return count, stays
+
+        def wanted(key: str, inputs: str) -> bool:
+            nonlocal stays
+            if chain is None:
+                return True
+            of_source = bool(source) and is_session_of(inputs, source)
+            named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
+            if of_source and chain.role_arn and not named:
+                stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
+            return named or (of_source and not chain.role_arn)
+
+        return self._forget(wanted), stays
 
     def clear_of_key(self, access_key_id: str) -> int:
-        """Forget the sessions that come from an access key; returns how many there were."""
-        store = self.store()
-        if store is None:
-            return 0
+        """Forget the sessions that come from an access key; returns how many there were. Raises AwsudoError."""
         kept = {
-            name.removesuffix(".session"): (store.read(name) or {}).get("inputs", "")
+            name.removesuffix(".session"): store.inputs(name)
+            for _, store in self._stores()
             for name in store.names()
             if name.endswith(".session")
         }
         found = made_from(access_key_id, kept)
-        for key in found:
-            with suppress(OSError):
-                store.remove(f"{key}.session")
-        return len(found)
+        return self._forget(lambda key, _: key in found)
+
+    def _forget(self, wanted: Callable[[str, str], bool]) -> int:
+        """Remove what is wanted, by its key and its inputs, from all stores; returns how many sessions it was."""
+        count, failed = 0, ""
+        for _, store in self._stores():
+            for name in list(store.names()):
+                key = name.partition(".")[0]
+                is_session = name == f"{key}.session"
+                if not wanted(key, store.inputs(name) if is_session else ""):
+                    continue
+                try:
+                    store.remove(name)
+                    count += is_session
+                except OSError as error:
+                    failed = f"{store.place}: {error.strerror or error}"  # the others go all the same
+        if failed:
+            raise AwsudoError(
+                f"cannot forget all that is kept in {failed}",
+                hint="sessions that are left there stay usable until they expire",
+            )
+        return count
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""
@@ -199,6 +209,7 @@ class Invocation:
             not answer.obtained.key
             or request.refresh
             or request.mfa_code
+            or request.store == "keyring"  # which the hit path has no time to open
             or self.terminal.level > 0
             or self.terminal.noticed
             or chain.source.kind in _NOT_REPLAYED

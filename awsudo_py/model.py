@@ -36,6 +36,7 @@ class Request(NamedTuple):
     min_ttl: float | None = None  # seconds
     refresh: bool = False
     no_cache: bool = False
+    store: str | None = None  # file or keyring
     origins: Mapping[str, Origin] = MappingProxyType({})  # where each input was written, for messages
 
     def __repr__(self) -> str:

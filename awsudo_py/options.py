@@ -120,6 +120,14 @@ INPUTS = (
     ),
     Option("refresh", ("--refresh",), "", "Renew the session even if it is fresh."),
     Option("no_cache", ("--no-cache",), "", "Neither read nor keep sessions."),
+    Option(
+        "store",
+        ("--store",),
+        "STORE",
+        "Where sessions are kept: file, or keyring, which is the OS's [file].",
+        values=("file", "keyring"),
+        only=True,
+    ),
 )
 #: What a run takes: before a target, or after a subcommand that resolves one.
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)

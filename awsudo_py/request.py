@@ -48,6 +48,12 @@ def _switch(value: Any, origin: Origin, _files: Files) -> bool:
     return value if isinstance(value, bool) else limits.switch(value, origin)
 
 
+def _store(value: str, origin: Origin, _files: Files) -> str:
+    if value not in STORES:
+        raise origin.refuse(f"{value!r} is none of {', '.join(STORES)}")
+    return value
+
+
 def _mfa_code(value: str, origin: Origin, _files: Files) -> str:
     if value != "-":
         return limits.mfa_code(value, origin)
@@ -71,6 +77,8 @@ def _line_of_stdin(origin: Origin) -> str:
     return line.decode("ascii", "replace")
 
 
+#: Where sessions can be kept.
+STORES = ("file", "keyring")
 #: How the value of each input is read; a switch has True, or a variable's text.
 _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "duration": _duration,
@@ -90,6 +98,7 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "min_ttl": lambda value, origin, _files: limits.span(value, origin),
     "refresh": _switch,
     "no_cache": _switch,
+    "store": _store,
 }
 
 

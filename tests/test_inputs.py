@@ -271,6 +271,8 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(world: World, sts: Stric
 
 #: Inputs about MFA that no AssumeRole has; test_mfa.py and test_mfa_choice.py show which of their places wins.
 ABOUT_MFA = {"mfa_process", "mfa_session_duration", "mfa_per_role"}
+#: test_keychain_store.py shows which of its places wins, and that no other word is taken.
+ABOUT_STORE = {"store"}
 #: Inputs that are no parameter of AssumeRole, and the test that shows which of their places wins.
 TESTED_ABOVE = {
     "region": test_the_region_of_an_option_wins_over_the_variables_and_the_profile,
@@ -282,7 +284,7 @@ TESTED_ABOVE = {
 
 def test_every_input_is_tested() -> None:
     """A new input needs a row here, or a test of its own."""
-    assert FIELDS.keys() == ROWS.keys() | TESTED_ABOVE.keys() | ABOUT_MFA
+    assert FIELDS.keys() == ROWS.keys() | TESTED_ABOVE.keys() | ABOUT_MFA | ABOUT_STORE
 
 
 # -- limits ----------------------------------------------------------------------------------------------------------
@@ -397,7 +399,7 @@ def test_every_input_with_a_bound_is_held_to_it() -> None:
     """The table has a row for each input that takes a value; but a program's words have no bound."""
     held = {bound.field for bound in BOUNDS}
 
-    assert held == {name for name, wanted in FIELDS.items() if wanted.metavar} - {"mfa_process"}
+    assert held == {name for name, wanted in FIELDS.items() if wanted.metavar} - {"mfa_process", "store"}
 
 
 LEAST = {

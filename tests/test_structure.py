@@ -55,6 +55,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
     "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
+    "stores.keychain": ({"errors", "stores.file", "stores.records"}, set()),
     "stores.keys": ({"errors", "stores.file", "stores.key_names", "stores.records", "stores.shared"}, set()),
     "keyrings": ({"errors", "stores.records"}, {"keyring"}),
     "keys": ({"credentials", "errors", "keyrings", "stores.key_names", "stores.keys"}, set()),
@@ -89,7 +90,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
             "obtain",
         }
         | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.sessions"}
-        | {"stores.shared", "sts"},
+        | {"stores.key_names", "stores.keychain", "stores.shared", "sts"},
         set(),
     ),
     "asking": ({"endpoints", "mfa", "model", "resolve", "sources", "sts.client", "sts.iam", "sts.sources"}, set()),

@@ -70,6 +70,11 @@ class FileStore:
     def __init__(self, directory: str) -> None:
         self.directory = directory
 
+    @property
+    def place(self) -> str:
+        """Where sessions are kept, for messages."""
+        return self.directory
+
     def read(self, name: str) -> dict[str, str] | None:
         """Rule 3: the fields kept under this name, or None where there is nothing that can be trusted."""
         try:
@@ -87,6 +92,10 @@ class FileStore:
             return None
         finally:
             os.close(descriptor)
+
+    def inputs(self, name: str) -> str:
+        """What shaped the session of this name, wherever its secrets are kept; empty if there is none."""
+        return (FileStore.read(self, name) or {}).get("inputs", "")
 
     def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
         """Rule 5: keep the fields under this name, of use until that moment (seconds since the epoch).

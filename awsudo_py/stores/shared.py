@@ -94,7 +94,7 @@ class SharedSession:
         """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
         found = self._look()
         if found is not None:
-            self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.directory}")
+            self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.place}")
             return found
         lock = self._lock()
         if lock is None:
@@ -175,7 +175,7 @@ class SharedSession:
 
     def _warn(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or str(error)
-        self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
+        self._run.terminal.notice(f"the session cannot be kept in {self._store.place}: {why}")
 
 
 def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], _Result]) -> _Result:
