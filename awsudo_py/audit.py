@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from awsudo_py.stores.keys import StoredKey
+
 #: IAM user guide, "IAM identifiers": AKIA is the prefix of long-lived access keys, ASIA that of temporary ones.
 _KEY_ID = re.compile(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{12,124}(?![A-Za-z0-9])")
 #: Secret keys have 40 characters of base64. Without one nearby, an id is a mention and opens nothing.
@@ -38,8 +40,9 @@ class Found(NamedTuple):
     file: str  # empty where it is in no file
     mode: int | None  # the file's permission bits
     foreign: bool  # whether the file belongs to somebody else
-    since: float | None  # when the file was last changed (seconds since the epoch): the key is there since then
+    since: float | None  # since when the key is there at the latest (seconds since the epoch): the file's last change
     remedy: tuple[str, ...]  # commands
+    kept_well: bool = False  # whether it lies where a key should, if there has to be one: in the OS keyring
 
     @property
     def open_to_others(self) -> bool:
@@ -102,11 +105,17 @@ PLACES = (
 
 
 def audit(
-    environ: Mapping[str, str], *, home: str, folder: str, config_file: str, credentials_file: str
+    environ: Mapping[str, str],
+    *,
+    home: str,
+    folder: str,
+    config_file: str,
+    credentials_file: str,
+    stored: Mapping[str, StoredKey],
 ) -> Iterator[Found]:
-    """All long-lived keys in the known places: the AWS files, the environment, other tools' files.
+    """All long-lived keys in the known places: the AWS files, the environment, other tools' files, the OS keyring.
 
-    folder is looked at for .env files, as home is.
+    folder is looked at for .env files, as home is; stored are the keys in the keyring, by their names.
     """
     seen: set[str] = set()
     for file in (credentials_file, config_file):
@@ -125,6 +134,10 @@ def audit(
                 title = f"{place.tool}{f' ({section})' if section else ''}"
                 yield _found(access_key_id, title, file, (place.remedy(file, section),))
     yield from _of_aws_vault(home)
+    for name, key in stored.items():
+        remedy = f"awsudo keys rotate {shlex.quote(name)}"
+        title = f"the OS keyring ({name})"
+        yield Found(key.access_key_id, title, "", None, False, key.stored, (remedy,), kept_well=True)
 
 
 def _in_environment(environ: Mapping[str, str]) -> Iterator[Found]:

@@ -12,6 +12,8 @@ import pytest
 
 from awsudo_py.audit import PLACES
 from tests.conftest import needs
+from tests.keyring_session import KeyringSession
+from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -200,6 +202,27 @@ def test_what_aws_vault_encrypted_is_named(home: World) -> None:
 
     assert found["access_key_id"] is None and found["place"] == "aws-vault (work)"
     assert found["remedy"] == ["awsudo keys add work", "aws-vault remove work"]
+
+
+@needs("gnome-keyring-daemon", "dbus-daemon")
+def test_a_key_in_the_keyring_is_listed_and_is_no_failure(home: World, sts: StrictSts) -> None:
+    """It lies where a key should: what there is to do is to rotate it."""
+    key = sts.add_user("carol")
+    with KeyringSession() as session:
+        env: dict[str, str | None] = {
+            **session.env,
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
+        added = home.run("keys", "add", "work", "--from-env", env=env)
+    assert added.code == 0, added.err
+
+    done = home.run("audit", "--check")
+    (found,) = _audit(home)
+
+    assert done.code == 0 and "the OS keyring (work) (since today)" in done.out
+    assert (found["access_key_id"], found["kept_well"]) == (key.access_key_id, True)
+    assert found["remedy"] == ["awsudo keys rotate work"]
 
 
 def test_check_is_for_scripts(home: World) -> None:

@@ -104,7 +104,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "commands.export": ({"environment", "errors", "formats", "grammar", "shells"}, {"click"}),
     "commands.clear": ({"grammar"}, {"click"}),
-    "commands.audit": ({"audit", "aws_config", "grammar", "terminal"}, {"click"}),
+    "commands.audit": (
+        {"audit", "aws_config", "grammar", "stores.key_names", "stores.keys", "terminal"},
+        {"click"},
+    ),
     "commands.completion": (
         {"commands", "errors", "grammar", "rc_files", "scripts", "shells", "terminal"},
         {"click"},

@@ -11,6 +11,8 @@ import click
 from awsudo_py.audit import Found, audit
 from awsudo_py.aws_config import places
 from awsudo_py.grammar import printed, subcommand
+from awsudo_py.stores.key_names import data_directory
+from awsudo_py.stores.keys import KeyList
 from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
@@ -41,10 +43,11 @@ def command(ctx: click.Context, as_json: bool, check: bool) -> None:
             folder=os.getcwd(),
             config_file=config_file,
             credentials_file=credentials_file,
+            stored=KeyList(data_directory(os.environ)).read(),
         )
     )
     printed(_as_json(found) if as_json else _as_text(found, time.time()))
-    if check and found:
+    if check and not all(each.kept_well for each in found):
         ctx.exit(1)
 
 
@@ -54,8 +57,8 @@ def _as_text(found: Sequence[Found], now: float) -> str:
     lines = [f"{len(found)} long-lived key{'' if len(found) == 1 else 's'} on this machine:"]
     for each in found:
         lines += ["", f"{each.access_key_id or '(encrypted)'}  {each.place}"]
-        if each.file:
-            lines.append(f"    lies in  {_home_as_tilde(each.file)}{_state(each, now)}")
+        if each.file or each.since is not None:
+            lines.append(f"    lies in  {_home_as_tilde(each.file) or each.place}{_state(each, now)}")
         first, *others = each.remedy
         lines += [f"    to do    {first}", *(f"             {line}" for line in others)]
     lines += [
@@ -70,7 +73,11 @@ def _state(found: Found, now: float) -> str:
     said = []
     if found.since is not None:
         days = max(int((now - found.since) / _DAY), 0)
-        said.append("changed today" if days == 0 else f"unchanged for {days} day{'' if days == 1 else 's'}")
+        spell = f"for {days} day{'' if days == 1 else 's'}"
+        if found.kept_well:
+            said.append("since today" if days == 0 else spell)
+        else:
+            said.append("changed today" if days == 0 else f"unchanged {spell}")
     if found.mode is not None:
         said.append(f"mode {found.mode:04o}{', OPEN TO OTHERS' if found.open_to_others else ''}")
     if found.foreign:
@@ -93,6 +100,7 @@ def _as_json(found: Sequence[Found]) -> str:
             "file": each.file or None,
             "mode": None if each.mode is None else f"{each.mode:04o}",
             "open_to_others": each.open_to_others,
+            "kept_well": each.kept_well,
             "unchanged_since": None if each.since is None else int(each.since),
             "remedy": list(each.remedy),
         }
