@@ -189,7 +189,7 @@ def test_an_empty_option_is_refused_and_not_passed_over(world: World, sts: Stric
     done = world.run(flag, "", "dev", "echo", "ran", env={FIELDS[field].variable: ""})
 
     assert (done.code, done.out, sts.calls) == (2, "", [])
-    assert done.err.startswith("awsudo: --")
+    assert done.err.startswith(f"awsudo: {FIELDS[field].name}: it is empty\n")
 
 
 @pytest.mark.parametrize(
@@ -535,6 +535,21 @@ def test_a_variable_that_narrows_or_names_a_session_is_never_left_out(
     assert (done.code, done.out, sts.calls) == (125, "", [])
     assert done.err.startswith(f"awsudo: {variable}: the session of profile base takes no ")
     assert "name the role: awsudo -p base arn:aws:iam::" in done.err
+
+
+def test_a_code_is_for_the_device_of_keys_that_a_process_gives(world: World, sts: StrictSts) -> None:
+    """Only running it shows that they are long-lived: the profile's device is named, so that a code is no mistake."""
+    credentials = (world.home / ".aws" / "credentials").read_text()
+    keys = dict(line.split(" = ") for line in credentials.splitlines() if " = " in line)
+    printed = {"Version": 1, "AccessKeyId": keys["aws_access_key_id"], "SecretAccessKey": keys["aws_secret_access_key"]}
+    (world.home / "printed").write_text(json.dumps(printed))
+    code = sts.add_mfa("alice", PHONE).code()
+    world.config(f"[profile vault]\ncredential_process = cat {world.home}/printed\nmfa_serial = {PHONE}\n")
+
+    done = world.run("-t", code, "vault", "true")
+
+    assert done.code == 0, done.err
+    assert sts.calls[-1].params.items() >= {"SerialNumber": PHONE, "TokenCode": code}.items()
 
 
 @pytest.mark.parametrize("words", [("-d", "15m"), ("-n", "ann")], ids=" ".join)
