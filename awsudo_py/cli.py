@@ -36,7 +36,7 @@ Examples:
   awsudo -p base arn:aws:iam::123456789012:role/ops CMD    a role, from the profile base
   awsudo -d 15m --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess prod CMD
   awsudo prod                                              a shell as prod
-  eval "$(awsudo export prod)"                             this shell as prod; shorter, after awsudo shell-init: awsudo-use prod
+  eval "$(awsudo export prod)"                             this shell as prod
   awsudo completion bash                                   TAB: targets, options, COMMAND's own words (or --install)
   awsudo clear                                             forget all sessions
 
