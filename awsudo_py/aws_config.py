@@ -6,6 +6,7 @@ import configparser
 import io
 import os
 import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean, shortened
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awsudo_py.deciding import Files
+    from awsudo_py.stores.keys import StoredKey
 
 Settings = dict[str, str]
 
 
 class AwsConfig(NamedTuple):
-    """Both files, as the SDKs understand them."""
+    """Both files, as the SDKs understand them, and the keys that the OS keyring has beside them."""
 
     config_file: str
     credentials_file: str
@@ -28,15 +30,16 @@ class AwsConfig(NamedTuple):
     sso_sessions: dict[str, Settings]
     services: dict[str, Settings]
     strays: frozenset[str]  # names of the config file's sections that are nothing to the SDKs
+    stored: Mapping[str, StoredKey] = MappingProxyType({})  # by profile name
 
     def names(self) -> list[str]:
         """All profile names, those of the config file first."""
-        return list(dict.fromkeys((*self.in_config, *self.in_credentials)))
+        return list(dict.fromkeys((*self.in_config, *self.in_credentials, *self.stored)))
 
     def profile(self, name: str) -> Settings | None:
         """The profile's settings; the credentials file wins over the config file, key by key."""
         config, credentials = self.in_config.get(name), self.in_credentials.get(name)
-        if config is None and credentials is None:
+        if config is None and credentials is None and name not in self.stored:
             return None
         return {**(config or {}), **(credentials or {})}
 
@@ -87,7 +90,7 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
         if section == "default":
             kinds["profile"]["default"] = settings
             continue
-        kind, name = _kind_and_name(section)
+        kind, name = kind_and_name(section)
         if kind in kinds and name is not None:
             kinds[kind][name] = settings
         else:
@@ -164,7 +167,7 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
     return ConfigError(f"{path}: {what}", hint=hint)
 
 
-def _kind_and_name(section: str) -> tuple[str, str | None]:
+def kind_and_name(section: str) -> tuple[str, str | None]:
     """`profile x` and `profile "x y"` as the SDKs part them."""
     if section.isascii() and "'" not in section and '"' not in section and "\\" not in section:
         parts = section.split()  # what shlex gives, much faster: it counts with thousands of profiles

@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsudo_py import __version__
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.grammar import Words, help_option, taking
+from awsudo_py.grammar import Words, help_option, loaded, taking
 from awsudo_py.options import REQUEST, VERSION
 
 if TYPE_CHECKING:
@@ -36,9 +35,10 @@ Examples:
   awsudo -p base arn:aws:iam::123456789012:role/ops CMD    a role, from the profile base
   awsudo -d 15m --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess prod CMD
   awsudo prod                                              a shell as prod
-  eval "$(awsudo export prod)"                             this shell as prod
+  eval "$(awsudo export prod)"                             this shell as prod (awsudo-use prod: awsudo shell-init)
   awsudo completion bash                                   TAB: targets, options, COMMAND's own words (or --install)
   awsudo clear                                             forget all sessions
+  awsudo keys add base --import                            a key out of the file, into the OS keyring
 
 \b
 Variables:
@@ -80,18 +80,13 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     """
     words: list[str] = ctx.args
     if words and options["profile"] is None and not ctx.meta["dashed"] and words[0] in SUBCOMMANDS:
-        subcommand = load(words[0])
+        subcommand = loaded(SUBCOMMANDS[words[0]])
         with subcommand.make_context(words[0], words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
     from awsudo_py.commands.run import run  # here, so that --help does without it
 
     run(ctx, options)
-
-
-def load(name: str) -> click.Command:
-    """The subcommand of that name."""
-    return cast("click.Command", import_module(SUBCOMMANDS[name].module).command)
 
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:

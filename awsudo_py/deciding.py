@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Besides all that begins with AWS_ or AWSUDO_: what moves the home, and so the files.
-DECIDING = ("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME")
+DECIDING = (
+    *("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA"),
+    *("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
+)
 #: Of these it decides only whether they are set: a key's identity is its id.
 SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWSUDO_MFA_CODE")
 #: A change within this many nanoseconds before we looked could share its time stamp with one after it
@@ -40,8 +43,8 @@ class Files:
         self.seen: dict[str, str] = {}
         self.settled = True  # whether an equal witness will mean equal content
 
-    def read(self, path: str) -> bytes | None:
-        """The file's content, or None if there is none. Raises OSError if it cannot be read."""
+    def look(self, path: str) -> None:
+        """Remember what a file looks like that somebody else reads next."""
         seen = witness(path)
         self.seen.setdefault(path, seen)
         if seen != self.seen[path]:
@@ -51,6 +54,10 @@ class Files:
             # a pipe, such as <(…), is another one next time
             if changed > self._now * 1e9 - _RACY or not os.path.isfile(path):
                 self.settled = False
+
+    def read(self, path: str) -> bytes | None:
+        """The file's content, or None if there is none. Raises OSError if it cannot be read."""
+        self.look(path)
         try:
             with open(path, "rb") as file:
                 return file.read()

@@ -105,6 +105,10 @@ class Endpoints:
             )
         return value
 
+    def url(self, service: str, profile: str | None) -> str | None:
+        """The endpoint that variables or the profile configure for a service; None is AWS's own. Raises ConfigError."""
+        return self._configured_url((self._config.profile(profile) or {}) if profile else {}, profile, service)
+
     def _configured_url(self, settings: Settings, profile: str | None, service: str = "sts") -> str | None:
         """The endpoint that variables or the profile configure for a service, in the SDKs' order."""
         ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(

@@ -19,6 +19,7 @@ class AwsudoError(Exception):
     """
 
     exit_code = 125
+    code = ""  # AWS's own word for it, where AWS refused
 
     def __init__(self, message: str, *, hint: str | tuple[str, ...] = (), detail: str = "") -> None:
         super().__init__(message)
@@ -88,6 +89,14 @@ class Told(AwsudoError):
 
     def __init__(self) -> None:
         super().__init__("")
+
+
+class KeyringError(AwsudoError):
+    """The OS key store cannot be used, or does not hold what it should."""
+
+
+class KeyringLocked(KeyringError):
+    """The OS key store is there, and its user has to unlock it."""
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from awsudo_py.commands import SUBCOMMANDS
-from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.commands import Subcommand, registered
+from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
 from awsudo_py.options import HELP
 
 if TYPE_CHECKING:
@@ -59,22 +60,67 @@ def taking(options: Sequence[Option]) -> Callable[[Callable[..., None]], Callabl
 help_option = click.help_option(*HELP.flags, help=HELP.said)
 
 
-def subcommand(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., None]], click.Command]:
-    """Make this function the subcommand of that name, with the options that its line in the registry has."""
+def subcommand(path: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., None]], click.Command]:
+    """Make this function the subcommand of that name (`clear`, `keys add`), with the options that its line has."""
 
     def make(function: Callable[..., None]) -> click.Command:
-        return click.command(name, cls=cls)(help_option(taking(SUBCOMMANDS[name].options)(function)))
+        line = registered(path)
+        return click.command(line.name, cls=cls)(help_option(taking(line.options)(function)))
 
     return make
+
+
+def loaded(line: Subcommand) -> click.Command:
+    """The click command of a line in the registry; its module is loaded now."""
+    return _Group(line) if line.subs else cast("click.Command", import_module(line.module).command)
+
+
+class _Group(click.Group):
+    """A subcommand that leads to others."""
+
+    def __init__(self, line: Subcommand) -> None:
+        names = {"help_option_names": ["-h", "--help"]}
+        super().__init__(
+            line.name,
+            help=line.said,
+            no_args_is_help=False,
+            context_settings=names,
+            subcommand_metavar="SUBCOMMAND ...",
+        )
+        self._line = line
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self._line.subs and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self._line.subs) or f"there are: {', '.join(self._line.subs)}"
+            raise UsageError(f"{self._line.name} has no subcommand {args[0]}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise UsageError(f"which of {', '.join(self._line.subs)}?", hint=f"see awsudo {self._line.name} --help")
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._line.subs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return loaded(self._line.subs[cmd_name]) if cmd_name in self._line.subs else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Subcommands"):
+            formatter.write_dl([(each.name, each.said) for each in self._line.subs.values()])
+        formatter.write(f"\n`awsudo {self._line.name} SUBCOMMAND --help` tells more.\n")
 
 
 def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, dict[str, Any]]:
     """The invocation, and a command's options with those given before the subcommand."""
     from awsudo_py.invocation import Invocation  # here, so that --help does without it
 
-    outer = ctx.parent.params if ctx.parent is not None else {}
+    outer = ctx.find_root().params if ctx.parent is not None else {}
     merged = {name: outer.get(name) if value in (None, (), False) else value for name, value in options.items()}
-    if merged["profile"] == "":
+    if merged.get("profile") == "":
         raise UsageError("--profile: it is empty", hint="name a profile, or leave the option out")
     level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0
     ctx.obj["terminal"].level = level

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from functools import cache
+from contextlib import suppress
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config, history
@@ -14,8 +15,9 @@ from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
 from awsudo_py.errors import AwsudoError
+from awsudo_py.keys import Keys
 from awsudo_py.model import RoleHop, SessionTokenHop
-from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, is_session_of, names_role
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, is_session_of, made_from, names_role
 from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
@@ -57,14 +59,26 @@ class Invocation:
     def __init__(self, environ: Mapping[str, str], terminal: Terminal, clock: Callable[[], float] = time.time) -> None:
         self.environ = environ
         self.terminal = terminal
-        self._deciding = deciding(environ)
+        self.deciding = deciding(environ)
+        self.run = Run(terminal, clock, time.sleep, clock())
         self._files = Files(clock())
-        self._run = Run(terminal, clock, time.sleep, clock())
         self._counts = False  # whether this use of a target is one to remember
 
     def inputs(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a Request that options and variables set."""
-        return read_inputs(options, self._deciding, self._files)
+        return read_inputs(options, self.deciding, self._files)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys in the OS keyring."""
+        return Keys(self.environ, self.run)
+
+    @cached_property
+    def config(self) -> AwsConfig:
+        """The AWS configuration, and the names of the stored keys. Raises AwsudoError."""
+        if self.keys.list.path:
+            self._files.look(self.keys.list.path)
+        return aws_config.load(self.deciding, self._files)._replace(stored=self.keys.list.read())
 
     def store(self) -> FileStore | None:
         """The store, or None (with a notice) where there is no place for one."""
@@ -76,11 +90,10 @@ class Invocation:
 
     def resolve(self, request: Request) -> RoleChain:
         """The chain that the request means. Raises AwsudoError."""
-        self._config = aws_config.load(self._deciding, self._files)
-        chain = resolve(request, self._config, self._deciding, self._fingerprint)
+        chain = resolve(request, self.config, self.deciding, self.fingerprint)
         for notice in chain.notices:
             self.terminal.notice(notice)
-        for line in _told(chain, self._config):
+        for line in _told(chain, self.config):
             self.terminal.detail(line)
         return chain
 
@@ -88,9 +101,8 @@ class Invocation:
         """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
         from awsudo_py.picker import choices, pick
 
-        config = aws_config.load(self._deciding, self._files)
         self._counts = True
-        return pick(choices(config, [*history.targets(self.environ, self._run.clock())]), self.environ)
+        return pick(choices(self.config, [*history.targets(self.environ, self.run.clock())]), self.environ)
 
     def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
         """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
@@ -102,7 +114,7 @@ class Invocation:
         credentials = obtained.credentials
         target = request.target or ("" if request.role else request.profile)
         if self._counts and target and not request.no_cache:
-            history.used(target, self.environ, self._run.clock())
+            history.used(target, self.environ, self.run.clock())
         if credentials.expiration is not None:
             self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
@@ -115,7 +127,7 @@ class Invocation:
             chain,
             store=None if request.no_cache else self.store(),
             sts=cache(lambda: self._sts(chain, codes)),
-            run=self._run,
+            run=self.run,
             min_ttl=request.min_ttl,
             ahead=ahead,
             refresh=request.refresh,
@@ -164,6 +176,22 @@ class Invocation:
             )
         return count, stays
 
+    def clear_of_key(self, access_key_id: str) -> int:
+        """Forget the sessions that come from an access key; returns how many there were."""
+        store = self.store()
+        if store is None:
+            return 0
+        kept = {
+            name.removesuffix(".session"): (store.read(name) or {}).get("inputs", "")
+            for name in store.names()
+            if name.endswith(".session")
+        }
+        found = made_from(access_key_id, kept)
+        for key in found:
+            with suppress(OSError):
+                store.remove(f"{key}.session")
+        return len(found)
+
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""
         chain = answer.chain
@@ -201,9 +229,10 @@ class Invocation:
 
         self._counts = True
         name = default_session_name(_user(), _host())
-        return BotocoreSts(chain, self._config, session_name=name, with_code=codes.shown)
+        return BotocoreSts(chain, self.config, session_name=name, with_code=codes.shown, stored_key=self.keys.of_source)
 
-    def _fingerprint(self, path: str) -> str | None:
+    def fingerprint(self, path: str) -> str | None:
+        """A digest of a file's content; None if there is none. Raises AwsudoError."""
         try:
             content = self._files.read(path)
         except OSError as error:

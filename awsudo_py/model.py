@@ -52,6 +52,7 @@ class Source(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()  # what getting them takes
     credentials: Credentials | None = None  # of kinds that have them at hand
     temporary: bool = False  # whether AssumeRole from here counts as role chaining
+    long_lived: bool = False  # whether it is known to be a user's keys, which no command ever gets
 
     def setting(self, name: str) -> str:
         """One of the settings; empty if it is not there."""
@@ -83,6 +84,16 @@ class SessionTokenHop(NamedTuple):
 
 
 Hop = RoleHop | SessionTokenHop
+
+
+class Ask(NamedTuple):
+    """A question that is no session: title is what is to be got, as messages name it."""
+
+    title: str
+
+
+#: What a call to AWS is for.
+Wanted = Hop | Source | Ask
 
 
 class Endpoint(NamedTuple):

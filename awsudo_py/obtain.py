@@ -20,7 +20,7 @@ from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import SharedSession, Wait, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.credentials import Credentials
     from awsudo_py.model import Hop, RoleChain, Source
@@ -190,7 +190,9 @@ class Obtain:
     def _source(self) -> Credentials:
         if self._first is None:
             source = self._chain.source
-            self._first = source.credentials or self._timed(source.where, lambda: self._sts().source(source))
+            # the keyring tells of itself, and is not AWS
+            timed = self._timed if source.kind != "keyring" else lambda _, call: call()
+            self._first = source.credentials or timed(source.where, lambda: self._sts().source(source))
         return self._first
 
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
@@ -206,6 +208,17 @@ class Obtain:
         credentials = call()
         self._run.terminal.detail(f"session of {title}: asked AWS, {time.monotonic() - begun:.2f} s")
         return credentials
+
+
+def made_from(access_key_id: str, kept: Mapping[str, str]) -> set[str]:
+    """Of the kept sessions (their inputs, by key), those that come from an access key, by any number of hops."""
+    origin = digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))
+    found, fresh = set[str](), {origin}
+    while fresh:
+        marks = {_lines([("from", key)]) for key in fresh}
+        fresh = {key for key, inputs in kept.items() if key not in found and marks & set(inputs.splitlines())}
+        found |= fresh
+    return found
 
 
 def names_role(inputs: str, role_arn: str) -> bool:

@@ -12,10 +12,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Unreachable
-from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.model import Ask, RoleHop, SessionTokenHop
 
 if TYPE_CHECKING:
-    from awsudo_py.model import Hop, RoleChain, Source
+    from awsudo_py.model import RoleChain, Source, Wanted
 
 _DENIED = re.compile(
     r"User: (?P<caller>\S+) is not authorized to perform: (?P<action>\S+)(?: on resource: (?P<role>\S+))?"
@@ -80,6 +80,10 @@ _CODES = {
     "Throttling": ("AWS is being asked too often", "try again in some seconds; use --verbose to see what is asked"),
     "ThrottlingException": ("AWS is being asked too often", "try again in some seconds"),
     "TooManyRequestsException": ("AWS is being asked too often", "try again in some seconds"),
+    "LimitExceeded": (
+        "AWS allows a user two access keys, and there are two",
+        "see them: aws iam list-access-keys; delete one: aws iam delete-access-key --access-key-id ID",
+    ),
     "UnauthorizedException": ("the SSO session has ended", "{renew}"),
     "ForbiddenException": (
         "this SSO user may not use that account or role",
@@ -95,9 +99,7 @@ _CODES = {
 _OF_CREDENTIALS = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
 
-def refusal(
-    code: str, text: str, status: int, date: str, what: Hop | Source, chain: RoleChain, now: float
-) -> AwsudoError:
+def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: RoleChain, now: float) -> AwsudoError:
     """The error that says what an answer of AWS means for us.
 
     code, text, status and date are the answer's; what was being asked for, on the way through the chain.
@@ -126,8 +128,10 @@ def refusal(
     return Rejected(f"cannot get {title}: {failed}", hint=filled, detail=text)
 
 
-def subject(what: Hop | Source) -> str:
+def subject(what: Wanted) -> str:
     """What was asked for, as messages name it."""
+    if isinstance(what, Ask):
+        return what.title
     if isinstance(what, RoleHop):
         return f"a session of {what.role_arn}"
     kind = "an MFA session" if getattr(what, "mfa_serial", None) else "a session"
@@ -146,7 +150,7 @@ def renew(source: Source) -> str:
     return f"renew what {source.where} gives"
 
 
-def _mfa_session_before(what: Hop | Source, chain: RoleChain) -> SessionTokenHop | None:
+def _mfa_session_before(what: Wanted, chain: RoleChain) -> SessionTokenHop | None:
     """The MFA session with which a role of the chain is assumed, if it is with one."""
     if len(chain.hops) < 2 or not isinstance(what, RoleHop):
         return None
@@ -171,7 +175,7 @@ def _code_refused(text: str, title: str, serial: str) -> CodeRefused:
     )
 
 
-def _access_denied(text: str, title: str, what: Hop | Source, chain: RoleChain) -> Rejected:
+def _access_denied(text: str, title: str, what: Wanted, chain: RoleChain) -> Rejected:
     serial = getattr(what, "mfa_serial", None)
     if "MultiFactorAuthentication" in text:
         return _code_refused(text, title, serial or "the device")
@@ -221,7 +225,7 @@ def _about_mfa(what: RoleHop) -> str:
     return "it asks for MFA: --mfa-serial ARN; find yours: awsudo mfa"
 
 
-def _about_mfa_session(what: Hop | Source, chain: RoleChain) -> tuple[str, ...]:
+def _about_mfa_session(what: Wanted, chain: RoleChain) -> tuple[str, ...]:
     """What a refusal may have to do with the MFA session that the role was assumed with, if it was."""
     session = _mfa_session_before(what, chain)
     if session is None:
@@ -234,7 +238,7 @@ def _clear(session: SessionTokenHop) -> str:
     return f"awsudo clear {shlex.quote(session.profile)}" if session.profile else "awsudo clear"
 
 
-def _duration(text: str, title: str, what: Hop | Source) -> Rejected:
+def _duration(text: str, title: str, what: Wanted) -> Rejected:
     asked = getattr(what, "duration", None)
     said = f"cannot get {title} for {asked} s" if asked else f"cannot get {title}"
     if "chaining" in text:

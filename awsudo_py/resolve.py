@@ -17,13 +17,13 @@ from awsudo_py.limits import Origin
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.role_words import looks_like_role
 from awsudo_py.shaping import clamped, refuse_endless, shaped, told_of_code
-from awsudo_py.sources import Sources, has_keys
+from awsudo_py.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig, Settings
-    from awsudo_py.model import Request
+    from awsudo_py.model import Hop, Request
 
 
 class _Ambient(NamedTuple):
@@ -46,6 +46,34 @@ def resolve(
     such file. Raises AwsudoError: a profile, section or key is missing or wrong, or a chain comes back to itself.
     """
     return _Resolver(config, environ, fingerprint).chain(request)
+
+
+def chain_of_keys(
+    name: str,
+    source: Source,
+    request: Request,
+    config: AwsConfig,
+    environ: Mapping[str, str],
+    hops: tuple[Hop, ...] = (),
+) -> RoleChain:
+    """The chain that is a profile's keys and nothing else, for what is asked of AWS about them. Raises AwsudoError.
+
+    The profile need not be there: keys are stored before anything names them.
+    """
+    endpoints = Endpoints(config, environ)
+    config_profile = name if config.profile(name) is not None else None
+    region, said_by = endpoints.region(request, config_profile, named=True)
+    endpoint = endpoints.endpoint(hops, source, region, said_by, config_profile)
+    return RoleChain(name, source, hops, endpoint, region, config_profile)
+
+
+def source_of(
+    name: str | None, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]
+) -> Source:
+    """Where a profile starts from; with no name, the ambient credentials. Raises AwsudoError."""
+    resolver = _Resolver(config, environ, fingerprint)
+    source, _ = resolver._from_profile(name, []) if name is not None else resolver._from_ambient(resolver._ambient())
+    return source
 
 
 class _Resolver:
@@ -87,6 +115,9 @@ class _Resolver:
         if self.environ.get("AWSUDO_TARGET") and source.kind == "environment":
             inside = f"inside {self.environ['AWSUDO_TARGET']}: assuming a role from its session is role chaining"
             chaining = (f"{inside}, so the session lasts at most 1h", *chaining)
+        if source.kind == "keyring" and source.profile:
+            shadowed = self.sources.shadowed(source.profile)
+            notices = (*notices, shadowed) if shadowed else notices
         region, region_origin = self.endpoints.region(request, config_profile, named=name is not None)
         return RoleChain(
             target=request.target or (role if role is not None else name) or "",
@@ -119,7 +150,7 @@ class _Resolver:
     def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain that a profile means. seen: the profiles that led here, first to last."""
         settings = self.config.require(name)
-        if not _is_role(settings) or (seen and has_keys(settings)):
+        if not _is_role(settings) or (seen and self.sources.has_keys(name, settings)):
             source = self.sources.held_by(name, settings)
             if source is None:
                 raise ConfigError(
@@ -144,7 +175,7 @@ class _Resolver:
                     f"or assume it with what the environment holds: awsudo {settings['role_arn']} …",
                 ),
             )
-        if source_profile == name and has_keys(settings):
+        if source_profile == name and self.sources.has_keys(name, settings):
             return self.sources.keys_of(name, settings), (hop,)
         path = [*seen, name]
         if source_profile in path:
@@ -218,7 +249,7 @@ class _Resolver:
             return self._from_profile(ambient.profile, [])
         if self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
             return self.sources.web_identity(None, settings, "AWS_WEB_IDENTITY_TOKEN_FILE", explicit=False), ()
-        if "web_identity_token_file" in settings:
+        if "web_identity_token_file" in settings and ambient.profile not in self.config.stored:
             return self.sources.web_identity(ambient.profile, settings, explicit=False), ()
         source = self.sources.held_by(ambient.profile, settings)
         if source is not None:

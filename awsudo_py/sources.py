@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 RUNNING = "AWSUDO_CREDENTIAL_PROCESS"
 
 
-def has_keys(settings: Mapping[str, str]) -> bool:
-    """Whether a profile holds keys, or a part of them."""
-    return "aws_access_key_id" in settings or "aws_secret_access_key" in settings
-
-
 class Sources:
     """The sources that one configuration and one environment (its deciding variables) offer.
 
@@ -37,7 +32,9 @@ class Sources:
         self._fingerprint = fingerprint
 
     def held_by(self, name: str, settings: Settings) -> Source | None:
-        """The credentials that a profile itself holds, in the order in which the SDKs look for them."""
+        """The credentials that a profile itself holds: a key in the keyring, else in the order of the SDKs."""
+        if name in self._config.stored:
+            return self._stored(name)
         if "web_identity_token_file" in settings:
             return self.web_identity(name, settings)
         if "sso_role_name" in settings or "sso_account_id" in settings:
@@ -58,6 +55,21 @@ class Sources:
         if "aws_access_key_id" in self._config.in_config.get(name, {}):
             return self._keys(name, self._config.in_config[name], self._config.config_file)
         return None
+
+    def has_keys(self, name: str, settings: Mapping[str, str]) -> bool:
+        """Whether a profile holds keys, or a part of them."""
+        return name in self._config.stored or "aws_access_key_id" in settings or "aws_secret_access_key" in settings
+
+    def shadowed(self, name: str) -> str:
+        """What to say where a profile's key lies in the keyring, and keys of it in a file too; mostly nothing."""
+        settings = self._config.profile(name) or {}
+        key = settings.get("aws_access_key_id")
+        if name not in self._config.stored or key is None:
+            return ""
+        file, used = self._config.where(name, "aws_access_key_id"), self._config.stored[name].access_key_id
+        another = "" if key == used else f" (another one, {key})"
+        said = f"profile {name}: using the key {used} of the keyring, not the one in {file}{another}"
+        return said if another else f"{said}; take that one out: awsudo keys add {shlex.quote(name)} --import"
 
     def keys_of(self, name: str, settings: Settings) -> Source:
         source = self.held_by(name, settings)
@@ -84,18 +96,34 @@ class Sources:
             name,
             file,
             identity=(("access_key_id", keys.access_key_id),),
-            settings=self._device(name),
+            settings=self._device_setting(name),
             credentials=keys,
             temporary=token is not None,
+            long_lived=token is None,
         )
 
-    def _device(self, name: str) -> tuple[tuple[str, str], ...]:
-        """The MFA device of a profile's keys, as a source's setting."""
+    def _stored(self, name: str) -> Source:
+        key = self._config.stored[name]
+        return Source(
+            "keyring",
+            name,
+            f"key {key.access_key_id} of the keyring",
+            identity=(("access_key_id", key.access_key_id),),
+            settings=(("backend", key.backend), *self._device_setting(name)),
+            long_lived=True,
+        )
+
+    def device(self, name: str) -> str | None:
+        """The MFA device of a profile's keys, if it has one."""
         serial = (self._config.profile(name) or {}).get("mfa_serial")
         if not serial:
-            return ()
+            return None
         origin = Origin(f"mfa_serial of profile {name} ({self._config.where(name, 'mfa_serial')})", ConfigError)
-        return (("mfa_serial", limits.text("mfa_serial", serial, origin)),)
+        return limits.text("mfa_serial", serial, origin)
+
+    def _device_setting(self, name: str) -> tuple[tuple[str, str], ...]:
+        serial = self.device(name)
+        return (("mfa_serial", serial),) if serial else ()
 
     def web_identity(
         self, name: str | None, settings: Mapping[str, str], where: str = "", explicit: bool = True
@@ -179,7 +207,7 @@ class Sources:
             name,
             where,
             identity=(("credential_process", command), ("profile", name)),
-            settings=(("command", command), *self._device(name)),
+            settings=(("command", command), *self._device_setting(name)),
             temporary=False,
         )
 
@@ -219,4 +247,5 @@ class Sources:
             settings=(("expiration", self._environ.get("AWS_CREDENTIAL_EXPIRATION", "")),),
             credentials=Credentials(access_key_id, secret, token),
             temporary=token is not None,
+            long_lived=token is None,
         )

@@ -55,6 +55,10 @@ class Terminal:
         if self.level > 0:
             self._write([f"awsudo: {text}"])
 
+    def show(self, lines: list[str]) -> None:
+        """Lines that a question is about."""
+        self._write(lines)
+
     def fail(self, error: BaseException) -> None:
         """An error with its hint; quiet does not silence it."""
         from awsudo_py.errors import AwsudoError, Told
@@ -128,6 +132,11 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
+
+
+def confirmed(question: str, *, otherwise: str) -> bool:
+    """Ask a question of yes or no on the controlling terminal; anything but a yes is a no. Raises as ask() does."""
+    return ask(f"{question} [y/N] ", otherwise=otherwise).lower() in ("y", "yes")
 
 
 @contextmanager

@@ -178,6 +178,13 @@ def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts:
         (("export", "dev", "true"), 2, "unexpected extra argument"),
         (("export", "--unset", "dev"), 2, "takes no target"),
         (("export", "dev", "--format", "xml"), 2, "xml"),
+        (("keys",), 2, "which of add, list, remove, rotate, export?"),
+        (("keys", "lits"), 2, "did you mean list?"),
+        (("keys", "add"), 2, "missing argument"),
+        (("keys", "add", "x", "--from-env", "--import"), 2, "exclude each other"),
+        (("keys", "add", "x", "--yes"), 2, "go with --import"),
+        (("keys", "rotate", "nope"), 125, "no key is stored as 'nope'"),
+        (("mfa", "dve"), 125, "did you mean dev?"),
         (("prdo", "true"), 125, "no profile 'prdo'"),
         (("dve", "true"), 125, "did you mean dev?"),
         (("dev", "no-such-command"), 127, "command not found: no-such-command"),
@@ -209,6 +216,9 @@ def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -
 
 def test_the_help_is_complete_and_has_examples(world: World) -> None:
     """Every option, subcommand and exit code is in it, and it says where help for a subcommand is."""
+    from awsudo_py.commands import SUBCOMMANDS, Subcommand
+    from awsudo_py.options import REQUEST
+
     done = world.run("--help")
 
     assert (done.code, done.err) == (0, "")
@@ -220,12 +230,15 @@ def test_the_help_is_complete_and_has_examples(world: World) -> None:
         "-h",
     ):
         assert name in done.out
-    for name, subcommand in SUBCOMMANDS.items():
-        inner = world.run(name, "--help")
-        assert inner.code == 0 and f"awsudo {name}" in inner.out
+    lines: list[tuple[tuple[str, ...], Subcommand]] = [((name,), line) for name, line in SUBCOMMANDS.items()]
+    lines += [((name, sub), inner) for name, line in SUBCOMMANDS.items() for sub, inner in line.subs.items()]
+    for words, line in lines:
+        inner = world.run(*words, "--help")
+        assert inner.code == 0 and f"awsudo {' '.join(words)}" in inner.out
         said = " ".join(inner.out.split())
-        assert subcommand.said in said
-        assert [flag for option in subcommand.options for flag in option.flags if flag not in said] == []
+        assert line.said in said
+        assert [flag for option in line.options for flag in option.flags if flag not in said] == []
+        assert [sub.name for sub in line.subs.values() if sub.said not in said] == []
 
 
 def test_version_is_one_line(world: World) -> None:

@@ -25,6 +25,7 @@ from awsudo_py.completion.profiles import profiles, shown
 from awsudo_py.completion.regions import REGIONS
 from awsudo_py.deciding import Files
 from awsudo_py.errors import AwsudoError, ConfigError
+from awsudo_py.grammar import loaded
 from awsudo_py.options import REQUEST, Option
 from awsudo_py.request import exec_request
 from awsudo_py.roles import PARTITIONS
@@ -46,7 +47,7 @@ def _by_click(words: list[str]) -> int | None:
             if rest[0] != "exec":
                 return None
             top = False
-            with cli.load("exec").make_context("exec", rest[1:], parent=ctx) as inner:
+            with loaded(SUBCOMMANDS["exec"]).make_context("exec", rest[1:], parent=ctx) as inner:
                 rest, dashed, profile = inner.args, inner.meta["dashed"], inner.params["profile"]
         if profile is None and (not rest or (dashed and top)):
             command = tuple(rest)

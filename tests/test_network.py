@@ -195,6 +195,10 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
             "no connection, or one that broke (https://no-such-host.invalid)",
         ),
         ({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:{sts}"}, "(https://127.0.0.1:{sts})"),
+        (
+            {"AWS_ENDPOINT_URL_STS": "http://u:hunter2@127.0.0.1:{closed}"},
+            "no connection, or one that broke (http://127.0.0.1:{closed})",
+        ),
         ({"HTTP_PROXY": "http://127.0.0.1:{closed}"}, "the proxy cannot be reached"),
         ({"HTTP_PROXY": "http://u:hunter2@127.0.0.1:{closed}"}, "the proxy cannot be reached"),
         ({"HTTP_PROXY": "nonsense"}, "the proxy cannot be reached"),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.options import INPUTS
 from tests.conftest import needs
+from tests.keyring_session import KeyringSession
 from tests.readme import README, Block, blocks
+from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -26,11 +29,31 @@ YKMAN = '#!/bin/sh\nread -r code <"$0.codes"; sed -i 1d "$0.codes"; echo "$code"
 AWS = '#!/bin/sh\n[ "$1" = s3 ] && exec echo "aws as $AWSUDO_ROLE_ARN"\nexec "{real}" "$@"\n'
 
 
+#: What has to be done before the commands below a heading.
+BEFORE = {"Rotate keys": "awsudo keys add base --import --yes\n"}
+#: Commands that have something to say though all goes well.
+TALKATIVE = ("awsudo -v", "awsudo keys", "awsudo mfa")
+
+
+@pytest.fixture(scope="module")
+def keyring() -> Iterator[KeyringSession]:
+    """The reader's keyring."""
+    with KeyringSession() as running:
+        yield running
+
+
 @pytest.fixture
-def reader(tmp_path: Path, sts: StrictSts) -> World:
+def reader(tmp_path: Path) -> Iterator[World]:
     """A reader's machine: the README's profiles and roles, and the programs it names."""
+    with StrictAws() as aws:
+        yield _machine(tmp_path, aws)
+
+
+def _machine(tmp_path: Path, sts: StrictSts) -> World:
     world = World(tmp_path, sts_url=sts.url)
+    world.env["AWS_ENDPOINT_URL_IAM"] = sts.url
     key = sts.add_user("alice", account="123456789012")
+    sts.add_mfa("alice", "arn:aws:iam::123456789012:mfa/alice")
     for role in ("admin", "deploy", "team/deploy"):
         sts.add_role(f"arn:aws:iam::123456789012:role/{role}")
     world.config("\n".join(block.text for block in BLOCKS if block.language == "ini"))
@@ -59,12 +82,28 @@ def _run(world: World, shell: str, text: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     "block", [block for block in BLOCKS if block.language == "sh"], ids=lambda block: block.text.splitlines()[0][:50]
 )
-def test_a_block_of_shell_commands_works_as_it_stands(reader: World, block: Block) -> None:
+def test_a_block_of_shell_commands_works_as_it_stands(
+    reader: World, block: Block, request: pytest.FixtureRequest
+) -> None:
     """What the README tells one to type runs without an error."""
-    done = _run(reader, "bash -eu", block.text)
+    if "awsudo keys" in block.text:
+        reader.env |= request.getfixturevalue("keyring").env
+
+    done = _run(reader, "bash -eu", BEFORE.get(block.heading, "") + block.text)
 
     told = [line for line in done.stderr.splitlines() if not line.endswith("forgotten")]
-    assert (done.returncode, told if "awsudo -v" not in block.text else []) == (0, [])
+    talkative = any(words in block.text for words in TALKATIVE)
+    assert (done.returncode, [] if talkative else told) == (0, []), done.stderr
+
+
+@needs("gnome-keyring-daemon", "dbus-daemon")
+def test_a_profile_of_the_readme_gives_an_sdk_the_stored_key(reader: World, keyring: KeyringSession) -> None:
+    """The block of configuration that an import leads to works for the AWS CLI."""
+    reader.env |= keyring.env
+
+    done = _run(reader, "bash -eu", f"{BEFORE['Rotate keys']}aws sts get-caller-identity --profile base")
+
+    assert "arn:aws:iam::123456789012:user/alice" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -124,7 +163,8 @@ def test_every_subcommand_is_in_the_readme() -> None:
     """What the program can do, the README tells."""
     text = README.read_text(encoding="utf-8")
 
-    assert [name for name in SUBCOMMANDS if f"awsudo {name}" not in text] == []
+    lines = [*SUBCOMMANDS, *(f"{name} {sub}" for name, line in SUBCOMMANDS.items() for sub in line.subs)]
+    assert [name for name in lines if f"awsudo {name}" not in text] == []
 
 
 def test_what_ci_tests_is_what_the_readme_says() -> None:

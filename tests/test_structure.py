@@ -22,9 +22,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "child": ({"errors"}, set()),
     "replay": ({"child", "deciding", "environment", "stores.file", "stores.records", "stores.sessions"}, set()),
     # what a shell runs at every TAB, prompt and start: as light
+    "stores.key_names": (set(), set()),
     "completion": ({"completion.candidates", "completion.line", "completion.place"}, set()),
     "completion.candidates": (
-        {"completion.profiles", "completion.regions", "history", "role_words", "stores.file"},
+        {"completion.profiles", "completion.regions", "history", "role_words", "stores.file"} | {"stores.key_names"},
         set(),
     ),
     "completion.line": (set(), set()),
@@ -54,25 +55,44 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     # from a chain to credentials
     "stores.shared": ({"errors", "stores.records", "stores.sessions"}, set()),
     "obtain": ({"limits", "model", "stores.records", "stores.sessions", "stores.shared"}, set()),
+    "stores.keys": ({"errors", "stores.file", "stores.key_names", "stores.records", "stores.shared"}, set()),
+    "keyrings": ({"errors", "stores.records"}, {"keyring"}),
+    "keys": ({"credentials", "errors", "keyrings", "stores.key_names", "stores.keys"}, set()),
+    "rotation": ({"credentials", "errors"}, set()),
+    "plain": ({"aws_config", "credentials", "errors"}, set()),
     "sts": ({"errors", "limits", "model", "refusals", "sts.client", "sts.sources"}, set()),
     "sts.deadline": (set(), set()),
     "sts.client": ({"aws_config", "credentials", "errors", "refusals", "sts.deadline"}, {"botocore"}),
     "sts.sources": ({"credentials", "environment", "errors", "sources", "sts.client"}, {"botocore"}),
+    "sts.iam": ({"credentials", "model", "sts.client"}, set()),
     "audit": (set(), set()),
     "history": ({"stores.file"}, set()),
     # the edge
     "terminal": ({"errors"}, set()),
+    "tables": ({"terminal"}, {"rich"}),
     "codes": ({"errors", "limits", "model", "terminal"}, set()),
     "shells": (set(), set()),
     "picker": ({"errors", "request", "terminal"}, {"click", "rich"}),
     "rc_files": ({"errors", "shell_init"}, set()),
     "demo": ({"child", "errors", "shells"}, {"boto3", "moto"}),
     "invocation": (
-        {"aws_config", "codes", "credentials", "deciding", "environment", "errors", "history", "model", "obtain"}
+        {
+            "aws_config",
+            "codes",
+            "credentials",
+            "deciding",
+            "environment",
+            "errors",
+            "history",
+            "keys",
+            "model",
+            "obtain",
+        }
         | {"picker", "replay", "request", "resolve", "stores.file", "stores.records", "stores.sessions"}
         | {"stores.shared", "sts"},
         set(),
     ),
+    "asking": ({"endpoints", "mfa", "model", "resolve", "sources", "sts.client", "sts.iam", "sts.sources"}, set()),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),
     "grammar": ({"commands", "errors", "invocation", "options", "request"}, {"click"}),
@@ -91,6 +111,16 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "commands.shell_init": ({"commands", "errors", "grammar", "shell_init"}, {"click"}),
     "commands.prompt": ({"grammar", "prompt"}, set()),
     "commands.demo": ({"demo", "grammar"}, set()),
+    "commands.mfa": ({"asking", "errors", "grammar", "model"}, {"click"}),
+    "commands.keys": (set(), set()),
+    "commands.keys.add": (
+        {"asking", "credentials", "errors", "grammar", "model", "plain", "stores.keys", "terminal"},
+        {"click"},
+    ),
+    "commands.keys.list": ({"asking", "credentials", "errors", "grammar", "keyrings", "model", "tables"}, {"click"}),
+    "commands.keys.remove": ({"errors", "grammar", "terminal"}, {"click"}),
+    "commands.keys.rotate": ({"asking", "errors", "grammar", "model", "plain", "rotation", "terminal"}, {"click"}),
+    "commands.keys.export": ({"errors", "grammar"}, {"click"}),
     "__main__": (
         {"cli", "completion", "environment", "errors", "prompt", "replay", "scripts", "shell_init", "terminal"},
         set(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awsudo_py.options import REQUEST, Option
+from awsudo_py.options import INPUTS, PROFILE, QUIET, REQUEST, VERBOSE, Option
 
 #: Names of formats.py's formats (a test compares): completion has no time to load it.
 FORMATS = ("sh", "bash", "zsh", "fish", "powershell", "cmd", "dotenv", "json", "process")
@@ -40,6 +40,73 @@ class Subcommand:
         self.subs = {each.name: each for each in subs}
 
 
+def registered(path: str) -> Subcommand:
+    """The line of a subcommand named by its words: `clear`, `keys add`."""
+    first, *rest = path.split()
+    found = SUBCOMMANDS[first]
+    for name in rest:
+        found = found.subs[name]
+    return found
+
+
+def _input(field: str) -> Option:
+    return next(option for option in INPUTS if option.field == field)
+
+
+_YES = Option("yes", ("-y", "--yes"), "", "Ask nothing: the answer is yes.")
+_JSON = Option("as_json", ("--json",), "", "Print JSON, for programs.")
+#: What a subcommand that asks AWS with a profile's keys takes.
+_ASKING = (QUIET, VERBOSE, _input("region"))
+_KEYS = (
+    Subcommand(
+        "add",
+        "keys.add",
+        "Store an access key in the OS keyring, under the name of its profile.",
+        (
+            *_ASKING,
+            Option("from_env", ("--from-env",), "", "Take it from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
+            Option("imported", ("--import",), "", "Take it from the profile's AWS file; offer to remove it there."),
+            Option("replace", ("--replace",), "", "Replace the key that is stored under this name."),
+            Option("backup", ("--backup",), "", "Keep a copy of the AWS file (0600) before a key is removed from it."),
+            _YES,
+        ),
+        "profile",
+    ),
+    Subcommand(
+        "list",
+        "keys.list",
+        "Show the stored keys: owner, age, last use, MFA device; never a secret.",
+        (*_ASKING, _JSON, Option("offline", ("--offline",), "", "Ask neither AWS nor the keyring.")),
+    ),
+    Subcommand(
+        "remove",
+        "keys.remove",
+        "Take a key out of the keyring; at AWS it stays as it is.",
+        (QUIET, VERBOSE, _YES),
+        "key",
+    ),
+    Subcommand(
+        "rotate",
+        "keys.rotate",
+        "Replace a key by a new one, at AWS and here, and delete the old one.",
+        (*_ASKING, *(_input(name) for name in ("mfa_serial", "mfa_code", "mfa_process")), _YES),
+        "key",
+    ),
+    Subcommand(
+        "export",
+        "keys.export",
+        "Print a stored key for an SDK that has to have the key itself.",
+        (
+            QUIET,
+            VERBOSE,
+            Option("process", ("--process",), "", "As a credential_process prints it."),
+            Option("force", ("--force",), "", "Write the secret to a terminal too."),
+        ),
+        "key",
+    ),
+)
+
+
 SUBCOMMANDS = {
     each.name: each
     for each in (
@@ -71,6 +138,16 @@ SUBCOMMANDS = {
         ),
         Subcommand(
             "clear", "clear", "Forget the sessions that are kept: all, or those of one target.", REQUEST, "target"
+        ),
+        Subcommand(
+            "keys", "keys", "Keep long-lived keys in the OS keyring: add, list, remove, rotate, export.", subs=_KEYS
+        ),
+        Subcommand(
+            "mfa",
+            "mfa",
+            "Find your MFA device, and print the line for the profile.",
+            (PROFILE, *_ASKING),
+            "profile",
         ),
         Subcommand(
             "audit",

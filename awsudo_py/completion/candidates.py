@@ -10,6 +10,8 @@ import os
 from awsudo_py import history
 from awsudo_py.completion.profiles import profiles, shown
 from awsudo_py.role_words import account_like, looks_like_role, unquoted
+from awsudo_py.stores.file import FileStore, cache_directory
+from awsudo_py.stores.key_names import NAME, data_directory, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str)
 
 
 def _profiles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    return [_named(profiles(environ), _Kept(environ, now))]
+    return [_named(_all_profiles(environ), _Kept(environ, now))]
 
 
 def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
@@ -70,8 +72,26 @@ def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 
 
 def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    named, kept = profiles(environ), _Kept(environ, now)
+    named, kept = _all_profiles(environ), _Kept(environ, now)
     return [_named(named, kept), _known_roles(named, kept, history.targets(environ, now), typed)]
+
+
+def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    return [Group("key", _stored(environ))]
+
+
+def _stored(environ: Mapping[str, str]) -> list[str]:
+    """The names of the keys in the keyring, out of their list."""
+    directory = data_directory(environ)
+    return names(FileStore(directory).read(NAME) or {}) if directory is not None else []
+
+
+def _all_profiles(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The profiles of the AWS files, and those that are nothing but a key in the keyring."""
+    found = profiles(environ)
+    for name in _stored(environ):
+        found.setdefault(name, ())
+    return found
 
 
 def _named(named: Mapping[str, tuple[str, ...]], kept: _Kept) -> Group:
@@ -135,6 +155,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
     "target": _targets,
     "role": _roles,
     "profile": _profiles,
+    "key": _keys,
     "region": _regions,
     "mfa-serial": _mfa_serials,
 }
@@ -168,8 +189,6 @@ class _Kept:
 
 def _sessions(environ: Mapping[str, str], now: float) -> dict[str, float]:
     """Until when the session of each role is kept, by its ARN, or by account and role of SSO."""
-    from awsudo_py.stores.file import FileStore, cache_directory
-
     directory = cache_directory(environ)
     if directory is None:
         return {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected
 from awsudo_py.stores.records import digest
@@ -32,6 +32,7 @@ SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
 PROMPT_GIVEN_UP_AFTER = 300.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
+_Result = TypeVar("_Result")
 
 
 class Run(NamedTuple):
@@ -177,7 +178,7 @@ class SharedSession:
         self._run.terminal.notice(f"the session cannot be kept in {self._store.directory}: {why}")
 
 
-def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], Credentials]) -> Credentials:
+def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], _Result]) -> _Result:
     """What the action gives, done while no other run does what has that name.
 
     Where the store cannot lock, it is done all the same. Raises what the action raises.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class BotocoreSts:
     """AWS as one chain needs it.
 
-    session_name is for hops that have none; with_code gives a hop's call an MFA code.
+    session_name is for hops that have none; with_code gives a hop's call an MFA code; stored_key gives what lies in the
+    OS keyring.
     """
 
     def __init__(
@@ -35,14 +36,18 @@ class BotocoreSts:
         *,
         session_name: str,
         with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
+        stored_key: Callable[[Source], Credentials],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._aws = Aws(chain, config, clock)
         self._session_name = session_name
         self._with_code = with_code
+        self._stored_key = stored_key
 
     def source(self, source: Source) -> Credentials:
         """The credentials that begin the chain. Raises AwsudoError."""
+        if source.kind == "keyring":
+            return self._stored_key(source)
         return WAYS[source.kind](self._aws, source, self._session_name)
 
     def session(self, hop: Hop, credentials: Credentials) -> Credentials:

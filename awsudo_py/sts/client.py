@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws_config import AwsConfig
-    from awsudo_py.model import Hop, RoleChain, Source
+    from awsudo_py.model import RoleChain, Source, Wanted
 
 #: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
-_SERVICES = ("signin", "sso", "sso-oidc", "sts")
+_SERVICES = ("iam", "signin", "sso", "sso-oidc", "sts")
 _Result = TypeVar("_Result")
 
 
@@ -102,7 +102,7 @@ class Aws:
 
     def _note_address(self, request: Any, **_: Any) -> None:
         parts = urlsplit(request.url)
-        self._asked = f"{parts.scheme}://{parts.netloc}"
+        self._asked = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
@@ -111,7 +111,7 @@ class Aws:
         region = endpoint.region or ("aws-global" if endpoint.url is None else None)
         return self.client("sts", region, credentials=credentials, url=endpoint.url, tries=tries)
 
-    def credentials_of(self, what: Hop | Source, call: Callable[[], Any]) -> Credentials:
+    def credentials_of(self, what: Wanted, call: Callable[[], Any]) -> Credentials:
         """The credentials in the answer that call() brings. Raises AwsudoError."""
 
         def ask() -> Credentials:
@@ -135,7 +135,7 @@ class Aws:
             raise ValueError("a session that is over")
         return Credentials(*usable(access_key_id, secret, token), until, arn=arn)
 
-    def guarded(self, what: Hop | Source, call: Callable[[], _Result]) -> _Result:
+    def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
         """What the call gives; whatever it raises becomes an AwsudoError.
 
         An error of Python's own means an answer that makes no sense, if a request was sent, else a setting.
@@ -149,7 +149,7 @@ class Aws:
         except ClientError as error:
             answer = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})
-            raise refusal(
+            refused = refusal(
                 str(answer.get("Code", "")),
                 str(answer.get("Message", "")),
                 int(metadata.get("HTTPStatusCode", 0)),
@@ -157,7 +157,9 @@ class Aws:
                 what,
                 self.chain,
                 self.clock(),
-            ) from None
+            )
+            refused.code = str(answer.get("Code", ""))
+            raise refused from None
         except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
             raise no_sso_session(source) from None
         except LoginError:
@@ -204,13 +206,13 @@ class Aws:
             # all calls of a chain together have the time of one
             self._left = max(self._left - (time.monotonic() - begun), 0.001)
 
-    def _garbage(self, what: Hop | Source) -> Unreachable:
+    def _garbage(self, what: Wanted) -> Unreachable:
         return Unreachable(
             f"cannot get {subject(what)}: {self._address()} answered something that is not AWS's",
             hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Hop | Source, why: str, *, sent: bool = True) -> AwsudoError:
+    def _unreachable(self, what: Wanted, why: str, *, sent: bool = True) -> AwsudoError:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(

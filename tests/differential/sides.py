@@ -28,6 +28,7 @@ from botocore.loaders import JSONFileLoader
 from botocore.tokens import SSOTokenProvider
 
 from awsudo_py import aws_config
+from awsudo_py.credentials import Credentials
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import Request
@@ -210,7 +211,11 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
                     chain,
                     store=None,
                     sts=lambda: BotocoreSts(
-                        chain, config, session_name="generated-session", with_code=lambda _, call: call(CODE)
+                        chain,
+                        config,
+                        session_name="generated-session",
+                        with_code=lambda _, call: call(CODE),
+                        stored_key=lambda source: Credentials("no key", "is stored", None),
                     ),
                     run=Run(Terminal(-1), time.time, time.sleep, time.time()),
                 )

@@ -28,7 +28,7 @@ from email.message import Message
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -38,8 +38,6 @@ from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
 _MODEL: dict[str, Any] = Loader().load_service_model("sts", "service-2")
-_VERSION: str = _MODEL["metadata"]["apiVersion"]
-_NAMESPACE: str = _MODEL["metadata"]["xmlNamespace"]
 _REGIONS: dict[str, re.Pattern[str]] = {
     partition["id"]: re.compile(partition["regionRegex"], re.ASCII)
     for partition in Loader().load_data("partitions")["partitions"]
@@ -96,6 +94,9 @@ _ANSWERED_BEFORE = {
 }
 # The action *is* performed, a code is spent, a session exists: only the answer never arrives whole.
 _LOST_ON_THE_WAY = frozenset({"truncated", "short", "empty", "reset", "hang", "drip"})
+
+
+_Itself = TypeVar("_Itself", bound="StrictSts")
 
 
 class Call(NamedTuple):
@@ -260,9 +261,11 @@ def _constraints(shape: Mapping[str, Any], value: str) -> Iterator[str]:
         yield f"Member must satisfy regular expression pattern: {pattern}"
 
 
-def _faults(shape_name: str, params: Mapping[str, str], path: str, where: str, name: str) -> Iterator[str]:
+def _faults(
+    model: Mapping[str, Any], shape_name: str, params: Mapping[str, str], path: str, where: str, name: str
+) -> Iterator[str]:
     """Walk a shape of the model over the flat parameters; say every constraint they break."""
-    shapes = _MODEL["shapes"]
+    shapes = model["shapes"]
     shape: dict[str, Any] = {**shapes[shape_name], **_BEYOND_THE_MODEL.get(name, {})}
     if shape["type"] == "structure":
         for member, target in shape["members"].items():
@@ -270,7 +273,7 @@ def _faults(shape_name: str, params: Mapping[str, str], path: str, where: str, n
             inner = f"{path}{member}"
             if any(key == inner or key.startswith(f"{inner}.") for key in params):
                 inner += ".member." if shapes[target["shape"]]["type"] == "list" else ""
-                yield from _faults(target["shape"], params, inner, at, member)
+                yield from _faults(model, target["shape"], params, inner, at, member)
             elif member in shape.get("required", ()):
                 yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
     elif shape["type"] == "list":
@@ -283,16 +286,16 @@ def _faults(shape_name: str, params: Mapping[str, str], path: str, where: str, n
         dot = "." if shapes[target["shape"]]["type"] == "structure" else ""
         for number in numbers:
             at = f"{where}.{number}.member"
-            yield from _faults(target["shape"], params, f"{path}{number}{dot}", at, "")
+            yield from _faults(model, target["shape"], params, f"{path}{number}{dot}", at, "")
     else:
         value = params.get(path, "")
         for constraint in _constraints(shape, value):
             yield f"Value '{value}' at '{where}' failed to satisfy constraint: {constraint}"
 
 
-def _validate(action: str, params: Mapping[str, str]) -> None:
-    shape = _MODEL["operations"][action]["input"]["shape"]
-    faults = list(_faults(shape, params, "", "", ""))
+def _validate(model: Mapping[str, Any], action: str, params: Mapping[str, str]) -> None:
+    shape = model["operations"][action]["input"]["shape"]
+    faults = list(_faults(model, shape, params, "", "", ""))
     if faults:
         noun = "error" if len(faults) == 1 else "errors"
         raise _Refusal("ValidationError", f"{len(faults)} validation {noun} detected: {'; '.join(faults)}")
@@ -351,6 +354,9 @@ def _session_tags(caller: _Principal, params: Mapping[str, str]) -> dict[str, tu
 class StrictSts:
     """An STS on 127.0.0.1 with its own users, roles, MFA devices and clock."""
 
+    #: The services that answer here: their models.
+    models: tuple[dict[str, Any], ...] = (_MODEL,)
+
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.calls: list[Call] = []
@@ -377,7 +383,7 @@ class StrictSts:
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> StrictSts:
+    def __enter__(self: _Itself) -> _Itself:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -519,15 +525,18 @@ class StrictSts:
                 if fault in _ANSWERED_BEFORE:
                     reply = _Reply(*_ANSWERED_BEFORE[fault])
                 else:
-                    if version != _VERSION or action not in self._actions:
+                    found = [each for each in self.models if each["metadata"]["apiVersion"] == version]
+                    if not found or action not in found[0]["operations"] or action not in self._actions:
                         message = f"Could not find operation {action} for version {version}"
                         raise _Refusal("InvalidAction", message)
-                    unsigned = _MODEL["operations"][action].get("authtype") == "none"
-                    caller = _ANONYMOUS if unsigned else self._authenticate(method, path, headers, body)
-                    _validate(action, params)
+                    model = found[0]
+                    unsigned = model["operations"][action].get("authtype") == "none"
+                    service = model["metadata"]["endpointPrefix"]
+                    caller = _ANONYMOUS if unsigned else self._authenticate(service, method, path, headers, body)
+                    _validate(model, action, params)
                     result = self._actions[action](caller, params)
                     fields = {f"{action}Result": result, "ResponseMetadata": {"RequestId": request_id}}
-                    reply = self._xml(200, f"{action}Response", fields, request_id)
+                    reply = self._xml(200, f"{action}Response", fields, request_id, model["metadata"]["xmlNamespace"])
                 error = fault or None
             except _Refusal as refusal:
                 error = refusal.code
@@ -547,18 +556,27 @@ class StrictSts:
                 return fault
         return ""
 
-    def _xml(self, status: int, root: str, fields: Mapping[str, Any], request_id: str) -> _Reply:
+    def _xml(
+        self,
+        status: int,
+        root: str,
+        fields: Mapping[str, Any],
+        request_id: str,
+        namespace: str = _MODEL["metadata"]["xmlNamespace"],
+    ) -> _Reply:
         def render(name: str, value: Any, attributes: str = "") -> str:
             if isinstance(value, Mapping):
                 inner = "".join(render(child, below) for child, below in value.items())
+            elif isinstance(value, list):
+                inner = "".join(render("member", below) for below in value)
             else:
                 inner = escape(self.texts.get(name, str(value)), {"\r": "&#13;"})
             return f"<{name}{attributes}>{inner}</{name}>"
 
-        text = render(root, fields, f' xmlns="{_NAMESPACE}"')
+        text = render(root, fields, f' xmlns="{namespace}"')
         return _Reply(status, "text/xml", text.encode("utf-8", "surrogatepass"), request_id)
 
-    def _authenticate(self, method: str, path: str, headers: Message, body: bytes) -> _Principal:
+    def _authenticate(self, called: str, method: str, path: str, headers: Message, body: bytes) -> _Principal:
         """Who signed the request: Signature Version 4, in the IAM user guide's order of questions."""
         if "Authorization" not in headers:
             raise _Refusal("MissingAuthenticationToken", "Request is missing Authentication Token")
@@ -574,8 +592,8 @@ class StrictSts:
         def mismatch(message: str) -> NoReturn:
             raise _Refusal("SignatureDoesNotMatch", message)
 
-        if service != "sts":
-            mismatch("Credential should be scoped to correct service: 'sts'. ")
+        if service != called:
+            mismatch(f"Credential should be scoped to correct service: '{called}'. ")
         if not any(pattern.fullmatch(region) for pattern in _REGIONS.values()):
             mismatch(f"Credential should be scoped to a valid region, not '{region}'. ")
         if not _REGIONS[credential.principal.partition].fullmatch(region):

@@ -1,0 +1,1 @@
+"""awsudo keys: a module for each of its subcommands."""
