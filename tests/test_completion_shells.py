@@ -218,8 +218,13 @@ _HAS_IT = pytest.mark.skipif(
 #: How each shell is started, what is in its start-up file, and where that is.
 SHELLS: dict[str, tuple[list[str], str, str]] = {
     "bash": (["bash", "--noprofile", "-i"], f". {_BASH_COMPLETION}\n{_BASH}. {SCRIPTS}/awsudo.bash\n", ".bashrc"),
-    "plain bash": (["bash", "--noprofile", "-i"], f"{_BASH}. {SCRIPTS}/awsudo.bash\n", ".bashrc"),
-    "zsh": (["zsh", "-i"], _ZSH, ".zshrc"),
+    # some take the colon out of what breaks words
+    "plain bash": (
+        ["bash", "--noprofile", "-i"],
+        f"{_BASH}. {SCRIPTS}/awsudo.bash\nCOMP_WORDBREAKS=${{COMP_WORDBREAKS//:}}\n",
+        ".bashrc",
+    ),
+    "zsh": (["zsh", "-d", "-i"], _ZSH, ".zshrc"),
     "fish": (["fish", "-i"], _FISH, ".config/fish/config.fish"),
 }
 _NOTHING = "#!/bin/sh\n"

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awsudo_py import commands
+from awsudo_py.credentials import Credentials
+from awsudo_py.environment import changes_for, unset_changes
 from awsudo_py.errors import AwsudoError
 from awsudo_py.formats import FORMATS, format_of_shell
 from tests.conftest import needs
@@ -120,6 +122,12 @@ MEANINGFUL = (
     *("\x01", "\x1b[31m", "\x7f", "\x85", "\udcff", "a\udcff\udcfeb", "x" * 100_000),
 )
 HOSTILE = (*COMMANDS, *MEANINGFUL)
+#: The commands again, in what could end a quote, or begin one that the format's own then ends.
+SURROUNDED = tuple(
+    f"{before}{command}{after}"
+    for command in COMMANDS
+    for before, after in (("'", "'"), ('"', '"'), ("\\", "\\"), ("a\n", "\nb"), ("\u201c", "\u2019"))
+)
 #: What a format cannot carry, and so refuses.
 REFUSED = {
     "cmd": lambda value: any(character in value for character in '"%!^\r\n') or len(value) > LONGEST_CMD_LINE,
@@ -160,6 +168,16 @@ def _arrives(name: str, reader: Reader, values: list[str], cwd: Path) -> None:
     assert not list(cwd.iterdir()), "something was executed"
 
 
+def test_no_name_comes_from_outside() -> None:
+    """Names are written without quotes: they are awsudo's own, whatever a target, a role or a region is called."""
+    odd = "x; touch pwned"
+    session = Credentials(odd, odd, odd, 2_000_000_000.0, arn=odd)
+
+    changes = {**changes_for(session, target=odd, role_arn=odd, region=odd), **unset_changes()}
+
+    assert [name for name in changes if not (name.isascii() and name.isidentifier() and name.isupper())] == []
+
+
 def test_every_format_has_a_reader() -> None:
     """A new format comes with the program that reads it, or these tests prove nothing of it."""
     assert set(READERS) == set(FORMATS)
@@ -168,7 +186,9 @@ def test_every_format_has_a_reader() -> None:
 @pytest.mark.parametrize(("name", "reader"), ALL)
 def test_every_value_arrives_as_it_was(name: str, reader: Reader, tmp_path: Path) -> None:
     """Quotes, newlines, substitutions, globs, Unicode, bytes that are no text, nothing, 100 KB: all equal, none run."""
-    _arrives(name, reader, [value for value in HOSTILE if _carried(name, value)], tmp_path)
+    assert len({*HOSTILE, *SURROUNDED}) >= 200
+
+    _arrives(name, reader, [value for value in (*HOSTILE, *SURROUNDED) if _carried(name, value)], tmp_path)
 
 
 @pytest.fixture(scope="module")
