@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from awsudo_py.stores.file import FileStore
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.strict_sts import StrictSts
@@ -101,6 +103,8 @@ CASES = (
     Case("awsudo exec exe", "awsudo exec exec "),
     Case("awsudo-use bas", "awsudo-use base "),
     Case("awsudo-use base --min", "awsudo-use base --min-ttl "),
+    Case("awsudo keys r", shows=("remove", "rotate", "Replace a key"), hides=("list", "dev")),
+    Case("awsudo keys remove st", "awsudo keys remove stored "),
     # options
     Case("awsudo --dur", "awsudo --duration "),
     Case("awsudo --mfa-", shows=("--mfa-code", "--mfa-serial", "--mfa-token", "--mfa-token-arn"), hides=("--region",)),
@@ -243,6 +247,7 @@ def person(tmp_path: Path, sts: StrictSts) -> World:
     sts.add_role(_DEV)
     sts.add_role("arn:aws:iam::111111111111:role/team/ops")
     world.config(CONFIG)
+    FileStore(str(world.home / ".local/share/awsudo")).write("keys", {"0 name": "stored"}, until=time.time())
     world.credentials(
         f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
     )

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Sessions are read only for what they are worth: this many, those that last longest.
 MOST_SESSIONS = 64
-
-
 #: Beyond this many candidates nobody reads a word about each, and only their names are given.
 MOST_DESCRIBED = 500
 
