@@ -12,6 +12,8 @@ import pytest
 
 from awsudo_py.commands import SUBCOMMANDS
 from awsudo_py.options import REQUEST
+from tests.conftest import needs
+from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -354,8 +356,9 @@ def test_without_a_terminal_a_target_alone_is_a_usage_error(world: World, sts: S
 # Help, and streams that cannot be written to
 
 
+@needs("gnome-keyring-daemon", "dbus-daemon")
 def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSts, tmp_path: Path) -> None:
-    """A line that is copied from --help works, where its names exist."""
+    """A line that is copied from --help works, where its names exist; what it asks is answered with Enter."""
     for name in ("deploy", "ops", "prod"):
         sts.add_role(f"arn:aws:iam::123456789012:role/{name}")
     world.config("[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/prod\nsource_profile = base\n")
@@ -368,13 +371,14 @@ def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSt
     lines = [re.split(r"\s{3,}", line.strip())[0] for line in shown.splitlines()]
 
     ended = {}
-    for line in lines:
-        terminal = pexpect.spawn(
-            "sh", ["-c", line], env=world.environ({"SHELL": "/bin/true", "AWS_PROFILE": "base"}), encoding="utf-8"
-        )
-        terminal.expect(pexpect.EOF)
-        terminal.close()
-        ended[line] = terminal.exitstatus
+    with KeyringSession() as session:
+        environ = world.environ({**session.env, "SHELL": "/bin/true", "AWS_PROFILE": "base"})
+        for line in lines:
+            terminal = pexpect.spawn("sh", ["-c", line], env=environ, encoding="utf-8")
+            terminal.sendline("")
+            terminal.expect(pexpect.EOF)
+            terminal.close()
+            ended[line] = terminal.exitstatus
 
     assert len(lines) >= 5
     assert ended == dict.fromkeys(lines, 0)
