@@ -189,7 +189,8 @@ def test_an_empty_option_is_refused_and_not_passed_over(world: World, sts: Stric
     done = world.run(flag, "", "dev", "echo", "ran", env={FIELDS[field].variable: ""})
 
     assert (done.code, done.out, sts.calls) == (2, "", [])
-    assert done.err.startswith(f"awsudo: {FIELDS[field].name}: it is empty\n")
+    told = "awsudo: Invalid value for '{}': ''" if FIELDS[field].only else "awsudo: {}: it is empty\n"
+    assert done.err.startswith(told.format(FIELDS[field].name))
 
 
 @pytest.mark.parametrize(
