@@ -387,3 +387,12 @@ def test_an_answer_is_given_while_no_socket_can_be_had(world: World) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "") and "profile dev" in done.stdout
+
+
+def test_a_profile_that_is_called_like_a_subcommand_is_offered_where_it_is_reached(world: World) -> None:
+    """`awsudo exec` is the subcommand, so the profile of that name stands after -p and exec only."""
+    world.config("[profile exec]\nk = v\n")
+
+    assert "profile exec" not in world.run("_complete", "zsh", "awsudo", "ex").out
+    for before in (("-p",), ("exec",), ("export",)):
+        assert "profile exec\n" in world.run("_complete", "zsh", "awsudo", *before, "ex").out
