@@ -126,7 +126,7 @@ def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
 def _sections(path: str, files: Files) -> dict[str, Settings]:
     # [DEFAULT], to RawConfigParser, is inherited by all; nothing is inherited here, so it is called by a name
     # that no section can have.
-    parser = configparser.RawConfigParser(default_section="]")
+    parser = configparser.RawConfigParser(default_section="\n")
     try:
         content = files.read(path)
         if content is None:

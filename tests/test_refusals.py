@@ -246,6 +246,13 @@ ANSWERS = [
     ),
     Answer("IDPRejectedClaim", "Rejected", "the identity provider rejected the token", "get a new one"),
     Answer("IDPCommunicationError", "Timeout", "AWS could not reach the identity provider", "try again", 400),
+    Answer(
+        "LimitExceeded",
+        "Cannot exceed quota for AccessKeysPerUser: 2",
+        "AWS allows a user two access keys",
+        "see them: aws iam list-access-keys",
+        409,
+    ),
     Answer("ThrottlingException", "Rate exceeded", "AWS is being asked too often", "try again in some seconds", 400),
     Answer(
         "TooManyRequestsException", "Rate exceeded", "AWS is being asked too often", "try again in some seconds", 400

@@ -702,3 +702,15 @@ def test_a_file_through_a_pipe_is_read(world: World) -> None:
 
     assert done.returncode == 0, done.stderr
     assert world.kept("replay") == []
+
+
+@pytest.mark.parametrize("header", ["[DEFAULT]", "[]]", "[default]"])
+def test_no_section_is_inherited_by_all(world: World, sts: StrictSts, header: str) -> None:
+    """Whatever its name means to a parser: a profile without credentials has none."""
+    with (world.home / ".aws" / "config").open("a") as config:
+        config.write(f"{header}\nsource_profile = base\nrole_arn = {DEV}\n[profile bare]\nregion = eu-west-1\n")
+
+    done = world.run("bare", "true")
+
+    assert done.code == 125 and "profile bare has no credentials and no role_arn" in done.err
+    assert not sts.calls
