@@ -11,6 +11,7 @@ import click
 
 from awsudo_py import __version__
 from awsudo_py.commands import SUBCOMMANDS
+from awsudo_py.core_dumps import forbid
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar import Words, help_option, loaded, taking
 from awsudo_py.options import REQUEST, VERSION
@@ -93,8 +94,9 @@ def run(argv: Sequence[str], terminal: Terminal) -> int:
     """Do what the words say; returns the exit code where nothing was become. Raises AwsudoError."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # --help has characters that not every terminal can show
+    obj = {"argv": argv, "terminal": terminal, "allow_core_dumps": forbid()}
     try:
-        with main.make_context("awsudo", list(argv), obj={"argv": argv, "terminal": terminal}) as ctx:
+        with main.make_context("awsudo", list(argv), obj=obj) as ctx:
             main.invoke(ctx)
     except click.exceptions.Exit as end:
         return end.exit_code

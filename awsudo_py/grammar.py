@@ -34,8 +34,16 @@ class Words(click.Command):
         given = list(args)
         rest = super().parse_args(ctx, args)
         read = given[: len(given) - len(rest)]
-        ctx.meta["dashed"] = read[-1:] == ["--"]
+        ctx.meta["dashed"] = read[-1:] == ["--"] and not self._takes_more(ctx, read[:-1])
         return rest
+
+    def _takes_more(self, ctx: click.Context, words: list[str]) -> bool:
+        """Whether the last of these words is an option whose value is still to come."""
+        try:
+            self.make_parser(ctx).parse_args(words)
+        except click.UsageError:
+            return True
+        return False
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return ["[OPTIONS] TARGET [--] COMMAND [ARG]..."]

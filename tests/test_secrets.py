@@ -7,6 +7,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import pexpect
+import pytest
+
+from tests.conftest import needs
+from tests.keyring_session import KeyringSession
+from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -58,3 +64,56 @@ def test_no_secret_is_on_the_command_line_of_a_run_that_waits(world: World, sts:
     process.wait(20)
 
     assert cmdline.endswith(b"dev\0true\0")
+
+
+@pytest.mark.parametrize("state", ["cold", "warm"])
+def test_the_command_may_dump_core_as_its_caller_may(world: World, state: str) -> None:
+    """awsudo forbids core dumps to itself, and to nobody else."""
+    if state == "warm":
+        world.settle()
+        world.run("dev", "true")
+
+    limited = ("sh", "-c", 'ulimit -c 7; exec "$@"', "sh")
+    told = world.run("dev", "sh", "-c", "ulimit -S -c; ulimit -H -c", prefix=limited)
+
+    assert told.out == "7\n7\n"
+
+
+@needs("gnome-keyring-daemon", "dbus-daemon")
+def test_no_core_is_dumped_where_a_key_is_in_memory(world: World) -> None:
+    """A crash, or a quit at the prompt, leaves no file with what was typed."""
+    script = f"ulimit -S -c $(ulimit -H -c); exec {AWSUDO} keys add other"
+    with KeyringSession() as session:
+        environ = world.environ({**session.env})
+        terminal = pexpect.spawn("sh", ["-c", script], env=environ, encoding="utf-8", timeout=20)
+        terminal.expect("[Aa]ccess key")
+
+        limits = Path(f"/proc/{terminal.pid}/limits").read_text()
+        terminal.close(force=True)
+
+    (core,) = (line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core[4] == "0" and core[5] != "0"
+
+
+@needs("strace", "gnome-keyring-daemon", "dbus-daemon")
+def test_a_key_is_on_no_command_line(world: World, tmp_path: Path) -> None:
+    """Neither storing a key nor exporting it hands it to a program as an argument, where all users can read it."""
+    with StrictAws() as aws, KeyringSession() as session:
+        key = aws.add_user("alice")
+        env: dict[str, str | None] = {
+            **session.env,
+            "AWS_ENDPOINT_URL_STS": aws.url,
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
+        trace = tmp_path / "trace"
+        prefix = ("strace", "-f", "-qq", "-s", "4096", "-e", "trace=execve", "-o", str(trace))
+
+        added = world.run("keys", "add", "work", "--from-env", env=env, prefix=prefix)
+        told = trace.read_text()
+        exported = world.run("keys", "export", "work", "--process", env=env, prefix=prefix)
+        told += trace.read_text()
+
+    assert (added.code, exported.code) == (0, 0), added.err + exported.err
+    assert "execve(" in told and key.secret_access_key in exported.out
+    assert key.secret_access_key not in told

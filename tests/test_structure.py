@@ -97,7 +97,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),
     "grammar": ({"commands", "errors", "invocation", "options", "request"}, {"click"}),
-    "cli": ({"commands", "commands.run", "errors", "grammar", "options"}, {"click"}),
+    "core_dumps": (set(), set()),
+    "cli": ({"commands", "commands.run", "core_dumps", "errors", "grammar", "options"}, {"click"}),
     "commands.run": (
         {"child", "commands", "credentials", "environment", "errors", "grammar", "model", "request", "shells"},
         {"click"},

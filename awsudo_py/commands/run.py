@@ -71,6 +71,7 @@ def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
         invocation.remember(argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
         invocation.terminal.notice(_greeting(answer))
+    ctx.obj["allow_core_dumps"]()  # to the command, as the caller had them
     child.become(path, command, applied(environ, answer.changes))
 
 
