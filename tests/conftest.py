@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 
 from tests.servers.strict_sts import StrictSts
 from tests.world import Ready, World
+
+# a run under nohup would hand its deafness on to every program under test
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
