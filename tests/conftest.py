@@ -13,9 +13,11 @@ import pytest
 from tests.servers.strict_sts import StrictSts
 from tests.world import Ready, World
 
-# a run under nohup would hand its deafness on to every program under test
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# A run under nohup, or in the background of a script, would hand its deafness on to every program under test.
+for _name in ("SIGHUP", "SIGINT", "SIGQUIT"):
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
