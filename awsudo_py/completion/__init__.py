@@ -63,14 +63,18 @@ def _bash(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
         groups.append(commands(environ, typed))
     # readline puts a candidate in the place of what comes after the last word break or open quote
     kept = last.before(len(typed_line) - len(replaced))
-    found = [(group, value) for group in groups for value in group.values if value.startswith(typed)]
-    written = [quoted((here.prefix + value)[kept:], last.quote) for _, value in found]
-    if how in _LISTING and 1 < len(found) <= MOST_DESCRIBED:
+    values = [value for group in groups for value in group.values if value.startswith(typed)]
+    # all at once: that is ten times as fast as word by word, and no candidate holds a newline
+    lines = quoted("\n".join([(here.prefix + value)[kept:] for value in values]), last.quote)
+    if how in _LISTING and 1 < len(values) <= MOST_DESCRIBED:
+        written = lines.split("\n")
         widest = max(map(len, written))
         room = (int(columns) if columns.isdigit() else 80) - widest - 6
-        said = [_shortened(group.about(value), room) for group, value in found]
-        written = [f"{word:<{widest}}  ({about})" if about else word for word, about in zip(written, said, strict=True)]
-    return "\n".join([first, *written]) + "\n"
+        said = [_shortened(about, room) for _, _, about in _described(groups, typed)]
+        lines = "\n".join(
+            f"{word:<{widest}}  ({about})" if about else word for word, about in zip(written, said, strict=True)
+        )
+    return f"{first}\n{lines}\n" if values else f"{first}\n"
 
 
 def _zsh(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:

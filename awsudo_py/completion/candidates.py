@@ -84,25 +84,25 @@ def _stored(environ: Mapping[str, str]) -> list[str]:
     return names(FileStore(directory).read(NAME) or {}) if directory is not None else []
 
 
-def _all_profiles(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _all_profiles(environ: Mapping[str, str]) -> dict[str, str]:
     """The profiles of the AWS files, and those that are nothing but a key in the keyring."""
     found = profiles(environ)
     for name in _stored(environ):
-        found.setdefault(name, ())
+        found.setdefault(name, "")
     return found
 
 
-def _named(named: Mapping[str, tuple[str, ...]], kept: _Kept) -> Group:
+def _named(named: Mapping[str, str], kept: _Kept) -> Group:
     return Group("profile", named, lambda name: kept.say(shown(named[name])))
 
 
-def _known_roles(named: Mapping[str, tuple[str, ...]], kept: _Kept, used: Iterable[str], typed: str) -> Group:
+def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typed: str) -> Group:
     """Roles as they were typed before; those of the profiles too, once it is a role that is being typed."""
     roles = {word: _arn(word) for word in used if word not in named and looks_like_role(word)}
     is_arn = typed[:3] == "arn"
     if is_arn or typed[:1].isdigit():
-        for texts in named.values():
-            arn = shown(texts).get("role_arn", "")
+        for text in named.values():
+            arn = shown(text).get("role_arn", "")
             written = arn if is_arn else arn.partition(":iam::")[2].replace(":role/", ":", 1)
             if written.startswith(typed):
                 roles.setdefault(written, arn)
@@ -127,8 +127,8 @@ def _regions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 
 def _mfa_serials(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     users: dict[str, str] = {}
-    for name, texts in profiles(environ).items():
-        serial = shown(texts).get("mfa_serial")
+    for name, text in profiles(environ).items():
+        serial = shown(text).get("mfa_serial")
         if serial:
             users.setdefault(serial, f"profile {name}")
     return [Group("device", users, users.__getitem__)]

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 #: What a backslash takes its meaning from within double quotes (Bash manual, "Double Quotes").
 _ESCAPED_IN_DOUBLE = '$`"\\\n'
-#: What means something to bash outside of quotes, somewhere in a word.
-_MEANINGFUL = frozenset(" \t|&;()<>'\"\\$`!*?[]{}#~^")
+#: What means something to bash outside of quotes, somewhere in a word, and within double quotes.
+_ESCAPES, _ESCAPES_IN_DOUBLE = (
+    str.maketrans({character: "\\" + character for character in characters})
+    for characters in (" \t|&;()<>'\"\\$`!*?[]{}#~^", '$`"\\')
+)
 
 
 class Word:
@@ -85,8 +88,7 @@ def _after_substitution(line: str, at: int, opening: str) -> int:
 
 
 def quoted(text: str, quote: str) -> str:
-    """The text as it is written at a place where that quote is open, or none."""
+    """The text as it is written at a place where that quote is open, or none; no newline of it is touched."""
     if quote == "'":
         return text.replace("'", "'\\''")
-    meaningful = _ESCAPED_IN_DOUBLE if quote else _MEANINGFUL
-    return "".join("\\" + character if character in meaningful else character for character in text)
+    return text.translate(_ESCAPES_IN_DOUBLE if quote else _ESCAPES)

@@ -19,37 +19,35 @@ _INITIALS = tuple({name[0] for name in _SHOWN} | {name[0].upper() for name in _S
 Settings = dict[str, str]
 
 
-def profiles(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The profiles of both files by name, those of the config file first: the texts of each one's sections."""
+def profiles(environ: Mapping[str, str]) -> dict[str, str]:
+    """The profiles of both files by name, those of the config file first, with the text that shown reads."""
     config, credentials = (
         _text(_path(environ, variable, name))
         for variable, name in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
     )
     # without these, a header's words are parted by spaces alone, and there is no need to look again at each
     plain = config.isascii() and not ("'" in config or '"' in config or "\\" in config)
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, str] = {}
     for section, text in _sections(config):
-        if plain and section[:7] == "profile":
-            parts = section.split()
-            if len(parts) == 2:
-                found[parts[1]] = (text,)
+        kind, _, name = section.partition(" ")
+        if plain and kind == "profile" and name and name.isprintable() and " " not in name:
+            found[name] = text
         elif section == "default":
-            found[section] = (text,)
+            found[section] = text
         elif section[:7] == "profile":
-            name = _profile_name(section)
-            if name is not None:
-                found[name] = (text,)
+            written = _profile_name(section)
+            if written is not None:
+                found[written] = text
     for section, text in _sections(credentials):
-        found[section] = (*found.get(section, ()), text)
+        found[section] = f"{found[section]}\n[{text}" if section in found else text
     return found
 
 
-def shown(texts: tuple[str, ...]) -> Settings:
-    """What is shown of the profile that has these sections; the credentials file wins, key by key."""
+def shown(text: str) -> Settings:
+    """What is shown of the profile that has this text; the credentials file wins, key by key."""
     merged: Settings = {}
-    for text in texts:
-        for _, _, settings in _sections_line_by_line(text):
-            merged.update(settings)
+    for _, _, settings in _sections_line_by_line(f"[{text}"):
+        merged.update(settings)
     return merged
 
 
@@ -58,25 +56,31 @@ def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
 
 
 def _text(path: str) -> str:
-    """The file's text with a newline before it; that alone where it cannot be read."""
+    """The file's text; none where it cannot be read."""
     try:
         with open(path, "rb") as file:
             text = file.read().decode("utf-8", "replace")
     except (OSError, ValueError):
-        return "\n"
-    return "\n" + (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text)
+        return ""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _sections(text: str) -> Iterable[tuple[str, str]]:
-    """A file's sections: the name of each, and its text from the header on."""
-    if text.count("[") != text.count("\n["):
+    """A file's sections: the name of each, and its text from behind the header's first bracket."""
+    parts = text.split("\n[")
+    first = parts[0]
+    parts[0] = first[1:] if first[:1] == "[" else ""
+    if text.count("[") != len(parts) - (not parts[0]):
         # a bracket elsewhere may be a header too, or be in a value: that takes a closer look
         return ((section, part) for section, part, _ in _sections_line_by_line(text))
     found = []
-    for part in text.split("\n[")[1:]:
-        end = part.rfind("]", 0, part.find("\n") % (len(part) + 1))
-        if end > 0 and part[:end] != "]":
-            found.append((part[:end], f"[{part}"))
+    for part in parts:
+        # this, thousands of times, is most of what a TAB takes: nearly all headers end with their first bracket
+        section = part[: part.find("]\n")]
+        if not section or "\n" in section or part[len(section)] != "]":
+            section = part.partition("\n")[0].rpartition("]")[0]
+        if section and section != "]":
+            found.append((section, part))
     return found
 
 
@@ -104,7 +108,7 @@ def _sections_line_by_line(text: str) -> Iterator[tuple[str, str, Settings]]:
         if first == "[" and "]" in line[2:]:
             if section:
                 yield section, "\n".join(lines[:-1]), settings
-            section, settings, in_option, lines = line[1 : line.rindex("]")], {}, False, lines[-1:]
+            section, settings, in_option, lines = line[1 : line.rindex("]")], {}, False, [line[1:]]
             # to configparser, a section called so is where defaults are kept
             section = "" if section == "]" else section
         else:
