@@ -20,7 +20,7 @@ from awsudo_py.commands import SUBCOMMANDS, Subcommand
 from awsudo_py.completion.candidates import MOST_DESCRIBED, MOST_SESSIONS
 from awsudo_py.completion.line import quoted, split
 from awsudo_py.completion.place import place_of
-from awsudo_py.completion.profiles import profiles, shown
+from awsudo_py.completion.profiles import profiles, setting, shown
 from awsudo_py.completion.regions import REGIONS
 from awsudo_py.deciding import Files
 from awsudo_py.errors import AwsudoError, ConfigError
@@ -120,13 +120,15 @@ def _compared(folder: Path, config: str | bytes, credentials: str | bytes) -> bo
     for name, text in (("config", config), ("credentials", credentials)):
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
     found = profiles(environ)
-    told = {name: shown(texts) for name, texts in found.items()}
+    told = {name: shown(text) for name, text in found.items()}
     try:
         whole = aws_config.load(environ, Files(time.time()))
     except ConfigError:
         return False
     assert list(found) == whole.names()
     for name, settings_shown in told.items():
+        for key in ("role_arn", "mfa_serial"):
+            assert setting(found[name], key) == settings_shown.get(key, "")
         wanted = whole.profile(name) or {}
         # a value may go on in the next lines, which nothing that is shown does
         assert all(wanted[key].split("\n")[0] == value for key, value in settings_shown.items())

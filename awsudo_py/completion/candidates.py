@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from awsudo_py import history
-from awsudo_py.completion.profiles import profiles, shown
+from awsudo_py.completion.profiles import profiles, setting, shown
 from awsudo_py.role_words import account_like, looks_like_role, unquoted
 from awsudo_py.stores.file import FileStore, cache_directory
 from awsudo_py.stores.key_names import NAME, data_directory, names
@@ -102,7 +102,7 @@ def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typ
     is_arn = typed[:3] == "arn"
     if is_arn or typed[:1].isdigit():
         for text in named.values():
-            arn = shown(text).get("role_arn", "")
+            arn = setting(text, "role_arn")
             written = arn if is_arn else arn.partition(":iam::")[2].replace(":role/", ":", 1)
             if written.startswith(typed):
                 roles.setdefault(written, arn)
@@ -128,7 +128,7 @@ def _regions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 def _mfa_serials(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     users: dict[str, str] = {}
     for name, text in profiles(environ).items():
-        serial = shown(text).get("mfa_serial")
+        serial = setting(text, "mfa_serial")
         if serial:
             users.setdefault(serial, f"profile {name}")
     return [Group("device", users, users.__getitem__)]

@@ -51,6 +51,17 @@ def shown(text: str) -> Settings:
     return merged
 
 
+def setting(text: str, name: str) -> str:
+    """What shown has of that name, or nothing: for thousands of profiles, of which most write it in the usual way."""
+    if name not in text.lower():
+        return ""
+    usual = text.partition(f"\n{name} = ")[2]
+    # two sections are behind one name: which of them has the last word is not told so easily
+    if usual and "\n[" not in text:
+        return usual.partition("\n")[0].strip()
+    return shown(text).get(name, "")
+
+
 def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
     return os.path.expanduser(os.path.expandvars(environ.get(variable) or os.path.join("~", ".aws", name)))
 
@@ -68,10 +79,10 @@ def _text(path: str) -> str:
 def _sections(text: str) -> Iterable[tuple[str, str]]:
     """A file's sections: the name of each, and its text from behind the header's first bracket."""
     parts = text.split("\n[")
-    first = parts[0]
-    parts[0] = first[1:] if first[:1] == "[" else ""
-    if text.count("[") != len(parts) - (not parts[0]):
-        # a bracket elsewhere may be a header too, or be in a value: that takes a closer look
+    headed = parts[0][:1] == "["
+    parts[0] = parts[0][1:] if headed else "\n" + parts[0]
+    if text.count("[") != len(parts) - (not headed) and any("[" in part and _has_set_in(part) for part in parts):
+        # that may be a header, or go on with a value
         return ((section, part) for section, part, _ in _sections_line_by_line(text))
     found = []
     for part in parts:
@@ -82,6 +93,11 @@ def _sections(text: str) -> Iterable[tuple[str, str]]:
         if section and section != "]":
             found.append((section, part))
     return found
+
+
+def _has_set_in(part: str) -> bool:
+    """Whether a line after the first begins with a bracket that is set in."""
+    return any("[" in line and line.lstrip()[:1] == "[" for line in part.split("\n")[1:])
 
 
 def _sections_line_by_line(text: str) -> Iterator[tuple[str, str, Settings]]:

@@ -151,7 +151,11 @@ def main() -> None:
             _paired(f"a hit, to {PEER}", hit, theirs, environ=environ, runs=max(5, runs // 4), limit=1 / 12)
         else:
             print(f"     {PEER} cannot be installed here: not compared")
-        world.config("".join(profile.format(f"p{number}") for number in range(5000)) + profile.format("dev"))
+        accounts = range(100_000_000_000, 100_000_005_000)
+        many = "".join(
+            profile.format(f"p{account}").replace(ROLE, f"arn:aws:iam::{account}:role/deploy") for account in accounts
+        )
+        world.config(many + profile.format("dev"))
         time.sleep(0.1)  # a file of this very moment is not trusted by the hit path
         _once([awsudo, "dev", "true"], environ)
         _paired(
@@ -159,7 +163,8 @@ def main() -> None:
         )
         for title, asked in (
             ("TAB with 5,000 profiles", ["_complete", "bash", "63", "80", "", "awsudo "]),
-            ("TAB with 5,000 profiles, some letters typed", ["_complete", "zsh", "awsudo", "p49"]),
+            ("TAB with 5,000 profiles, some letters typed", ["_complete", "zsh", "awsudo", "p1000000049"]),
+            ("TAB for the role of one of 5,000 profiles", ["_complete", "bash", "63", "80", "arn", "awsudo arn"]),
         ):
             _paired(f"{title}, to the bare interpreter", [awsudo, *asked], bare, environ=environ, runs=runs, limit=3)
         world.config(profile.format("dev"))
