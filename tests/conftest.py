@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,14 @@ for _name in ("SIGHUP", "SIGINT", "SIGQUIT"):
     _number = getattr(signal, _name, None)
     if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
+
+# Nor has a test the terminal that it is started from: awsudo would ask its questions there.
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+    with contextlib.suppress(OSError), open("/dev/tty", "rb") as _terminal:
+        fcntl.ioctl(_terminal, termios.TIOCNOTTY)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

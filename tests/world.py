@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from tests.warm import WarmInterpreter
+
 #: The console script of the environment that runs the tests.
 AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
 #: Prints the child's environment; NUL-parted, so that values with newlines stay whole.
@@ -24,6 +26,7 @@ PRINT_ENV = (
 KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
 IMPORTS_TOLD = (sys.executable, "-X", "importtime")
+_WARM = WarmInterpreter(AWSUDO)
 
 
 class Ready(Protocol):
@@ -130,19 +133,21 @@ class World:
         cwd: Path | None = None,
     ) -> Done:
         """Run awsudo with these words; env adds variables, or takes them away (None)."""
-        environ = self.environ(env)
-        done = subprocess.run(
-            [*prefix, AWSUDO, *words],
-            env=environ,
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            cwd=cwd or self.home,
-        )
-        return Done(
-            done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace")
-        )
+        environ, given = self.environ(env), stdin.encode() if isinstance(stdin, str) else stdin
+        ended = None if prefix else _WARM.run(list(words), environ, given, str(cwd or self.home), timeout)
+        if ended is None:
+            done = subprocess.run(
+                [*prefix, AWSUDO, *words],
+                env=environ,
+                input=given,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                cwd=cwd or self.home,
+            )
+            ended = done.returncode, done.stdout, done.stderr
+        code, out, err = ended
+        return Done(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
 
     def environ(self, env: dict[str, str | None] | None = None) -> dict[str, str]:
         """This world's environment with changes."""

@@ -1,0 +1,172 @@
+"""Runs the console script in a fork of an interpreter that has the libraries loaded: a cold run costs a third so.
+
+Loading botocore and click is most of what a cold run takes, and the suite has thousands. What a test is about stays
+real: a process of its own, with its own environment, directory and descriptors, that runs the script and becomes the
+command. awsudo's own modules are not shared, nor anything that an environment shapes before a script begins: a run with
+PYTHON*, TZ or another locale is started from scratch, as is all that a prefix, a shell or a terminal starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import pickle
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import NoReturn
+
+#: Bytes: a request must fit into one message, and what is read from stdin into a pipe that nobody empties yet.
+_MOST = 50_000
+_LOCALE = {"LANG": "C.UTF-8"}
+_SHAPING = ("LC_", "LANG", "PYTHON", "TZ", "BOTO")
+#: In the home: botocore settles where these are while it is loaded.
+_PLACES = (".aws/sso", ".aws/models")
+#: What these load stays loaded, but for awsudo's own.
+_LOADING = (
+    "awsudo_py.cli",
+    "awsudo_py.commands.run",
+    "awsudo_py.sts",
+    "awsudo_py.asking",
+    "awsudo_py.keyrings",
+    "keyring",
+)
+
+
+class WarmInterpreter:
+    """The parent of the forks, for one script; it is started at the first run, and ends with the tests."""
+
+    def __init__(self, script: str) -> None:
+        self._script = script
+        self._control: socket.socket | None = None
+        self._starting = threading.Lock()
+
+    def run(
+        self, words: list[str], environ: dict[str, str], stdin: bytes, cwd: str, timeout: float
+    ) -> tuple[int, bytes, bytes] | None:
+        """Exit code, stdout and stderr; None for a run that has to be started from scratch."""
+        request = pickle.dumps((words, environ, cwd))
+        if max(len(request), len(stdin)) > _MOST or _shaped(environ) or not hasattr(os, "pidfd_open"):
+            return None
+        with self._starting:
+            if self._control is None:
+                self._control = _started(self._script)
+        (read_in, write_in), (read_out, write_out), (read_err, write_err), (read_end, write_end) = (
+            os.pipe() for _ in range(4)
+        )
+        os.write(write_in, stdin)
+        socket.send_fds(self._control, [request], [read_in, write_out, write_err, write_end])
+        for descriptor in (write_in, read_in, write_out, write_err, write_end):
+            os.close(descriptor)
+        out, err, end = _all_of([read_out, read_err, read_end], time.monotonic() + timeout)
+        if not end.endswith(b"\n"):
+            raise AssertionError("the warm interpreter has died")
+        pid, _, code = end.decode().partition(" ")
+        if not code:
+            os.kill(int(pid), signal.SIGKILL)
+            raise subprocess.TimeoutExpired([self._script, *words], timeout, out, err)
+        return int(code), out, err
+
+
+def _shaped(environ: dict[str, str]) -> bool:
+    """Whether an interpreter, or a library as it is loaded, takes something from this environment."""
+    if {name: value for name, value in environ.items() if name.startswith(_SHAPING)} != _LOCALE:
+        return True
+    return any(os.path.exists(os.path.join(environ.get("HOME", ""), place)) for place in _PLACES)
+
+
+def _started(script: str) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    subprocess.Popen(
+        [sys.executable, __file__, script, str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        env={"PATH": os.environ.get("PATH", os.defpath), **_LOCALE},
+        stdin=subprocess.PIPE,  # as those of the forks: a text stream finds out when it is made what it lies on
+        stdout=subprocess.PIPE,
+    )
+    theirs.close()
+    atexit.register(ours.close)
+    return ours
+
+
+def _all_of(descriptors: list[int], until: float) -> list[bytes]:
+    """All that comes out of each up to its end, or up to that moment."""
+    read = dict.fromkeys(descriptors, b"")
+    with selectors.DefaultSelector() as waiting:
+        for descriptor in descriptors:
+            waiting.register(descriptor, selectors.EVENT_READ)
+        while waiting.get_map() and time.monotonic() < until:
+            for key, _ in waiting.select(until - time.monotonic()):
+                more = os.read(key.fd, 65536)
+                read[key.fd] += more
+                if not more:
+                    waiting.unregister(key.fd)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return list(read.values())
+
+
+def _serve(script: str, control: socket.socket) -> None:
+    for module in _LOADING:
+        importlib.import_module(module)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "awsudo_py"]:
+        del sys.modules[name]
+    gc.collect()
+    gc.freeze()
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.data is None:
+                    request, descriptors, _, _ = socket.recv_fds(control, 2 * _MOST, 4)
+                    if not request:
+                        return
+                    pid = os.fork()
+                    if not pid:
+                        words, environ, cwd = pickle.loads(request)
+                        _run(script, words, environ, cwd, descriptors)
+                    os.write(descriptors[3], b"%d " % pid)
+                    for descriptor in descriptors[:3]:
+                        os.close(descriptor)
+                    waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, descriptors[3]))
+                else:
+                    pid, told = key.data
+                    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                    with contextlib.suppress(BrokenPipeError):
+                        os.write(told, b"%d\n" % code)
+                    waiting.unregister(key.fd)
+                    os.close(key.fd)
+                    os.close(told)
+
+
+def _run(script: str, words: list[str], environ: dict[str, str], cwd: str, descriptors: list[int]) -> NoReturn:
+    """Be the process that the script is run in."""
+    code: object = 1
+    try:
+        for number, descriptor in enumerate(descriptors[:3]):
+            os.dup2(descriptor, number)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environ)
+        sys.argv = [script, *words]
+        sys.path[0] = os.path.dirname(script)
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
