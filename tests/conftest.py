@@ -30,6 +30,11 @@ if sys.platform != "win32":
         fcntl.ioctl(_terminal, termios.TIOCNOTTY)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means: a test waits for its children now and then, so one and a half a core keeps all busy."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Skip where one of these programs is missing; not under CI=true, where the test then fails for want of it."""
     missing = [program for program in programs if shutil.which(program) is None]
