@@ -6,9 +6,7 @@ time for it.
 
 from __future__ import annotations
 
-import os
-
-from awsudo_py.stores.file import FileStore
+from awsudo_py.stores.file import FileStore, own_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,34 +18,35 @@ MOST = 500
 _WORTH = ((3_600, 4.0), (86_400, 2.0), (604_800, 0.5))
 _OLD = 0.25
 _NAME = "history"
+#: Before a role that was assumed from the profile of -p: alone it would be assumed from elsewhere.
+_AFTER_PROFILE = "-p "
 
 
 def state_directory(environ: Mapping[str, str]) -> str | None:
     """Where what is worth keeping for longer than a session lives; None if there is no such place (no home)."""
-    chosen = environ.get("XDG_STATE_HOME", "")
-    if os.path.isabs(chosen):
-        return os.path.join(chosen, "awsudo")
-    if os.name == "nt":
-        local = environ.get("LOCALAPPDATA")
-        return os.path.join(local, "awsudo") if local else None
-    home = environ["HOME"] if "HOME" in environ else os.path.expanduser("~")
-    return home.rstrip("/") + "/.local/state/awsudo" if os.path.isabs(home) else None
+    support = "/Library/Application Support"
+    return own_directory(environ, "AWSUDO_STATE_DIR", "XDG_STATE_HOME", "/.local/state", support, "State")
 
 
-def targets(environ: Mapping[str, str], now: float) -> dict[str, float]:
-    """The targets used before, with their worth; the best first."""
-    uses = _read(environ)
-    return {target: _worth(*uses[target], now) for target in sorted(uses, key=lambda name: -_worth(*uses[name], now))}
+def targets(environ: Mapping[str, str], now: float) -> list[str]:
+    """The targets used before, the best first."""
+    return [name for name in _best(_read(environ), now) if not name.startswith(_AFTER_PROFILE)]
 
 
-def used(target: str, environ: Mapping[str, str], now: float) -> None:
-    """Count one use of a target. What cannot be written is not remembered, and that is all."""
+def words(environ: Mapping[str, str], now: float) -> list[str]:
+    """The targets, and the roles typed after -p, the best first."""
+    return [name.removeprefix(_AFTER_PROFILE) for name in _best(_read(environ), now)]
+
+
+def used(target: str, environ: Mapping[str, str], now: float, *, after_profile: bool = False) -> None:
+    """Count one use of a target, or of a role after -p. What cannot be written is not remembered, and that is all."""
     directory = state_directory(environ)
     if directory is None:
         return
     uses = _read(environ)
-    uses[target] = (uses.get(target, (0, 0.0))[0] + 1, now)
-    kept = sorted(uses, key=lambda name: -_worth(*uses[name], now))[:MOST]
+    name = f"{_AFTER_PROFILE}{target}" if after_profile else target
+    uses[name] = (uses.get(name, (0, 0.0))[0] + 1, now)
+    kept = _best(uses, now)[:MOST]
     fields = {str(number): f"{uses[name][0]} {uses[name][1]:.0f} {name}" for number, name in enumerate(kept)}
     try:
         FileStore(directory).write(_NAME, fields, until=now)
@@ -65,6 +64,10 @@ def _read(environ: Mapping[str, str]) -> dict[str, tuple[int, float]]:
         except ValueError:
             continue
     return uses
+
+
+def _best(uses: Mapping[str, tuple[int, float]], now: float) -> list[str]:
+    return sorted(uses, key=lambda name: -_worth(*uses[name], now))
 
 
 def _worth(count: int, last: float, now: float) -> float:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import aws_config, history
+from awsudo_py.clearing import forget_all, forget_key, forget_target
 from awsudo_py.codes import Codes
 from awsudo_py.credentials import rfc3339
 from awsudo_py.deciding import Files, deciding
 from awsudo_py.environment import changes_for
 from awsudo_py.errors import AwsudoError
 from awsudo_py.keys import Keys
-from awsudo_py.model import RoleHop, SessionTokenHop
-from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained, is_session_of, made_from, names_role
+from awsudo_py.model import RoleHop
+from awsudo_py.obtain import ASKED_EVERY_TIME, Obtain, Obtained
 from awsudo_py.replay import remember
 from awsudo_py.request import read_inputs
 from awsudo_py.resolve import resolve
@@ -28,7 +28,7 @@ from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
@@ -83,18 +83,21 @@ class Invocation:
 
     def store(self, request: Request) -> FileStore | None:
         """The store that the request wants, or None (with a notice) where there is no place for one."""
-        wanted = [store for kind, store in self._stores() if kind == (request.store or "file")]
-        if not wanted:
+        store = self._stores.get(request.store or "file")
+        if store is None:
             self.terminal.notice("sessions cannot be kept, there is no home: set AWSUDO_CACHE_DIR to a directory")
-        return wanted[0] if wanted else None
+        return store
 
-    def _stores(self) -> Iterator[tuple[str, FileStore]]:
+    @cached_property
+    def _stores(self) -> dict[str, FileStore]:
         """All stores that there is a place for, by kind."""
         directory, data = cache_directory(self.environ), data_directory(self.environ)
+        stores: dict[str, FileStore] = {}
         if directory is not None:
-            yield "file", FileStore(directory)
+            stores["file"] = FileStore(directory)
         if data is not None:
-            yield "keyring", KeychainStore(os.path.join(data, "sessions"), self.keys.keyring)
+            stores["keyring"] = KeychainStore(os.path.join(data, "sessions"), self.keys.keyring)
+        return stores
 
     def resolve(self, request: Request) -> RoleChain:
         """The chain that the request means. Raises AwsudoError."""
@@ -110,7 +113,7 @@ class Invocation:
         from awsudo_py.picker import choices, pick
 
         self._counts = True
-        return pick(choices(self.config, [*history.targets(self.environ, self.run.clock())]), self.environ)
+        return pick(choices(self.config, history.targets(self.environ, self.run.clock())), self.environ)
 
     def answer(self, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
         """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
@@ -120,9 +123,9 @@ class Invocation:
         chain = self.resolve(request)
         obtained = self.obtain(chain, request, ahead=ahead).credentials()
         credentials = obtained.credentials
-        target = request.target or ("" if request.role else request.profile)
+        target = request.target or request.role or request.profile
         if self._counts and target and not request.no_cache:
-            history.used(target, self.environ, self.run.clock())
+            history.used(target, self.environ, self.run.clock(), after_profile=request.role is not None)
         if credentials.expiration is not None:
             self.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
         changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
@@ -143,64 +146,15 @@ class Invocation:
         )
 
     def clear(self, request: Request | None) -> tuple[int, str]:
-        """Forget the sessions of the request's target, or all. Raises AwsudoError.
-
-        Returns how many there were; and where the MFA session stays from which the target's role is assumed, which
-        other roles share and the next of which costs a code, the command that forgets it too.
-        """
-        chain = self.resolve(request) if request is not None else None
-        keys = set()
-        source = stays = ""
-        if chain is not None and request is not None:
-            way = self.obtain(chain, request)
-            if not chain.role_arn:
-                keys.add(digest(way.inputs(len(chain.hops))))
-            if chain.hops and isinstance(chain.hops[0], SessionTokenHop):
-                source = way.inputs(0)
-
-        def wanted(key: str, inputs: str) -> bool:
-            nonlocal stays
-            if chain is None:
-                return True
-            of_source = bool(source) and is_session_of(inputs, source)
-            named = names_role(inputs, chain.role_arn) if chain.role_arn else key in keys
-            if of_source and chain.role_arn and not named:
-                stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
-            return named or (of_source and not chain.role_arn)
-
-        return self._forget(wanted), stays
+        """Forget the sessions of the request's target, or all; returns as forget_target() does. Raises AwsudoError."""
+        if request is None:
+            return forget_all([*self._stores.values()]), ""
+        chain = self.resolve(request)
+        return forget_target(chain, self.obtain(chain, request), [*self._stores.values()])
 
     def clear_of_key(self, access_key_id: str) -> int:
         """Forget the sessions that come from an access key; returns how many there were. Raises AwsudoError."""
-        kept = {
-            name.removesuffix(".session"): store.inputs(name)
-            for _, store in self._stores()
-            for name in store.names()
-            if name.endswith(".session")
-        }
-        found = made_from(access_key_id, kept)
-        return self._forget(lambda key, _: key in found)
-
-    def _forget(self, wanted: Callable[[str, str], bool]) -> int:
-        """Remove what is wanted, by its key and its inputs, from all stores; returns how many sessions it was."""
-        count, failed = 0, ""
-        for _, store in self._stores():
-            for name in list(store.names()):
-                key = name.partition(".")[0]
-                is_session = name == f"{key}.session"
-                if not wanted(key, store.inputs(name) if is_session else ""):
-                    continue
-                try:
-                    store.remove(name)
-                    count += is_session
-                except OSError as error:
-                    failed = f"{store.place}: {error.strerror or error}"  # the others go all the same
-        if failed:
-            raise AwsudoError(
-                f"cannot forget all that is kept in {failed}",
-                hint="sessions that are left there stay usable until they expire",
-            )
-        return count
+        return forget_key(access_key_id, [*self._stores.values()])
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""

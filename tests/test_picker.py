@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -283,7 +284,7 @@ class TestHistory:
         for target, at in (("old", 0.0), ("old", 1.0), ("old", 2.0), ("new", 3e6), ("twice", 3e6), ("twice", 3e6)):
             history.used(target, environ, at)
 
-        assert [*history.targets(environ, 3e6)] == ["twice", "new", "old"]
+        assert history.targets(environ, 3e6) == ["twice", "new", "old"]
 
     def test_any_name_is_remembered_as_it_is(self, environ: dict[str, str]) -> None:
         """Spaces, equals signs, newlines and all."""
@@ -304,6 +305,21 @@ class TestHistory:
 
         assert len(found) == history.MOST and "kept" in found
 
+    @pytest.mark.parametrize(
+        ("env", "place"),
+        [
+            ({"XDG_STATE_HOME": "/state"}, "/state/awsudo"),
+            ({"XDG_STATE_HOME": "relative"}, "{home}/.local/state/awsudo"),
+            ({"XDG_STATE_HOME": "/state", "AWSUDO_STATE_DIR": "/mine"}, "/mine"),
+            ({"HOME": "relative"}, None),
+        ],
+    )
+    def test_it_is_where_the_platform_keeps_a_programs_state(
+        self, environ: dict[str, str], env: dict[str, str], place: str | None
+    ) -> None:
+        """XDG's place, or AWSUDO_STATE_DIR; without a home there is none."""
+        assert history.state_directory({**environ, **env}) == (place and place.format(home=environ["HOME"]))
+
     def test_it_is_private(self, environ: dict[str, str], tmp_path: Path) -> None:
         """0600 in a directory of 0700: which accounts somebody uses is nobody's business."""
         history.used("prod", environ, 1.0)
@@ -322,9 +338,18 @@ class TestHistory:
 
         spoil(tmp_path / ".local/state/awsudo/history")
 
-        assert history.targets(environ, 1.0) == {}
+        assert history.targets(environ, 1.0) == []
         history.used("dev", environ, 1.0)
-        assert [*history.targets(environ, 1.0)] == ["dev"]
+        assert history.targets(environ, 1.0) == ["dev"]
+
+    def test_a_role_after_a_profile_is_one_to_complete_and_none_to_pick(self, world: World) -> None:
+        """Picked from the list it would be assumed from elsewhere; typed after -p it is what it was."""
+        ran = world.run("-p", "base", "111111111111:dev", "true")
+
+        assert ran.code == 0, ran.err
+        assert history.targets(world.env, time.time()) == []
+        assert history.words(world.env, time.time()) == ["111111111111:dev"]
+        assert "111111111111:dev\t" in world.run("_complete", "fish", "awsudo", "-p", "base", "11").out
 
     def test_a_home_that_cannot_be_written_stops_nothing(self, world: World) -> None:
         """The command runs, nothing is said."""

@@ -22,7 +22,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "child": ({"errors"}, set()),
     "replay": ({"child", "deciding", "environment", "stores.file", "stores.records", "stores.sessions"}, set()),
     # what a shell runs at every TAB, prompt and start: as light
-    "stores.key_names": (set(), set()),
+    "stores.key_names": ({"stores.file"}, set()),
     "completion": ({"completion.candidates", "completion.line", "completion.place"}, set()),
     "completion.candidates": (
         {"completion.profiles", "completion.regions", "history", "role_words", "stores.file"} | {"stores.key_names"},
@@ -79,6 +79,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "invocation": (
         {
             "aws_config",
+            "clearing",
             "codes",
             "credentials",
             "deciding",
@@ -93,6 +94,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
         | {"stores.key_names", "stores.keychain", "stores.shared", "sts"},
         set(),
     ),
+    "clearing": ({"errors", "model", "obtain", "stores.records"}, set()),
     "asking": ({"endpoints", "mfa", "model", "resolve", "sources", "sts.client", "sts.iam", "sts.sources"}, set()),
     # the command line: the registry is plain data, a subcommand's module is loaded when it is called
     "commands": ({"options"}, set()),

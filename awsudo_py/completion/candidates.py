@@ -66,12 +66,12 @@ def _profiles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]
 
 
 def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    return [_known_roles(profiles(environ), _Kept(environ, now), history.targets(environ, now), typed)]
+    return [_known_roles(profiles(environ), _Kept(environ, now), history.words(environ, now), typed)]
 
 
 def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     named, kept = _all_profiles(environ), _Kept(environ, now)
-    return [_named(named, kept), _known_roles(named, kept, history.targets(environ, now), typed)]
+    return [_named(named, kept), _known_roles(named, kept, history.words(environ, now), typed)]
 
 
 def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:

@@ -32,25 +32,34 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 def cache_directory(environ: Mapping[str, str]) -> str | None:
     """Rule 1: where the cache lives; None if there is no such place (no home)."""
-    chosen = environ.get("AWSUDO_CACHE_DIR")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not environ.get("AWSUDO_CACHE_DIR") and runtime[:1] == "/" and _is_private(runtime):
+        return runtime + "/awsudo"
+    return own_directory(environ, "AWSUDO_CACHE_DIR", "XDG_CACHE_HOME", "/.cache", "/Library/Caches", "Cache")
+
+
+def own_directory(
+    environ: Mapping[str, str], ours: str, shared: str, unix: str, macos: str, windows: str
+) -> str | None:
+    """Where files of one kind live: $ours, else $shared/awsudo, else the platform's place; None if there is no home.
+
+    unix and macos are below the home, windows below %LOCALAPPDATA%\\awsudo.
+    """
+    chosen, base = environ.get(ours), environ.get(shared, "")
     if chosen:
         try:
             return os.path.abspath(chosen)
         except FileNotFoundError:  # a relative one, in a directory that is gone
             return None
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    if runtime[:1] == "/" and _is_private(runtime):
-        return runtime + "/awsudo"
-    cache = environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(cache):
-        return os.path.join(cache, "awsudo")
+    if os.path.isabs(base):
+        return os.path.join(base, "awsudo")
     if os.name == "nt":
         local = environ.get("LOCALAPPDATA")
-        return os.path.join(local, "awsudo", "Cache") if local else None
+        return os.path.join(local, "awsudo", windows) if local else None
     home = environ["HOME"] if "HOME" in environ else os.path.expanduser("~")
     if not os.path.isabs(home):
         return None
-    return home.rstrip("/") + ("/Library/Caches/awsudo" if sys.platform == "darwin" else "/.cache/awsudo")
+    return home.rstrip("/") + (macos if sys.platform == "darwin" else unix) + "/awsudo"
 
 
 def _is_private(directory: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from awsudo_py.stores.file import own_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,22 +14,8 @@ NAME = "keys"
 
 def data_directory(environ: Mapping[str, str]) -> str | None:
     """Where the list lives: $AWSUDO_DATA_DIR, else the platform's place for a program's data; None without a home."""
-    chosen = environ.get("AWSUDO_DATA_DIR")
-    if chosen:
-        try:
-            return os.path.abspath(chosen)
-        except FileNotFoundError:  # a relative one, in a directory that is gone
-            return None
-    if os.name == "nt":
-        local = environ.get("LOCALAPPDATA")
-        return os.path.join(local, "awsudo", "Data") if local else None
-    home = environ["HOME"] if "HOME" in environ else os.path.expanduser("~")
-    if sys.platform == "darwin":
-        return f"{home}/Library/Application Support/awsudo" if os.path.isabs(home) else None
-    data = environ.get("XDG_DATA_HOME", "")
-    if os.path.isabs(data):
-        return os.path.join(data, "awsudo")
-    return home.rstrip("/") + "/.local/share/awsudo" if os.path.isabs(home) else None
+    support = "/Library/Application Support"
+    return own_directory(environ, "AWSUDO_DATA_DIR", "XDG_DATA_HOME", "/.local/share", support, "Data")
 
 
 def names(fields: Mapping[str, str]) -> list[str]:
