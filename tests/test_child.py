@@ -114,15 +114,16 @@ def test_the_childs_exit_code_is_awsudos(world: World, ready: Ready, code: int) 
     assert done == (code, "", "")
 
 
-def test_every_exit_code_comes_through(world: World) -> None:
-    """All 256 of them, one after the other under one shell."""
+def test_exit_codes_come_through(world: World) -> None:
+    """Those with a meaning for shells, for awsudo or for nobody, one after the other under one shell."""
+    codes = [*range(4), 42, 64, 78, *range(124, 132), 137, 141, 143, 192, 254, 255]
     world.settle()
     world.run("dev", "true")
-    script = 'for code in $(seq 0 255); do "$0" dev sh -c "exit $code"; echo $?; done'
+    script = f'for code in {" ".join(map(str, codes))}; do "$0" dev sh -c "exit $code"; echo $?; done'
 
     told = subprocess.check_output(["sh", "-c", script, AWSUDO], env=world.environ(), text=True)
 
-    assert [int(line) for line in told.splitlines()] == list(range(256))
+    assert [int(line) for line in told.splitlines()] == codes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE])

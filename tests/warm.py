@@ -1,9 +1,9 @@
-"""Runs the console script in a fork of an interpreter that has the libraries loaded: a cold run costs a third so.
+"""Runs the console script in a fork of an interpreter that has all modules loaded: a cold run costs a fifth so.
 
 Loading botocore and click is most of what a cold run takes, and the suite has thousands. What a test is about stays
 real: a process of its own, with its own environment, directory and descriptors, that runs the script and becomes the
-command. awsudo's own modules are not shared, nor anything that an environment shapes before a script begins: a run with
-PYTHON*, TZ or another locale is started from scratch, as is all that a prefix, a shell or a terminal starts.
+command. Nothing that an environment shapes before a script begins is shared: a run with PYTHON*, TZ or another locale
+is started from scratch, as is all that a prefix, a shell or a terminal starts.
 """
 
 from __future__ import annotations
@@ -30,15 +30,8 @@ _LOCALE = {"LANG": "C.UTF-8"}
 _SHAPING = ("LC_", "LANG", "PYTHON", "TZ", "BOTO")
 #: In the home: botocore settles where these are while it is loaded.
 _PLACES = (".aws/sso", ".aws/models")
-#: What these load stays loaded, but for awsudo's own.
-_LOADING = (
-    "awsudo_py.cli",
-    "awsudo_py.commands.run",
-    "awsudo_py.sts",
-    "awsudo_py.asking",
-    "awsudo_py.keyrings",
-    "keyring",
-)
+#: These load most of what there is.
+_LOADING = ("awsudo_py.cli", "awsudo_py.commands.run", "awsudo_py.sts", "awsudo_py.asking", "awsudo_py.keyrings")
 
 
 class WarmInterpreter:
@@ -117,8 +110,6 @@ def _all_of(descriptors: list[int], until: float) -> list[bytes]:
 def _serve(script: str, control: socket.socket) -> None:
     for module in _LOADING:
         importlib.import_module(module)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "awsudo_py"]:
-        del sys.modules[name]
     gc.collect()
     gc.freeze()
     with selectors.DefaultSelector() as waiting:
