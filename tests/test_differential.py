@@ -201,7 +201,7 @@ GENERATED = hypothesis.settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=80,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
 )
 
@@ -217,7 +217,7 @@ def test_generated_configurations_are_not_all_refused(tmp_path: Path) -> None:
     """The generator makes machines that have an answer, chains among them: the comparison above is not idle."""
     calls: list[int] = []
 
-    @hypothesis.settings(GENERATED, max_examples=60)
+    @hypothesis.settings(GENERATED, max_examples=40)
     @hypothesis.given(case=machines())
     def count(case: Case) -> None:
         theirs = by_botocore(case, tmp_path)
@@ -225,7 +225,7 @@ def test_generated_configurations_are_not_all_refused(tmp_path: Path) -> None:
 
     count()
 
-    assert sum(number > 0 for number in calls) >= 15
+    assert sum(number > 0 for number in calls) >= 10
     assert max(calls) >= 2
 
 

@@ -15,12 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.servers.strict_sts import Issued, StrictSts
-from tests.world import AWSUDO, Done, Ready, World
+from tests.world import AWSUDO, PRINT_ENV, Done, Ready, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 OPS = "arn:aws:iam::111111111111:role/ops"
-#: Prints the environment as the kernel gave it. A Python that starts in the C locale would add to it.
-PRINT = ("/usr/bin/env", "-0")
 #: What an SDK could find other credentials through: the design's list, written out once more.
 REMOVED = [
     "AWS_ACCESS_KEY_ID",
@@ -107,7 +105,7 @@ def test_the_child_gets_the_callers_environment_with_exactly_these_changes(
         (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"))}  # fmt: skip
     before = ready(env=env)
 
-    done = world.run(*before, *PRINT, env=env)
+    done = world.run(*before, *PRINT_ENV, env=env)
 
     [issued] = sts.issued
     assert (done.code, done.err) == (0, "")
@@ -129,7 +127,7 @@ def test_what_could_lead_an_sdk_to_other_credentials_is_removed(world: World, st
     env: dict[str, str | None] = {name: f"stale-{name}" for name in REMOVED}
     before = ready(env=env)
 
-    done = world.run(*before, *PRINT, env=env)
+    done = world.run(*before, *PRINT_ENV, env=env)
 
     assert done.code == 0, done.err
     assert "stale" not in done.out
@@ -151,7 +149,7 @@ def test_doubled_variables_do_not_smuggle_a_value_in(world: World, sts: StrictSt
     entries = [b"AWS_ACCESS_KEY_ID=stale1", b"AWS_PROFILE=stale2", b"AWS_PROFILE=stale3", b"AWS_SESSION_TOKEN=stale4"]
     before = ready()
 
-    code, out = _executed(world, [*before, *PRINT], entries + entries)
+    code, out = _executed(world, [*before, *PRINT_ENV], entries + entries)
 
     assert code == 0
     assert b"stale" not in out
@@ -192,7 +190,7 @@ def test_the_childs_locale_is_the_callers(world: World, ready: Ready, locale: di
     env: dict[str, str | None] = {"LANG": None, **locale}
     before = ready(env=env)
 
-    done = world.run(*before, *PRINT, env=env)
+    done = world.run(*before, *PRINT_ENV, env=env)
 
     assert {name: value for name, value in done.env.items() if name.startswith(("LC_", "LANG"))} == locale
 
@@ -203,7 +201,7 @@ def test_a_locale_that_the_caller_chose_stays(world: World, ready: Ready, locale
     env: dict[str, str | None] = {"LANG": None, **locale}
     before = ready(env=env)
 
-    done = world.run(*before, *PRINT, env=env)
+    done = world.run(*before, *PRINT_ENV, env=env)
 
     assert {name: value for name, value in done.env.items() if name.startswith(("LC_", "LANG"))} == locale
 
@@ -216,7 +214,7 @@ def test_expirations_are_rfc_3339_in_utc(world: World, sts: StrictSts, ready: Re
     env: dict[str, str | None] = {"TZ": "Asia/Kolkata"}
     before = ready(env=env)
 
-    done = world.run(*before, *PRINT, env=env)
+    done = world.run(*before, *PRINT_ENV, env=env)
 
     until = done.env["AWS_CREDENTIAL_EXPIRATION"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", until)
@@ -231,8 +229,8 @@ def test_a_token_arrives_as_sts_gave_it(world: World, sts: StrictSts, token: str
     sts.texts["SessionToken"] = token
     world.settle()
 
-    cold = world.run("dev", *PRINT)
-    warm = world.run("dev", *PRINT)
+    cold = world.run("dev", *PRINT_ENV)
+    warm = world.run("dev", *PRINT_ENV)
 
     assert cold.env["AWS_SESSION_TOKEN"] == token
     assert warm.env == cold.env
@@ -263,7 +261,7 @@ def test_the_region_is_set_under_both_names_when_it_is_known(
     _add_profile(world, "default", "region = sa-east-1")  # rule 3 of resolving: nothing is inherited from it
     before = ready(*words, env=_NO_REGION | env)
 
-    done = world.run(*before, *PRINT, env=_NO_REGION | env)
+    done = world.run(*before, *PRINT_ENV, env=_NO_REGION | env)
 
     assert done.code == 0, done.err
     assert (done.env.get("AWS_REGION"), done.env.get("AWS_DEFAULT_REGION")) == (expected, expected)
@@ -274,7 +272,7 @@ def test_an_unknown_region_is_not_invented(world: World) -> None:
     with (world.home / ".aws" / "credentials").open("a", encoding="utf-8") as credentials:
         credentials.write("[at-hand]\naws_access_key_id = ASIAX\naws_secret_access_key = s\naws_session_token = t\n")
 
-    done = world.run("at-hand", *PRINT, env=_NO_REGION)
+    done = world.run("at-hand", *PRINT_ENV, env=_NO_REGION)
 
     assert done.env["AWS_SESSION_TOKEN"] == "t"
     assert {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CREDENTIAL_EXPIRATION", "AWSUDO_EXPIRATION"}.isdisjoint(done.env)
@@ -293,7 +291,7 @@ def test_the_child_is_told_what_it_runs_as(world: World, ready: Ready, words: tu
     """AWSUDO_TARGET for prompts, AWSUDO_ROLE_ARN for scripts; none of them is a secret."""
     before = ready(*words)
 
-    done = world.run(*before, *PRINT)
+    done = world.run(*before, *PRINT_ENV)
 
     assert (done.env["AWSUDO_TARGET"], done.env["AWSUDO_ROLE_ARN"]) == (target, DEV)
 
@@ -306,7 +304,7 @@ def test_a_session_without_a_role_names_none(world: World, sts: StrictSts) -> No
         "AWSUDO_EXPIRATION": "2000-01-01T00:00:00Z",
     }
 
-    runs = [world.run("base", *PRINT, env=env) for _ in "12"]
+    runs = [world.run("base", *PRINT_ENV, env=env) for _ in "12"]
 
     for done in runs:
         assert done.env["AWSUDO_TARGET"] == "base"
@@ -323,9 +321,9 @@ def test_a_profile_inside_awsudo_gives_the_same_session_as_outside(world: World,
     _add_profile(world, "ops", f"role_arn = {OPS}", "source_profile = base", "region = eu-west-1")
     sts.add_role(OPS)
 
-    outside = world.run("ops", *PRINT)
-    inside = _inside(world, "ops", *PRINT)
-    again = _inside(world, "ops", *PRINT)
+    outside = world.run("ops", *PRINT_ENV)
+    inside = _inside(world, "ops", *PRINT_ENV)
+    again = _inside(world, "ops", *PRINT_ENV)
 
     assert outside.env == inside.env == again.env
     assert (inside.err, again.err) == ("", "")
@@ -337,8 +335,8 @@ def test_a_profile_inside_awsudo_keeps_its_own_region(world: World, sts: StrictS
     _add_profile(world, "ops", f"role_arn = {OPS}", "source_profile = base", "region = us-east-2")
     sts.add_role(OPS)
 
-    outside = world.run("ops", *PRINT, env=_NO_REGION)
-    inside = _inside(world, "ops", *PRINT, env=_NO_REGION)
+    outside = world.run("ops", *PRINT_ENV, env=_NO_REGION)
+    inside = _inside(world, "ops", *PRINT_ENV, env=_NO_REGION)
 
     assert inside.env == outside.env
     assert inside.env["AWS_REGION"] == "us-east-2"
@@ -354,8 +352,8 @@ def test_a_profile_of_another_partition_works_inside_awsudo(world: World, sts: S
         )
     _add_profile(world, "cn", f"role_arn = {role}", "source_profile = china", "region = cn-north-1")
 
-    outside = world.run("cn", *PRINT, env=_NO_REGION)
-    inside = _inside(world, "cn", *PRINT, env=_NO_REGION)
+    outside = world.run("cn", *PRINT_ENV, env=_NO_REGION)
+    inside = _inside(world, "cn", *PRINT_ENV, env=_NO_REGION)
 
     assert outside.code == 0, outside.err
     assert inside.code == 0, inside.err
@@ -367,8 +365,8 @@ def test_the_users_own_region_holds_inside_too(world: World, sts: StrictSts) -> 
     _add_profile(world, "ops", f"role_arn = {OPS}", "source_profile = base", "region = us-east-2")
     sts.add_role(OPS)
 
-    outer = _inside(world, "ops", *PRINT, env=_NO_REGION | {"AWS_REGION": "eu-north-1"})
-    inner = world.run("dev", "env", "AWS_REGION=eu-south-1", AWSUDO, "ops", *PRINT, env=_NO_REGION)
+    outer = _inside(world, "ops", *PRINT_ENV, env=_NO_REGION | {"AWS_REGION": "eu-north-1"})
+    inner = world.run("dev", "env", "AWS_REGION=eu-south-1", AWSUDO, "ops", *PRINT_ENV, env=_NO_REGION)
 
     assert outer.env["AWS_REGION"] == outer.env["AWS_DEFAULT_REGION"] == "eu-north-1"
     assert inner.env["AWS_REGION"] == inner.env["AWS_DEFAULT_REGION"] == "eu-south-1"
@@ -379,8 +377,8 @@ def test_a_role_inside_awsudo_is_assumed_from_the_outer_role(world: World, sts: 
     sts.add_role(OPS, trusts=[DEV])
     _add_profile(world, "default", "region = sa-east-1")
 
-    inside = _inside(world, OPS, *PRINT)
-    again = _inside(world, OPS, *PRINT)
+    inside = _inside(world, OPS, *PRINT_ENV)
+    again = _inside(world, OPS, *PRINT_ENV)
 
     outer, inner = sts.issued
     assert inside.code == 0, inside.err
@@ -395,7 +393,7 @@ def test_a_duration_above_an_hour_is_clamped_inside_awsudo_and_that_is_said(worl
     """Rule 4: STS would refuse it, whatever the role's own maximum."""
     sts.add_role(OPS, trusts=[DEV], max_session=43_200)
 
-    inside = _inside(world, "-d", "2h", OPS, *PRINT)
+    inside = _inside(world, "-d", "2h", OPS, *PRINT_ENV)
 
     assert inside.code == 0, inside.err
     assert [call.params.get("DurationSeconds") for call in sts.calls] == [None, "3600"]
@@ -415,7 +413,7 @@ def test_no_other_session_is_left_in_a_nested_child(world: World, sts: StrictSts
     """The inner child has the inner keys alone; the outer ones are nowhere in its environment."""
     sts.add_role(OPS, trusts=[DEV])
 
-    inside = _inside(world, OPS, *PRINT)
+    inside = _inside(world, OPS, *PRINT_ENV)
 
     outer, inner = sts.issued
     for secret in (outer.access_key_id, outer.secret_access_key, outer.session_token):
@@ -431,8 +429,8 @@ def test_a_missing_variable_stays_missing(world: World, tmp_path: Path, name: st
         (("CONFIG", "config"), ("SHARED_CREDENTIALS", "credentials"))}  # fmt: skip
     env: dict[str, str | None] = {**files, "AWSUDO_CACHE_DIR": str(tmp_path / "cache"), name: None}
 
-    cold = world.run("dev", *PRINT, env=env)
-    warm = world.run("dev", *PRINT, env=env)
+    cold = world.run("dev", *PRINT_ENV, env=env)
+    warm = world.run("dev", *PRINT_ENV, env=env)
 
     assert (cold.code, cold.err) == (0, "")
     assert name not in cold.env

@@ -42,6 +42,7 @@ def imported_by(world: World, *words: str) -> set[str]:
 
 def test_a_hit_imports_only_the_short_list(world: World) -> None:
     """What people feel on every command is the interpreter, and these modules."""
+    world.settle()
     world.run("dev", "true")
 
     imported = imported_by(world, "dev", "true")
@@ -52,6 +53,7 @@ def test_a_hit_imports_only_the_short_list(world: World) -> None:
 def test_a_hit_with_all_options_imports_no_more(world: World) -> None:
     """Options, a role of its own, a policy: a hit is as short whatever stands before the command."""
     words = ("-p", "base", "-d", "15m", "--tag", "team=ops", "-q", "111111111111:dev", "true")
+    world.settle()
     world.run(*words)
 
     imported = imported_by(world, *words)
@@ -63,6 +65,7 @@ def test_a_hit_behind_mfa_imports_no_more(world: World, sts: StrictSts) -> None:
     """A role whose code was given this morning is as short: nothing that could ask for one is loaded."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
     world.env |= {"AWSUDO_MFA_SERIAL": phone.serial, "AWSUDO_MFA_PROCESS": f"echo {phone.code()}"}
+    world.settle()
     assert world.run("dev", "true").code == 0
 
     imported = imported_by(world, "dev", "true")

@@ -44,6 +44,7 @@ def _everything_in_files(world: World) -> bytes:
 
 def test_a_session_is_kept_in_the_keyring_and_found_there(desk: World, sts: StrictSts, session: KeyringSession) -> None:
     """The second run asks nothing of STS; no file holds a secret, and the cache none at all."""
+    desk.settle()
     first = desk.run("dev", *KEY_ID).key_id
     second = desk.run("dev", *KEY_ID).key_id
 

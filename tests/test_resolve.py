@@ -690,6 +690,7 @@ def test_a_file_through_a_pipe_is_read(world: World) -> None:
     reading, writing = os.pipe()
     os.write(writing, config.encode())
     os.close(writing)
+    world.settle()
 
     done = subprocess.run(
         world.command("dev", *PRINT_ENV),

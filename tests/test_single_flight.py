@@ -236,6 +236,7 @@ def _awsudos_waiting(terminal: pexpect.spawn[str], world: World) -> set[str]:
 
 def test_rule_5_who_waited_looks_again_before_it_asks(world: World, sts: StrictSts, lock: Path) -> None:
     """A session that turns up while a run waits is used, though the lock is still held."""
+    world.settle()
     assert world.run("dev", *KEY_ID).key_id
     (entry,) = world.kept()
     aside = entry.rename(entry.with_name("aside"))

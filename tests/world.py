@@ -14,14 +14,8 @@ from tests.warm import WarmInterpreter
 
 #: The console script of the environment that runs the tests.
 AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
-#: Prints the child's environment; NUL-parted, so that values with newlines stay whole.
-PRINT_ENV = (
-    sys.executable,
-    "-c",
-    "import os, sys; sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))",
-)
-
-
+#: Prints the environment as the kernel gave it (a Python that starts in the C locale would add to it), NUL-parted.
+PRINT_ENV = ("/usr/bin/env", "-0")
 #: Prints which session the child got.
 KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
