@@ -193,7 +193,7 @@ def main() -> None:
 
         forget()
         sts.forget()
-        ours = _crowd("100 cold starts", [[awsudo, "dev", "true"]] * 100, environ)
+        ours = _crowd("100 cold starts", [[awsudo, "-q", "dev", "true"]] * 100, environ)
         calls = sts.count("AssumeRole")
         theirs_crowd = _crowd("100 imports", [[python, "-c", "import botocore.session"]] * 100, environ)
         ratio = ours / theirs_crowd
@@ -202,7 +202,7 @@ def main() -> None:
         print(f"{mark} {title:<58} {ratio:6.2f} x  (at most 2.50)  {calls} AssumeRole (1)")
 
         sts.forget()
-        commands = [[awsudo, "-p", "base", f"111111111111:r{number}", "true"] for number in range(20)] * 10
+        commands = [[awsudo, "-q", "-p", "base", f"111111111111:r{number}", "true"] for number in range(20)] * 10
         seconds = _crowd("20 roles by 10", commands, environ)
         calls = sts.count("AssumeRole")
         print(
