@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import (
@@ -34,14 +32,13 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
-from awsudo_py.aws_config import nested
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
 from awsudo_py.refusals import refusal, renew, subject
 from awsudo_py.sts.deadline import Deadline, DeadlinePassed
+from awsudo_py.sts.session import GivenSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +50,6 @@ if TYPE_CHECKING:
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
-_SERVICES = ("iam", "signin", "sso", "sso-oidc", "sts")
 _Result = TypeVar("_Result")
 
 
@@ -69,7 +65,7 @@ class Aws:
 
     def session(self, profile: str | None) -> Any:
         """A botocore session that works with this profile's settings; with none there are none."""
-        return _Session(self._config, profile)
+        return GivenSession(self._config, profile)
 
     def client(
         self,
@@ -249,45 +245,6 @@ ASKED = {
     "container": "the container credentials endpoint",
     "login": "the login session",
 }
-
-
-class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
-    """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
-
-    def list_available_services(self, type_name: str) -> list[str]:
-        return list(_SERVICES)
-
-
-class _Session(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
-    """A botocore session with the configuration that we have read already."""
-
-    def __init__(self, config: AwsConfig, profile: str | None) -> None:
-        # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
-        super().__init__(profile=profile or "default")
-        self._given = config
-        self.register_component("data_loader", _SlimLoader())
-
-    @cached_property
-    def full_config(self) -> dict[str, Any]:
-        given = self._given
-        profiles = {"default": {}, **{name: given.profile(name) or {} for name in given.names()}}
-        return {
-            "profiles": {name: _with_nested(settings) for name, settings in profiles.items()},
-            "sso_sessions": given.sso_sessions,
-            "services": {name: _with_nested(settings) for name, settings in given.services.items()},
-        }
-
-
-def _with_nested(settings: dict[str, str]) -> dict[str, Any]:
-    """The settings with indented blocks as dictionaries, as botocore has them."""
-    result: dict[str, Any] = dict(settings)
-    for key, value in settings.items():
-        if value.startswith("\n"):
-            try:
-                result[key] = nested(value)
-            except ValueError:
-                continue  # of no meaning to STS, or resolve has refused it
-    return result
 
 
 def _network_trouble(error: Exception) -> str:
