@@ -65,7 +65,7 @@ class Aws:
 
     def session(self, profile: str | None) -> Any:
         """A botocore session that works with this profile's settings; with none there are none."""
-        return GivenSession(self._config, profile)
+        return GivenSession(self._config, profile, self.chain.source.profile)
 
     def client(
         self,

@@ -27,18 +27,19 @@ class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
 class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
     """A botocore session with the configuration that we have read already."""
 
-    def __init__(self, config: AwsConfig, profile: str | None) -> None:
+    def __init__(self, config: AwsConfig, profile: str | None, source: str | None = None) -> None:
+        """With the settings of a profile, and with those of another, from which its chain starts, at hand."""
         # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
         super().__init__(profile=profile or "default")
-        self._given = config
+        self._given, self._names = config, {"default", profile, source}
         self.register_component("data_loader", _SlimLoader())
 
     @cached_property
     def full_config(self) -> dict[str, Any]:
         given = self._given
-        profiles = {"default": {}, **{name: given.profile(name) or {} for name in given.names()}}
         return {
-            "profiles": {name: _with_nested(settings) for name, settings in profiles.items()},
+            # no more than these: with thousands, copying all takes as long as a call
+            "profiles": {name: _with_nested(given.profile(name) or {}) for name in self._names if name},
             "sso_sessions": given.sso_sessions,
             "services": {name: _with_nested(settings) for name, settings in given.services.items()},
         }
