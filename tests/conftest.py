@@ -27,7 +27,9 @@ if sys.platform != "win32":
     import termios
 
     with contextlib.suppress(OSError), open("/dev/tty", "rb") as _terminal:
+        _before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it comes, if the terminal was opened for us alone
         fcntl.ioctl(_terminal, termios.TIOCNOTTY)
+        signal.signal(signal.SIGHUP, _before)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -361,4 +361,4 @@ class TestHistory:
         """--no-cache keeps nothing, this included."""
         world.run("--no-cache", "dev", "true")
 
-        assert not (world.home / ".local").exists()
+        assert not (world.home / ".local/state").exists()

@@ -68,6 +68,8 @@ class World:
         self.runtime = root / "run"
         (self.home / ".aws").mkdir(parents=True)
         self.runtime.mkdir(mode=0o700)
+        # fish reads all manual pages of the machine, in the background, in a home where it finds no such directory
+        (self.home / ".local/share/fish/generated_completions").mkdir(parents=True)
         self.env = {
             "HOME": str(self.home),
             "PATH": os.environ.get("PATH", os.defpath),
