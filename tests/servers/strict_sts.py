@@ -138,20 +138,20 @@ class MfaDevice:
     def __init__(self, serial: str, user_arn: str, clock: Callable[[], float]) -> None:
         self.serial = serial
         self.user_arn = user_arn
-        self._clock = clock
+        self.clock = clock
         self._secret = secrets.token_bytes(20)
         self._spent: set[int] = set()
 
     def code(self, at: float | None = None) -> str:
         """The six digits the device shows at a time, by default now."""
-        step = int((self._clock() if at is None else at) // 30)
+        step = int((self.clock() if at is None else at) // 30)
         digest = hmac.digest(self._secret, struct.pack(">Q", step), "sha1")
         (number,) = struct.unpack_from(">L", digest, digest[-1] & 15)
         return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
 
     def spend(self, code: str) -> bool:
         """Whether the code is right, within one step of now, and was never seen before."""
-        now = self._clock()
+        now = self.clock()
         steps = {int((now + drift) // 30): self.code(now + drift) for drift in (-30, 0, 30)}
         for step, expected in steps.items():
             if step not in self._spent and hmac.compare_digest(expected.encode(), code.encode()):
