@@ -45,7 +45,7 @@ class Endpoints:
         outer = self._config.profile(self._environ.get("AWSUDO_TARGET", "")) or {} if named else {}
         # what an outer awsudo took from its profile is not the user's own
         own = [(value, said) for value, said in from_variables if value != outer.get("region")]
-        said_by = request.origins["region"].name if "region" in request.origins else "--region"
+        said_by = limits.written(request.origins, "region").name
         for value, said in ((request.region, said_by), *own, from_profile, *from_variables):
             if value:
                 return limits.text("region", value, Origin(said, InvalidInput)), said

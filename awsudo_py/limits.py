@@ -10,8 +10,10 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from awsudo_py.errors import InvalidInput
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from awsudo_py.errors import AwsudoError
 
@@ -25,6 +27,11 @@ class Origin(NamedTuple):
     def refuse(self, why: str, hint: str | tuple[str, ...] = ()) -> AwsudoError:
         """The error to raise about this value."""
         return self.error(f"{self.name}: {why}", hint=hint)
+
+
+def written(origins: Mapping[str, Origin], name: str) -> Origin:
+    """Where the input of that name was written; by its name, where nobody has noted it."""
+    return origins.get(name) or Origin(name.replace("_", " "), InvalidInput)
 
 
 class Text(NamedTuple):

@@ -54,12 +54,14 @@ def asked_by(request: Request, config: AwsConfig, profiles: Iterable[str | None]
     if lasts is None and "mfa_session_duration" in found:
         there = origins["mfa_session_duration"]
         lasts = limits.session_duration(limits.span(found["mfa_session_duration"], there), there)
-    said_by = "--mfa-per-role"
+    said_by = limits.written(request.origins, "mfa_per_role").name
     if per_role is None and "mfa_per_role" in found:
         said_by = origins["mfa_per_role"].name
         per_role = limits.switch(found["mfa_per_role"], origins["mfa_per_role"])
-    process = Program(request.mfa_process, "--mfa-process") if request.mfa_process else None
-    if process is None and "mfa_process" in found:
+    process = None
+    if request.mfa_process:
+        process = Program(request.mfa_process, limits.written(request.origins, "mfa_process").name)
+    elif "mfa_process" in found:
         process = Program(found["mfa_process"], origins["mfa_process"].name)
     return Asked(
         request.mfa_serial,

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py import limits
-from awsudo_py.errors import ConfigError, InvalidInput, UsageError
+from awsudo_py.errors import ConfigError, UsageError
 from awsudo_py.limits import Origin
 from awsudo_py.model import RoleHop
 
@@ -58,7 +58,7 @@ def told_of_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
     if not request.mfa_code or any(hop.mfa_serial for hop in hops):
         return ()
     why = "no MFA device is named that the code could be of"
-    return (_unsent(_origin(request, "mfa_code"), why, "name the device: --mfa-serial ARN"),)
+    return (_unsent(limits.written(request.origins, "mfa_code"), why, "name the device: --mfa-serial ARN"),)
 
 
 def clamped(hops: Sequence[Hop], source: Source) -> tuple[tuple[Hop, ...], tuple[str, ...]]:
@@ -82,7 +82,7 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
         return
     lasts = (hops[-1].duration if hops else int(source.setting("duration") or 0)) or limits.DEFAULT_ROLE
     if request.min_ttl >= lasts:
-        raise _origin(request, "min_ttl").refuse(
+        raise limits.written(request.origins, "min_ttl").refuse(
             f"{request.min_ttl:g} s is not less than the session's own {lasts} s",
             "no session could ever be new enough: ask for a longer one (--duration) or a smaller --min-ttl",
         )
@@ -92,10 +92,10 @@ def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, con
     # mfa.py says which call has the device's code
     merged = hop._replace(**{name: value for name, value in shaping.items() if name != "mfa_serial"})
     if "duration" in shaping:
-        limits.duration(shaping["duration"], _origin(request, "duration"))
+        limits.duration(shaping["duration"], limits.written(request.origins, "duration"))
     place = config.where(hop.profile or "", "transitive_session_tags")
     in_profile = Origin(f"transitive_session_tags of profile {hop.profile} ({place})", ConfigError)
-    origin = _origin(request, "transitive_tags") if "transitive_tags" in shaping else in_profile
+    origin = limits.written(request.origins, "transitive_tags") if "transitive_tags" in shaping else in_profile
     return merged._replace(transitive_tags=limits.transitive(merged.transitive_tags, merged.tags, origin))
 
 
@@ -103,7 +103,7 @@ def _told_of(unsent: Iterable[str], request: Request, profile: str | None) -> tu
     """What is told of inputs that no call of this chain has. Raises where leaving one out is no small thing."""
     told: tuple[str, ...] = ()
     for name in unsent:
-        origin, what = _origin(request, name), name.replace("_", " ")
+        origin, what = limits.written(request.origins, name), name.replace("_", " ")
         why = f"the session of profile {profile} takes no {what}, only that of a role assumed with it does"
         hint = f"name the role: awsudo -p {shlex.quote(profile or '')} arn:aws:iam::ACCOUNT:role/NAME …"
         if name in _ROLE_ONLY:
@@ -117,8 +117,3 @@ def _unsent(origin: Origin, why: str, hint: str) -> str:
     if origin.error is UsageError:
         raise origin.refuse(why, hint)
     return f"{origin.name} has no effect: {why}"
-
-
-def _origin(request: Request, name: str) -> Origin:
-    """Where this input was written."""
-    return request.origins.get(name) or Origin(name.replace("_", " "), InvalidInput)

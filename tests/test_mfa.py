@@ -238,7 +238,7 @@ def test_what_cannot_be_is_said_before_a_code_is_asked_for(
     ("words", "env", "config", "why"),
     [
         (("--mfa-per-role",), {}, "", "--mfa-per-role says so"),
-        ((), {"AWSUDO_MFA_PER_ROLE": "1"}, "", "says so"),
+        ((), {"AWSUDO_MFA_PER_ROLE": "1"}, "", "AWSUDO_MFA_PER_ROLE says so"),
         ((), {}, "mfa_per_role = true\n", "mfa_per_role of profile base"),
         (("-d", "2h"), {}, "", "7200 s is more than the 1h"),
     ],
@@ -579,6 +579,15 @@ def test_a_program_that_gives_no_code_is_named_and_not_quoted(
     assert (done.code, sts.calls) == (125, []) and said in done.err
     assert "53180" not in done.err
     assert "no touch" in done.err or "exit 3" not in body
+
+
+def test_a_program_that_a_variable_names_is_told_by_that(world: World, phone: MfaDevice) -> None:
+    """Whoever reads the error must find the line to mend."""
+    program(world, "code", "true")
+
+    done = world.run("dev", "true", env={"AWSUDO_MFA_PROCESS": "code"})
+
+    assert done.code == 125 and "AWSUDO_MFA_PROCESS printed no code" in done.err
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     # values and their rules: no I/O
     "errors": (set(), set()),
     "model": (set(), set()),
-    "limits": (set(), set()),
+    "limits": ({"errors"}, set()),
     "role_words": (set(), set()),
     "roles": ({"errors", "role_words"}, set()),
     "refusals": ({"errors", "model"}, set()),
