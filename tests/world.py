@@ -130,7 +130,10 @@ class World:
     ) -> Done:
         """Run awsudo with these words; env adds variables, or takes them away (None)."""
         environ, given = self.environ(env), stdin.encode() if isinstance(stdin, str) else stdin
-        ended = None if prefix else _WARM.run(list(words), environ, given, str(cwd or self.home), timeout)
+        told = prefix == IMPORTS_TOLD
+        ended = None
+        if told or not prefix:
+            ended = _WARM.run(list(words), environ, given, str(cwd or self.home), timeout, told=told)
         if ended is None:
             done = subprocess.run(
                 [*prefix, AWSUDO, *words],
