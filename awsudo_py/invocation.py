@@ -28,7 +28,7 @@ from awsudo_py.stores.sessions import RENEW_AHEAD
 from awsudo_py.stores.shared import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from awsudo_py.aws_config import AwsConfig
     from awsudo_py.credentials import Credentials
@@ -152,9 +152,11 @@ class Invocation:
         chain = self.resolve(request)
         return forget_target(chain, self.obtain(chain, request), [*self._stores.values()])
 
-    def clear_of_key(self, access_key_id: str) -> int:
-        """Forget the sessions that come from an access key; returns how many there were. Raises AwsudoError."""
-        return forget_key(access_key_id, [*self._stores.values()])
+    def clear_of_keys(self, access_key_ids: Iterable[str]) -> None:
+        """Forget the sessions that come from these access keys, and say how many there were. Raises AwsudoError."""
+        count = sum(forget_key(each, [*self._stores.values()]) for each in access_key_ids)
+        if count:
+            self.terminal.notice(f"{count} session{'' if count == 1 else 's'} that came from it forgotten")
 
     def remember(self, words: Sequence[str], request: Request, answer: Answer) -> None:
         """Let a later run with these words before its command go the short way, where it would come to the same."""

@@ -24,6 +24,7 @@ from tests.servers.metadata import Metadata
 from tests.servers.proxy import FaultyProxy
 from tests.servers.serving import Answer, Call, Serving
 from tests.servers.sso import DEVICE_CODE, Sso
+from tests.world import World
 
 ACCOUNT, ROLE, START_URL = "123456789012", "Deploy", "https://example.awsapps.com/start"
 KEY_ID, SECRET, REGION = "AKIAEXAMPLEEXAMPLE12", "the-secret", "eu-west-1"
@@ -384,3 +385,16 @@ def test_fakes_close_at_once_and_for_good() -> None:
         waiting.close()
         with pytest.raises(ConnectionRefusedError):
             ask(proxy, "GET", "/")
+
+
+def test_a_run_that_takes_too_long_is_killed(world: World) -> None:
+    """A fork of the warm interpreter ends at the time-out like a process of its own, and the next one runs."""
+    with pytest.raises(subprocess.TimeoutExpired) as expired:
+        world.run("dev", "sh", "-c", "echo $$; exec sleep 60", timeout=2)
+
+    pid = int(expired.value.output)
+    deadline = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert world.run("--version").code == 0

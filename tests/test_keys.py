@@ -854,6 +854,17 @@ def test_a_second_key_that_is_not_the_rotations_is_never_deleted(desk: Desk, aws
     assert aws.state(other.access_key_id) == "Active"
 
 
+def test_the_line_to_go_on_with_is_one_to_type_whatever_the_name(desk: Desk) -> None:
+    """A name with a space is quoted in it."""
+    desk.stored("my base")
+    keys = Keys(desk.env, Run(Terminal(), time.time, time.sleep, time.time()))
+    keys.write("my base", keys.named("my base")._replace(rotating=1.0))
+
+    done = desk.run("keys", "list", "--offline")
+
+    assert done.code == 0 and "go on: awsudo keys rotate 'my base'" in done.err
+
+
 def test_two_keys_are_one_clear_line(desk: Desk, aws: StrictAws) -> None:
     """AWS allows no third: which one is in the way, and how it goes."""
     desk.stored()

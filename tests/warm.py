@@ -63,13 +63,14 @@ class WarmInterpreter:
         for descriptor in (write_in, read_in, write_out, write_err, write_end):
             os.close(descriptor)
         out, err, end = _all_of([read_out, read_err, read_end], time.monotonic() + timeout)
-        if not end.endswith(b"\n"):
-            raise AssertionError("the warm interpreter has died")
         pid, _, code = end.decode().partition(" ")
-        if not code:
+        if code:
+            return int(code), out, err
+        if not pid:
+            raise AssertionError("the warm interpreter has died")
+        with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-            raise subprocess.TimeoutExpired([self._script, *words], timeout, out, err)
-        return int(code), out, err
+        raise subprocess.TimeoutExpired([self._script, *words], timeout, out, err)
 
 
 def _shaped(environ: dict[str, str]) -> bool:

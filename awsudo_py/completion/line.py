@@ -10,7 +10,7 @@ _ESCAPED_IN_DOUBLE = '$`"\\\n'
 #: What means something to bash outside of quotes, somewhere in a word, and within double quotes.
 _ESCAPES, _ESCAPES_IN_DOUBLE = (
     str.maketrans({character: "\\" + character for character in characters})
-    for characters in (" \t|&;()<>'\"\\$`!*?[]{}#~^", '$`"\\')
+    for characters in (" \t|&;()<>'\"\\$`!*?[]{}#~^", _ESCAPED_IN_DOUBLE.strip())
 )
 
 

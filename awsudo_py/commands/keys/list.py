@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def command(ctx: click.Context, /, as_json: bool, offline: bool, **options: Any)
         show_table(_COLUMNS, [_row(each, now) for each in found], whole=("ACCOUNT", "ACCESS KEY", "AGE"))
     for name, key in keys.items():
         if key.rotating:
-            invocation.terminal.notice(f"the key of profile {name} is being rotated; go on: awsudo keys rotate {name}")
+            invocation.terminal.notice(
+                f"the key of profile {name} is being rotated; go on: awsudo keys rotate {shlex.quote(name)}"
+            )
 
 
 class _Asking:

@@ -42,9 +42,7 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
         for each in held:
             keys.drop(each, key.backend)
         tell(f"{name} is taken out of {keys.keyring(key.backend).name}")
-    count = sum(invocation.clear_of_key(each) for each in held)
-    if count:
-        tell(f"{count} session{'' if count == 1 else 's'} that came from it forgotten")
+    invocation.clear_of_keys(held)
     user = f" --user-name {shlex.quote(key.arn.rsplit('/', 1)[-1])}" if ":user/" in key.arn else ""
     for each in held:
         tell(f"at AWS {each} works as before; delete it there: aws iam delete-access-key --access-key-id {each}{user}")

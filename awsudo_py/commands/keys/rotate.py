@@ -62,9 +62,7 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
                 f"{shlex.quote(name)} --mfa-serial SERIAL",
             )
         raise
-    count = invocation.clear_of_key(old)
-    if count:
-        invocation.terminal.notice(f"{count} session{'' if count == 1 else 's'} that came from it forgotten")
+    invocation.clear_of_keys([old])
     copy = plain_copy(invocation.config, name)
     if copy is not None and copy.credentials.access_key_id == old:
         invocation.terminal.notice(f"{copy.file} still has the old key, which is of no use any more: take it out there")
