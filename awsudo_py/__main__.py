@@ -49,19 +49,19 @@ def _quick(argv: list[str]) -> int | None:
     """
     word, words = argv[0] if argv else "", argv[1:]
     if word == "_complete":
-        from awsudo_py.completion import complete
+        from awsudo_py.shell.completion.complete import complete
 
         return complete(words, os.environ, time.time())
     if word == "prompt":
-        from awsudo_py.prompt import prompt
+        from awsudo_py.shell.prompt import prompt
 
         return prompt(words, os.environ, time.time())
     if word == "shell-init":
-        from awsudo_py.shell_init import shell_init
+        from awsudo_py.shell.shell_init import shell_init
 
         return shell_init(words)
     if word == "completion":
-        from awsudo_py.scripts import print_script
+        from awsudo_py.shell.scripts import print_script
 
         return print_script(words)
     return None
@@ -72,7 +72,7 @@ def _full(argv: list[str]) -> int:
     import gc
 
     gc.disable()
-    from awsudo_py.cli import run
+    from awsudo_py.cli.main import run
     from awsudo_py.terminal import Terminal
 
     return run(argv, Terminal())

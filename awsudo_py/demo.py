@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from awsudo_py import child
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.shells import users_shell
+from awsudo_py.shell.calling import users_shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -99,6 +99,11 @@ class KeyringLocked(KeyringError):
     """The OS key store is there, and its user has to unlock it."""
 
 
+def no_target() -> UsageError:
+    """The error for a command line that names no target, where no list can be shown to pick one."""
+    return UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The hint for a name that is not among these; empty where none is close."""
     if len(name) > 200:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awsudo_py.credentials import Credentials
-    from awsudo_py.limits import Origin
+    from awsudo_py.resolve.limits import Origin
 
 
 class Request(NamedTuple):

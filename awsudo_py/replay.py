@@ -9,10 +9,10 @@ case the full path runs. There is one parser and one resolver: this module only 
 from __future__ import annotations
 
 from awsudo_py import __version__, child, environment
-from awsudo_py.deciding import SECRET, deciding, witness
-from awsudo_py.stores.file import FileStore, cache_directory
-from awsudo_py.stores.records import digest
-from awsudo_py.stores.sessions import fresh_session
+from awsudo_py.fingerprint import SECRET, deciding, witness
+from awsudo_py.sessions.cached_session import fresh_session
+from awsudo_py.sessions.file_store import FileStore, cache_directory
+from awsudo_py.sessions.sealed import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from awsudo_py.audit import PLACES
+from awsudo_py.keys.audit import PLACES
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts

@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol
 import pytest
 
 from awsudo_py.credentials import Credentials
-from awsudo_py.deciding import Files
-from awsudo_py.stores.file import cache_directory
-from awsudo_py.stores.records import digest, pack, unpack
-from awsudo_py.stores.sessions import fresh_session, session_fields
+from awsudo_py.fingerprint import Files
+from awsudo_py.sessions.cached_session import fresh_session, session_fields
+from awsudo_py.sessions.file_store import cache_directory
+from awsudo_py.sessions.sealed import digest, pack, unpack
 from tests.conftest import made_world, needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.stores.file import LARGEST, FileStore
-from awsudo_py.stores.records import digest, pack, unpack
+from awsudo_py.sessions.file_store import LARGEST, FileStore
+from awsudo_py.sessions.sealed import digest, pack, unpack
 from tests.conftest import made_world, needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import IMPORTS_TOLD, KEY_ID, World

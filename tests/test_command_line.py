@@ -10,8 +10,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.commands import SUBCOMMANDS
-from awsudo_py.options import REQUEST
+from awsudo_py.grammar.options import REQUEST
+from awsudo_py.grammar.registry import SUBCOMMANDS
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
@@ -218,8 +218,8 @@ def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -
 
 def test_the_help_is_complete_and_has_examples(world: World) -> None:
     """Every option, subcommand and exit code is in it, and it says where help for a subcommand is."""
-    from awsudo_py.commands import SUBCOMMANDS, Subcommand
-    from awsudo_py.options import REQUEST
+    from awsudo_py.grammar.options import REQUEST
+    from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
 
     done = world.run("--help")
 

@@ -15,20 +15,22 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from awsudo_py import aws_config, cli, history
-from awsudo_py.commands import SUBCOMMANDS, Subcommand
-from awsudo_py.completion.candidates import MOST_DESCRIBED, MOST_SESSIONS
-from awsudo_py.completion.line import quoted, split
-from awsudo_py.completion.place import place_of
-from awsudo_py.completion.profiles import profiles, setting, shown
-from awsudo_py.completion.regions import REGIONS
-from awsudo_py.deciding import Files
+from awsudo_py.cli import main as command_line
+from awsudo_py.cli.click_glue import loaded
+from awsudo_py.cli.request import exec_request
 from awsudo_py.errors import AwsudoError, ConfigError
-from awsudo_py.grammar import loaded
-from awsudo_py.options import REQUEST, Option
-from awsudo_py.request import exec_request
-from awsudo_py.roles import PARTITIONS
-from awsudo_py.stores.file import FileStore
+from awsudo_py.fingerprint import Files
+from awsudo_py.grammar.options import REQUEST, Option
+from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
+from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.roles import PARTITIONS
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.shell import history
+from awsudo_py.shell.completion.candidates import MOST_DESCRIBED, MOST_SESSIONS
+from awsudo_py.shell.completion.line import quoted, split
+from awsudo_py.shell.completion.place import place_of
+from awsudo_py.shell.completion.profiles import profiles, setting, shown
+from awsudo_py.shell.completion.regions import REGIONS
 from tests.differential.corpus import CASES, REASONED
 from tests.differential.sides import Case
 from tests.test_hit_path import imported_by
@@ -39,7 +41,7 @@ from tests.world import AWSUDO, World
 
 def _by_click(words: list[str]) -> int | None:
     """The index of the command in these words, as click and the request have it; None if there is none."""
-    with cli.main.make_context("awsudo", list(words), obj={}) as ctx:
+    with command_line.main.make_context("awsudo", list(words), obj={}) as ctx:
         rest, dashed, profile = ctx.args, ctx.meta["dashed"], ctx.params["profile"]
         top = True
         if rest and profile is None and not dashed and rest[0] in SUBCOMMANDS:
@@ -252,20 +254,20 @@ _LIGHT = {
     "gc",
     "awsudo_py",
     "awsudo_py.__main__",
-    "awsudo_py.commands",
-    "awsudo_py.completion",
-    "awsudo_py.completion.candidates",
-    "awsudo_py.completion.line",
-    "awsudo_py.completion.place",
-    "awsudo_py.completion.profiles",
-    "awsudo_py.completion.regions",
-    "awsudo_py.history",
-    "awsudo_py.options",
-    "awsudo_py.role_words",
+    "awsudo_py.grammar.registry",
+    "awsudo_py.shell.completion.complete",
+    "awsudo_py.shell.completion.candidates",
+    "awsudo_py.shell.completion.line",
+    "awsudo_py.shell.completion.place",
+    "awsudo_py.shell.completion.profiles",
+    "awsudo_py.shell.completion.regions",
+    "awsudo_py.shell.history",
+    "awsudo_py.grammar.options",
+    "awsudo_py.resolve.role_words",
     "awsudo_py.stores",
-    "awsudo_py.stores.file",
-    "awsudo_py.stores.key_names",
-    "awsudo_py.stores.records",
+    "awsudo_py.sessions.file_store",
+    "awsudo_py.keys.index_names",
+    "awsudo_py.sessions.sealed",
 }
 _ASKED = [
     ("bash", "63", "80", "", "awsudo "),
@@ -285,7 +287,7 @@ def test_an_answer_imports_only_the_short_list(world: World, asked: tuple[str, .
 
     imported = imported_by(world, "_complete", *asked)
 
-    assert imported <= _LIGHT and "awsudo_py.completion" in imported
+    assert imported <= _LIGHT and "awsudo_py.shell.completion.complete" in imported
 
 
 @pytest.mark.parametrize("broken", ["[profile", "a\n[b", "\xff\xfe", "[profile a]\nrole_arn\n[profile a]\n"])

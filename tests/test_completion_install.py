@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py.commands import COMPLETED, PROMPTED, SWITCHED
-from awsudo_py.prompt import _WRAPPED
-from awsudo_py.scripts import FILES
-from awsudo_py.shell_init import TEXTS
+from awsudo_py.grammar.registry import COMPLETED, PROMPTED, SWITCHED
+from awsudo_py.shell.prompt import _WRAPPED
+from awsudo_py.shell.scripts import FILES
+from awsudo_py.shell.shell_init import TEXTS
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.test_hit_path import imported_by

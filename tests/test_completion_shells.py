@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.stores.file import FileStore
+from awsudo_py.sessions.file_store import FileStore
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.strict_sts import StrictSts

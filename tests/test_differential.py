@@ -17,8 +17,8 @@ import pytest
 from botocore.args import LEGACY_GLOBAL_STS_REGIONS
 from botocore.loaders import Loader
 
-from awsudo_py import roles
-from awsudo_py.endpoints import LEGACY_GLOBAL
+from awsudo_py.resolve import roles
+from awsudo_py.resolve.endpoints import LEGACY_GLOBAL
 from tests.differential.corpus import (
     ACCOUNT,
     BASE,

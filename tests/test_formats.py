@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from awsudo_py import commands
+from awsudo_py.cli.formats import FORMATS, format_of_shell
 from awsudo_py.credentials import Credentials
 from awsudo_py.environment import changes_for, unset_changes
 from awsudo_py.errors import AwsudoError
-from awsudo_py.formats import FORMATS, format_of_shell
+from awsudo_py.grammar import registry
 from tests.conftest import needs
 from tests.readers import LONGEST_CMD_LINE, PROCESS, READERS, UNQUOTED, Reader, docker_env_file
 
@@ -316,4 +316,4 @@ def test_any_other_program_gets_sh(program: str) -> None:
 
 def test_the_command_line_knows_every_format() -> None:
     """The names that --format takes and completion offers are those of the registry."""
-    assert tuple(FORMATS) == commands.FORMATS
+    assert tuple(FORMATS) == registry.FORMATS

@@ -16,13 +16,13 @@ ALLOWED = {
     "awsudo_py.__main__",
     "awsudo_py.child",
     "awsudo_py.credentials",
-    "awsudo_py.deciding",
+    "awsudo_py.fingerprint",
     "awsudo_py.environment",
     "awsudo_py.replay",
-    "awsudo_py.stores",
-    "awsudo_py.stores.file",
-    "awsudo_py.stores.records",
-    "awsudo_py.stores.sessions",
+    "awsudo_py.sessions",
+    "awsudo_py.sessions.file_store",
+    "awsudo_py.sessions.sealed",
+    "awsudo_py.sessions.cached_session",
 }
 
 

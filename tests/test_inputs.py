@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awsudo_py.options import INPUTS
-from awsudo_py.sts import default_session_name
+from awsudo_py.aws.calls import default_session_name
+from awsudo_py.grammar.options import INPUTS
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import KEY_ID, PRINT_ENV, World

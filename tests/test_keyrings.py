@@ -16,10 +16,10 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
-from awsudo_py import keyrings
 from awsudo_py.errors import KeyringError, KeyringLocked
-from awsudo_py.keyrings import BACKENDS, Keyring, open_keyring
-from awsudo_py.stores.records import digest
+from awsudo_py.keys import os_keyring
+from awsudo_py.keys.os_keyring import BACKENDS, Keyring, open_keyring
+from awsudo_py.sessions.sealed import digest
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_iam import StrictAws
@@ -71,7 +71,7 @@ class Promises:
     def test_a_short_line_after_a_long_one_leaves_nothing_of_it(self, keyring: Keyring) -> None:
         """The parts of the old value go with it, and so they do when it is deleted."""
         keyring.set("a", "x" * 5_000)
-        parts = keyrings._parts("a", f"{keyrings._CHUNKED} 5 {digest('x' * 5_000)}")
+        parts = os_keyring._parts("a", f"{os_keyring._CHUNKED} 5 {digest('x' * 5_000)}")
         keyring.set("a", "short")
 
         assert [keyring.get(part) for part in parts] == [None] * 5
@@ -472,9 +472,9 @@ class Hanging(Memory):
 @pytest.mark.parametrize("desktop", ["DISPLAY", "WAYLAND_DISPLAY"])
 def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatch, desktop: str) -> None:
     """A window may be open: that is said after a while, and there is more time for it."""
-    monkeypatch.setattr(keyrings, "SAY_AFTER", 0.01)
-    monkeypatch.setattr(keyrings, "PATIENCE", 0.02)
-    monkeypatch.setattr(keyrings, "PATIENCE_FOR_USER", 0.2)
+    monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
+    monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
+    monkeypatch.setattr(os_keyring, "PATIENCE_FOR_USER", 0.2)
     said: list[str] = []
     begun = time.monotonic()
 
@@ -487,8 +487,8 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
 
 def test_without_a_desktop_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could see a window: the shorter time counts, and nothing is said of one."""
-    monkeypatch.setattr(keyrings, "SAY_AFTER", 0.01)
-    monkeypatch.setattr(keyrings, "PATIENCE", 0.02)
+    monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
+    monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     said: list[str] = []
 
     with pytest.raises(KeyringError, match="has not answered"):

@@ -13,10 +13,10 @@ import pexpect
 import pytest
 
 from awsudo_py.credentials import Credentials
-from awsudo_py.keys import Keys
-from awsudo_py.stores.file import FileStore
-from awsudo_py.stores.keys import StoredKey
-from awsudo_py.stores.shared import Run
+from awsudo_py.keys.index import StoredKey
+from awsudo_py.keys.vault import Keys
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.single_flight import Run
 from awsudo_py.terminal import Terminal
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession

@@ -16,9 +16,9 @@ import pexpect
 import pytest
 
 from awsudo_py.errors import AwsudoError
-from awsudo_py.stores.file import FileStore
-from awsudo_py.stores.records import digest
-from awsudo_py.stores.shared import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTER, Run, Wait, in_turn
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.sealed import digest
+from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTER, Run, Wait, in_turn
 from awsudo_py.terminal import Terminal
 from tests.conftest import needs
 from tests.servers.strict_sts import MfaDevice, StrictSts

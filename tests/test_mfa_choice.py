@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.aws_config import AwsConfig
 from awsudo_py.credentials import Credentials
-from awsudo_py.endpoints import LEGACY_GLOBAL, Endpoints
-from awsudo_py.mfa import Asked, placed
 from awsudo_py.model import Endpoint, Hop, RoleChain, RoleHop, SessionTokenHop, Source
-from awsudo_py.obtain import Obtain
-from awsudo_py.stores.file import FileStore
-from awsudo_py.stores.shared import Run
+from awsudo_py.resolve.aws_config import AwsConfig
+from awsudo_py.resolve.endpoints import LEGACY_GLOBAL, Endpoints
+from awsudo_py.resolve.mfa_placement import Asked, placed
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.obtain import Obtain
+from awsudo_py.sessions.single_flight import Run
 from awsudo_py.terminal import Terminal
 
 ROLE = "arn:aws:iam::111111111111:role/"

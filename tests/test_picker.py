@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py import history
-from awsudo_py.picker import Choice, matching
+from awsudo_py.shell import history
+from awsudo_py.shell.picker import Choice, matching
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.strict_sts import StrictSts

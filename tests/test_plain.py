@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py import aws_config
-from awsudo_py.deciding import Files
 from awsudo_py.errors import AwsudoError
-from awsudo_py.plain import Removal, plain_copy
+from awsudo_py.fingerprint import Files
+from awsudo_py.keys.plaintext import Removal, plain_copy
+from awsudo_py.resolve import aws_config
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

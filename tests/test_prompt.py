@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from awsudo_py.commands import PROMPTED
 from awsudo_py.credentials import rfc3339
-from awsudo_py.prompt import LONGEST, segment
+from awsudo_py.grammar.registry import PROMPTED
+from awsudo_py.shell.prompt import LONGEST, segment
 from tests.conftest import needs
 from tests.readme import blocks
 from tests.screens import Screen
@@ -160,7 +160,7 @@ def test_a_prompt_imports_next_to_nothing(world: World) -> None:
     imported = imported_by(world, "prompt", "--shell", "zsh")
 
     # itertools is part of the interpreter
-    assert imported - {"itertools"} == {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.prompt"}
+    assert imported - {"itertools"} == {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.shell.prompt"}
 
 
 def _line(language: str) -> str:

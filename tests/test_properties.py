@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import did_you_mean
 from awsudo_py.replay import record_name, surroundings
-from awsudo_py.stores.records import pack, unpack
-from awsudo_py.stores.sessions import fresh_session, session_fields
+from awsudo_py.sessions.cached_session import fresh_session, session_fields
+from awsudo_py.sessions.sealed import pack, unpack
 from awsudo_py.terminal import escape
 
 #: Text as it comes out of arguments and the environment: any Unicode, lone bytes as surrogates, but no NUL.
@@ -69,7 +69,7 @@ def test_an_expiration_that_is_no_time_is_a_miss(expiration: str) -> None:
     """Numbers that are none never make a session fresh."""
     fields = session_fields(Credentials("ASIA", "s", "t", 2000.0, issued=1000.0), "inputs")
     fields["expiration"] = expiration
-    from awsudo_py.stores.records import digest
+    from awsudo_py.sessions.sealed import digest
 
     assert fresh_session(fields, digest("inputs"), 1500.0, None) is None
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py.commands import SUBCOMMANDS
-from awsudo_py.options import INPUTS
+from awsudo_py.grammar.options import INPUTS
+from awsudo_py.grammar.registry import SUBCOMMANDS
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.readme import README, Block, blocks

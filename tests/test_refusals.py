@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pexpect
 import pytest
 
-from awsudo_py import refusals
+from awsudo_py.aws import errors
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World
@@ -315,8 +315,8 @@ def test_every_answer_that_awsudo_knows_is_tested() -> None:
     """A line added to the tables of reasons and codes needs a line here."""
     texts = [answer.text for answer in ANSWERS]
 
-    assert refusals._CODES.keys() <= {answer.code for answer in ANSWERS}
-    assert [words for words, *_ in refusals._REASONS if not any(words in text for text in texts)] == []
+    assert errors._CODES.keys() <= {answer.code for answer in ANSWERS}
+    assert [words for words, *_ in errors._REASONS if not any(words in text for text in texts)] == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.roles import PARTITIONS
+from awsudo_py.resolve.roles import PARTITIONS
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World

@@ -16,10 +16,10 @@ import pytest
 
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, Rejected, Unreachable
-from awsudo_py.stores.file import FileStore, Lock
-from awsudo_py.stores.records import digest
-from awsudo_py.stores.sessions import session_fields
-from awsudo_py.stores.shared import GIVE_UP_AFTER, Run, SharedSession
+from awsudo_py.sessions.cached_session import session_fields
+from awsudo_py.sessions.file_store import FileStore, Lock
+from awsudo_py.sessions.sealed import digest
+from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal
 from tests.servers.strict_sts import StrictSts
 from tests.world import KEY_ID, Done, World

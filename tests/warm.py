@@ -31,7 +31,13 @@ _SHAPING = ("LC_", "LANG", "PYTHON", "TZ", "BOTO")
 #: In the home: botocore settles where these are while it is loaded.
 _PLACES = (".aws/sso", ".aws/models")
 #: These load most of what there is.
-_LOADING = ("awsudo_py.cli", "awsudo_py.commands.run", "awsudo_py.sts", "awsudo_py.asking", "awsudo_py.keyrings")
+_LOADING = (
+    "awsudo_py.cli.main",
+    "awsudo_py.cli.commands.run",
+    "awsudo_py.aws.calls",
+    "awsudo_py.keys.owner",
+    "awsudo_py.keys.os_keyring",
+)
 
 
 class WarmInterpreter:

@@ -27,15 +27,15 @@ from botocore.httpsession import URLLib3Session
 from botocore.loaders import JSONFileLoader
 from botocore.tokens import SSOTokenProvider
 
-from awsudo_py import aws_config
+from awsudo_py.aws.calls import BotocoreSts
 from awsudo_py.credentials import Credentials
-from awsudo_py.deciding import Files, deciding
 from awsudo_py.errors import AwsudoError
+from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.model import Request
-from awsudo_py.obtain import Obtain
-from awsudo_py.resolve import resolve
-from awsudo_py.stores.shared import Run
-from awsudo_py.sts import BotocoreSts
+from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.chain import resolve
+from awsudo_py.sessions.obtain import Obtain
+from awsudo_py.sessions.single_flight import Run
 from awsudo_py.terminal import Terminal
 
 #: What both sides type when they are asked for an MFA code.

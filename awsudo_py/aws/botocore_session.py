@@ -1,0 +1,57 @@
+"""A botocore session with the configuration that we have read already."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.loaders import Loader
+
+from awsudo_py.resolve.aws_config import nested
+
+if TYPE_CHECKING:
+    from awsudo_py.resolve.aws_config import AwsConfig
+
+#: Those that are asked for credentials or about keys.
+_SERVICES = ("iam", "signin", "sso", "sso-oidc", "sts")
+
+
+class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
+    """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return list(_SERVICES)
+
+
+class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
+    """A botocore session with the configuration that we have read already."""
+
+    def __init__(self, config: AwsConfig, profile: str | None, source: str | None = None) -> None:
+        """With the settings of a profile, and with those of another, from which its chain starts, at hand."""
+        # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
+        super().__init__(profile=profile or "default")
+        self._given, self._names = config, {"default", profile, source}
+        self.register_component("data_loader", _SlimLoader())
+
+    @cached_property
+    def full_config(self) -> dict[str, Any]:
+        given = self._given
+        return {
+            # no more than these: with thousands, copying all takes as long as a call
+            "profiles": {name: _with_nested(given.profile(name) or {}) for name in self._names if name},
+            "sso_sessions": given.sso_sessions,
+            "services": {name: _with_nested(settings) for name, settings in given.services.items()},
+        }
+
+
+def _with_nested(settings: dict[str, str]) -> dict[str, Any]:
+    """The settings with indented blocks as dictionaries, as botocore has them."""
+    result: dict[str, Any] = dict(settings)
+    for key, value in settings.items():
+        if value.startswith("\n"):
+            try:
+                result[key] = nested(value)
+            except ValueError:
+                continue  # of no meaning to STS, or resolve has refused it
+    return result

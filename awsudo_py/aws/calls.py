@@ -1,0 +1,100 @@
+"""Asks AWS: source credentials, AssumeRole and its sisters. The only package that knows botocore."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.aws.client import TRIES, Aws
+from awsudo_py.aws.errors import renew
+from awsudo_py.aws.fetchers import WAYS, moment
+from awsudo_py.errors import AwsudoError, NoCredentials
+from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.resolve import limits
+from awsudo_py.resolve.limits import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.model import Hop, RoleChain, Source
+    from awsudo_py.resolve.aws_config import AwsConfig
+
+
+class BotocoreSts:
+    """AWS as one chain needs it.
+
+    session_name is for hops that have none; with_code gives a hop's call an MFA code; stored_key gives what lies in the
+    OS keyring.
+    """
+
+    def __init__(
+        self,
+        chain: RoleChain,
+        config: AwsConfig,
+        *,
+        session_name: str,
+        with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
+        stored_key: Callable[[Source], Credentials],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._aws = Aws(chain, config, clock)
+        self._session_name = session_name
+        self._with_code = with_code
+        self._stored_key = stored_key
+
+    def source(self, source: Source) -> Credentials:
+        """The credentials that begin the chain. Raises AwsudoError."""
+        if source.kind == "keyring":
+            return self._stored_key(source)
+        return WAYS[source.kind](self._aws, source, self._session_name)
+
+    def session(self, hop: Hop, credentials: Credentials) -> Credentials:
+        """AssumeRole or GetSessionToken with these credentials. Raises AwsudoError."""
+        self._refuse_expired()
+        parameters = session_parameters(hop, self._session_name)
+        if hop.mfa_serial is None:
+            return self._asked(hop, credentials, parameters, TRIES)
+        parameters["SerialNumber"] = hop.mfa_serial
+        # a code works once: the call that carries it is never sent again
+        return self._with_code(hop, lambda code: self._asked(hop, credentials, {**parameters, "TokenCode": code}, 1))
+
+    def _asked(self, hop: Hop, credentials: Credentials, parameters: dict[str, Any], tries: int) -> Credentials:
+        operation = "get_session_token" if isinstance(hop, SessionTokenHop) else "assume_role"
+        return self._aws.credentials_of(
+            hop, lambda: getattr(self._aws.sts(credentials, tries), operation)(**parameters)
+        )
+
+    def _refuse_expired(self) -> None:
+        source = self._aws.chain.source
+        until = source.setting("expiration")
+        try:
+            expired = bool(until) and moment(until) <= self._aws.clock()
+        except ValueError:
+            return
+        if expired:
+            raise NoCredentials(f"the credentials in the environment expired at {until}", hint=renew(source))
+
+
+def session_parameters(hop: Hop, session_name: str) -> dict[str, Any]:
+    """The parameters of the call for this hop, but for an MFA code; session_name is for a hop that has none."""
+    given: dict[str, Any] = {"DurationSeconds": hop.duration}
+    if isinstance(hop, RoleHop):
+        given |= {
+            "RoleArn": hop.role_arn,
+            "RoleSessionName": hop.session_name or session_name,
+            "ExternalId": hop.external_id,
+            "Policy": hop.policy,
+            "PolicyArns": [{"arn": arn} for arn in hop.policy_arns],
+            "Tags": [{"Key": key, "Value": value} for key, value in hop.tags],
+            "TransitiveTagKeys": list(hop.transitive_tags),
+            "SourceIdentity": hop.source_identity,
+        }
+    return {name: value for name, value in given.items() if value}
+
+
+def default_session_name(user: str, host: str) -> str:
+    """A session name that says who and where, made of what STS takes: USER@HOST, 64 characters at most."""
+    name = re.sub(r"[^\w+=,.@-]+", "-", f"{user}@{host}", flags=re.ASCII)[:64]
+    return limits.text("session_name", name if len(name) > 1 else "awsudo", Origin("session name", AwsudoError))

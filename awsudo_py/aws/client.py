@@ -1,0 +1,265 @@
+"""Clients and calls: botocore with our time-outs, our configuration, and its errors told in words.
+
+1. No call hangs: 5 s to connect, 10 s to read, three tries, and 38 s for all of it.
+2. What botocore raises is told in words, and its own text is not shown: it may quote what it was given.
+3. botocore's DEBUG log prints secrets: nothing here turns logging on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    LoginError,
+    MissingDependencyException,
+    NoRegionError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+
+from awsudo_py.aws.botocore_session import GivenSession
+from awsudo_py.aws.deadline import Deadline, DeadlinePassed
+from awsudo_py.aws.errors import refusal, renew, subject
+from awsudo_py.credentials import Credentials
+from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.model import RoleChain, Source, Wanted
+    from awsudo_py.resolve.aws_config import AwsConfig
+
+#: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
+CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
+#: What goes wrong before a request is on its way.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
+_Result = TypeVar("_Result")
+
+
+class Aws:
+    """AWS as one chain reaches it."""
+
+    def __init__(self, chain: RoleChain, config: AwsConfig, clock: Callable[[], float]) -> None:
+        self.chain = chain
+        self.clock = clock
+        self._config = config
+        self._left = float(ALTOGETHER)
+        self._asked = ""  # the address that the last request went to
+
+    def session(self, profile: str | None) -> Any:
+        """A botocore session that works with this profile's settings; with none there are none."""
+        return GivenSession(self._config, profile, self.chain.source.profile)
+
+    def client(
+        self,
+        service: str,
+        region: str | None,
+        *,
+        credentials: Credentials | None = None,
+        url: str | None = None,
+        tries: int = TRIES,
+        session: Any = None,
+    ) -> Any:
+        """A client that signs with these credentials; with none it does not sign, and looks for none."""
+        settings: dict[str, Any] = {"signature_version": UNSIGNED} if credentials is None else {}
+        client = (session or self.session(self.chain.config_profile)).create_client(
+            service,
+            region_name=region,
+            endpoint_url=url,
+            aws_access_key_id=credentials.access_key_id if credentials else "unsigned",
+            aws_secret_access_key=credentials.secret_access_key if credentials else "unsigned",
+            aws_session_token=credentials.session_token if credentials else None,
+            config=Config(
+                connect_timeout=CONNECT,
+                read_timeout=READ,
+                retries={"mode": "standard", "total_max_attempts": tries},
+                **settings,
+            ),
+        )
+        client.meta.events.register("before-send", self._note_address)
+        return client
+
+    def _note_address(self, request: Any, **_: Any) -> None:
+        parts = urlsplit(request.url)
+        self._asked = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def sts(self, credentials: Credentials | None, tries: int) -> Any:
+        """A client for STS, where the chain has it."""
+        endpoint = self.chain.endpoint
+        # named even where there is none: botocore would look for one, and take an empty one as it is
+        region = endpoint.region or ("aws-global" if endpoint.url is None else None)
+        return self.client("sts", region, credentials=credentials, url=endpoint.url, tries=tries)
+
+    def credentials_of(self, what: Wanted, call: Callable[[], Any]) -> Credentials:
+        """The credentials in the answer that call() brings. Raises AwsudoError."""
+
+        def ask() -> Credentials:
+            answer = call()
+            got = answer["Credentials"]
+            return self.session_of(
+                got["AccessKeyId"],
+                got["SecretAccessKey"],
+                got["SessionToken"],
+                got["Expiration"].timestamp(),
+                arn=answer.get("AssumedRoleUser", {}).get("Arn", ""),
+            )
+
+        return self.guarded(what, ask)
+
+    def session_of(
+        self, access_key_id: object, secret: object, token: object, until: float, arn: str = ""
+    ) -> Credentials:
+        """The session with these parts. ValueError if it is none that a command could use."""
+        if until <= self.clock():
+            raise ValueError("a session that is over")
+        return Credentials(*usable(access_key_id, secret, token), until, arn=arn)
+
+    def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
+        """What the call gives; whatever it raises becomes an AwsudoError.
+
+        An error of Python's own means an answer that makes no sense, if a request was sent, else a setting.
+        """
+        source = self.chain.source
+        self._asked = ""
+        begun = time.monotonic()
+        try:
+            with Deadline(self._left):
+                return call()
+        except ClientError as error:
+            answer = error.response.get("Error", {})
+            metadata = error.response.get("ResponseMetadata", {})
+            refused = refusal(
+                str(answer.get("Code", "")),
+                str(answer.get("Message", "")),
+                int(metadata.get("HTTPStatusCode", 0)),
+                str(metadata.get("HTTPHeaders", {}).get("date", "")),
+                what,
+                self.chain,
+                self.clock(),
+            )
+            refused.code = str(answer.get("Code", ""))
+            raise refused from None
+        except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
+            raise no_sso_session(source) from None
+        except LoginError:
+            raise NoCredentials(
+                f"the login session of profile {source.profile} cannot be used", hint=renew(source)
+            ) from None
+        except MissingDependencyException:
+            raise
+        except CredentialRetrievalError:
+            raise NoCredentials(
+                f"{ASKED.get(source.kind, source.where)} gave no credentials", hint=renew(source)
+            ) from None
+        except DeadlinePassed:
+            raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
+        except ResponseParserError:
+            raise self._garbage(what) from None
+        except NoRegionError:
+            raise ConfigError(
+                f"cannot get {subject(what)}: no region is set, and {self._address()} needs one",
+                hint="name it: --region eu-west-1, AWS_REGION, or region in the profile",
+            ) from None
+        except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
+            raise self._unreachable(what, _network_trouble(error), sent=not isinstance(error, _NOT_SENT)) from None
+        except (
+            BotoCoreError,
+            ValueError,
+            AttributeError,
+            TypeError,
+            LookupError,
+            RuntimeError,
+            ArithmeticError,
+            OSError,
+        ) as error:
+            if self._asked:
+                raise self._garbage(what) from None
+            # botocore stumbles so over a setting that it takes as it is
+            raise ConfigError(
+                f"cannot get {subject(what)}: botocore cannot work with the settings of profile "
+                f"{self.chain.config_profile or source.profile or 'default'} ({type(error).__name__})",
+                hint="look at its ca_bundle, *_endpoint*, api_versions, retry and time-out settings: "
+                f"aws configure list --profile {self.chain.config_profile or source.profile or 'default'}",
+            ) from None
+        finally:
+            # all calls of a chain together have the time of one
+            self._left = max(self._left - (time.monotonic() - begun), 0.001)
+
+    def _garbage(self, what: Wanted) -> Unreachable:
+        return Unreachable(
+            f"cannot get {subject(what)}: {self._address()} answered something that is not AWS's",
+            hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
+        )
+
+    def _unreachable(self, what: Wanted, why: str, *, sent: bool = True) -> AwsudoError:
+        bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
+        if isinstance(bundle, str) and not os.path.exists(bundle):
+            return ConfigError(
+                f"cannot get {subject(what)}: there is no CA bundle {bundle}",
+                hint="named by AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle in the profile",
+            )
+        error = Unreachable(
+            f"cannot get {subject(what)}: {why} ({self._address()})",
+            hint="check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region, then try again",
+        )
+        error.sent = sent
+        return error
+
+    def _address(self) -> str:
+        endpoint = self.chain.endpoint
+        return (
+            self._asked or endpoint.url or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
+        )
+
+
+def usable(access_key_id: object, secret: object, token: object) -> tuple[str, str, str]:
+    """The three parts, if an environment can hold each. ValueError if not.
+
+    An empty one is worse than none: an SDK would look for credentials elsewhere, and find others.
+    """
+    for part in (access_key_id, secret, token):
+        if not isinstance(part, str) or not part or b"\0" in part.encode():
+            raise ValueError("a part of the credentials that cannot be used")
+    return str(access_key_id), str(secret), str(token)
+
+
+ASKED = {
+    "instance": "the instance metadata service",
+    "container": "the container credentials endpoint",
+    "login": "the login session",
+}
+
+
+def _network_trouble(error: Exception) -> str:
+    for kind, said in (
+        (ConnectTimeoutError, "nobody took the connection"),
+        (ReadTimeoutError, "no answer"),
+        (ProxyConnectionError, "the proxy cannot be reached"),
+        (SSLError, "the server's certificate is not one that is trusted here (see AWS_CA_BUNDLE)"),
+        ((ConnectionError, HTTPClientError), "no connection, or one that broke"),
+    ):
+        if isinstance(error, kind):
+            return said
+    return f"botocore cannot ask for it ({type(error).__name__})"
+
+
+def no_sso_session(source: Source) -> NoCredentials:
+    """The error of a source whose SSO session is missing or over."""
+    return NoCredentials(f"profile {source.profile} has no SSO session, or it has ended", hint=renew(source))

@@ -1,0 +1,148 @@
+"""Gets MFA codes: the one that was given, a program's, or one typed on the terminal; none is ever sent twice."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, Interrupted, Unreachable
+from awsudo_py.model import RoleHop
+from awsudo_py.resolve import limits
+from awsudo_py.resolve.limits import Origin
+from awsudo_py.terminal import ask, lent_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.model import Hop, Program, Source
+
+#: How often the terminal is asked for a code that AWS takes.
+TRIES = 3
+_OTHERWISE = (
+    "give the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
+    "or on stdin: --mfa-code -",
+    "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
+    "or run it once where somebody can type the code: the session is kept",
+)
+_WAIT = "a code works once, and for half a minute: wait for the next one"
+
+
+class Codes:
+    """The codes of one run. given: one that option, variable or pipe gave; process: a program that prints one."""
+
+    def __init__(
+        self, source: Source, environ: Mapping[str, str], *, given: str | None, process: Program | None
+    ) -> None:
+        self._source = source
+        self._environ = environ
+        self._given = given
+        self._process = process
+        self._sent: set[str] = set()
+
+    def shown(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
+        """What the call gives that takes a code of the hop's device.
+
+        Raises what the call raises, and AwsudoError where no code can be had. A code that was typed and refused is
+        asked for again; any other is tried once.
+        """
+        if self._given is not None:
+            code, self._given = self._given, None  # a second call needs another one
+            return self._tried(code, call)
+        if self._process is not None:
+            return self._tried(printed_code(self._process, self._environ), call)
+        refused: CodeRefused | None = None
+        said = ""
+        for _ in range(TRIES):
+            code = self._typed(hop, said)
+            try:
+                return self._tried(code, call)
+            except CodeRefused as error:
+                if not error.again:
+                    raise
+                refused, said = error, f"that code was refused; {_WAIT}"
+        assert refused is not None
+        raise refused
+
+    def _tried(self, code: str, call: Callable[[str], Credentials]) -> Credentials:
+        self._sent.add(code)
+        try:
+            return call(code)
+        except Unreachable as error:
+            if error.sent:
+                error.hints = (*error.hints, f"the MFA code may be spent: {_WAIT}")
+            raise
+
+    def _typed(self, hop: Hop, said: str) -> str:
+        """A code that was not sent before, from the terminal."""
+        question = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
+        while True:
+            typed = ask(question, otherwise=_OTHERWISE, said=said)
+            try:
+                code = limits.mfa_code(typed, Origin("that", AwsudoError))
+            except AwsudoError:
+                said = "a code is six digits"
+                continue
+            if code not in self._sent:
+                return code
+            said = f"that one was sent already; {_WAIT}"
+
+    def _subject(self, hop: Hop) -> str:
+        profile = f"profile {hop.profile}" if hop.profile else ""
+        if isinstance(hop, RoleHop):
+            return f"{profile or hop.role_arn} alone"  # who expects to be asked once sees that this is not that
+        return profile or f"the keys of {self._source.where}"
+
+
+def printed_code(program: Program, environ: Mapping[str, str]) -> str:
+    """The code that a program prints. Its stdin and stderr are the terminal, so that it can ask for a PIN or a touch.
+
+    It is not hurried: it may be waiting for its user. Raises ConfigError or AwsudoError naming where it is configured,
+    and never what it printed; Interrupted on Ctrl-C.
+    """
+    import subprocess
+
+    try:
+        words = shlex.split(program.command, posix=os.name != "nt")
+    except ValueError as error:
+        raise ConfigError(
+            f"{program.where}: its words cannot be parted: {error}", hint="no shell reads it; quote as in sh"
+        ) from None
+    if not words:
+        raise ConfigError(f"{program.where} is empty", hint="name a program that prints the code, or remove it")
+    without = {name: value for name, value in environ.items() if name != "AWSUDO_MFA_CODE"}
+    try:
+        with lent_terminal() as stdin:
+            done = subprocess.run(
+                words, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, env=without, check=False
+            )
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it cannot be started"
+        raise ConfigError(
+            f"{program.where} cannot be run: {words[0]}: {why}",
+            hint="its first word is the program; no shell reads it, so a pipe takes: sh -c '… | …'",
+        ) from None
+    if done.returncode in (-2, 130):
+        raise Interrupted("interrupted")
+    if done.returncode != 0:
+        raise AwsudoError(
+            f"{program.where} failed with exit code {done.returncode}",
+            hint="what it said stands above; run it by hand to see more",
+        )
+    codes = {code for line in done.stdout.decode("utf-8", "replace").splitlines() if (code := _code_in(line))}
+    if len(codes) != 1:
+        what = "more than one code" if codes else "no code"
+        raise AwsudoError(
+            f"{program.where} printed {what}",
+            hint="it must print six digits, alone or at the end of a line: try it by hand",
+        )
+    return codes.pop()
+
+
+def _code_in(line: str) -> str:
+    """The code at the end of a line (`Amazon Web Services:alice 123456`); empty if there is none."""
+    word = line.split()[-1] if line.strip() else ""
+    return word if len(word) == 6 and word.isascii() and word.isdigit() else ""

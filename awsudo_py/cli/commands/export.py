@@ -1,0 +1,56 @@
+"""awsudo export: prints the environment of a target."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from awsudo_py.cli.click_glue import begin, printed, subcommand, targeted
+from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
+from awsudo_py.environment import unset_changes
+from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.shell.calling import calling_shell
+
+
+@subcommand("export")
+@click.argument("target", required=False)
+@click.pass_context
+def command(
+    ctx: click.Context, /, target: str | None, format_name: str | None, unset: bool, force: bool, **options: Any
+) -> None:
+    """Print the environment for a shell, a file or an SDK.
+
+    \b
+      eval "$(awsudo export prod)"                            sh, bash, zsh
+      awsudo export prod | source                             fish
+      x=$(awsudo export prod) || exit; eval "$x"              in scripts, with set -e or without
+      awsudo export prod --format dotenv > .env               docker run --env-file
+      credential_process = awsudo export prod --format process     in ~/.aws/config
+    """
+    invocation, merged = begin(ctx, options)
+    form = FORMATS[format_name or format_of_shell(calling_shell())]
+    if unset:
+        if target is not None or merged["profile"] is not None:
+            raise UsageError("--unset takes no target: it is the same for all", hint="awsudo export --unset")
+        text = form.write(unset_changes())
+    else:
+        if target is None and merged["profile"] is None:
+            raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
+        if sys.stdout is not None and sys.stdout.isatty() and not force:
+            line = shlex.join(["awsudo", *ctx.obj["argv"]])
+            raise AwsudoError("this would print secrets on the terminal", hint=_instead(form, line))
+        request = targeted(ctx, invocation, target, merged)
+        text = form.write(invocation.answer(request, ahead=form.ahead).changes)
+    printed(text)
+
+
+def _instead(form: Format, line: str) -> str:
+    """The hint that has the line which was typed, as it does no harm."""
+    if not form.shells or form.name == "cmd":
+        return f"let a file or a program take it: {line} > FILE; or add --force"
+    ways = {"fish": f"{line} | source", "powershell": f"{line} | Out-String | Invoke-Expression"}
+    way = ways.get(form.name, f'eval "$({line})"')
+    return f"let the shell read it: {way}; or add --force"

@@ -1,0 +1,89 @@
+"""awsudo TARGET COMMAND, and awsudo exec: becomes the command, or a shell, as the target."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsudo_py import child
+from awsudo_py.cli.click_glue import Words, begin, inputs_of, subcommand
+from awsudo_py.cli.request import exec_request
+from awsudo_py.credentials import rfc3339
+from awsudo_py.environment import applied
+from awsudo_py.errors import AwsudoError, UsageError, no_target
+from awsudo_py.grammar.registry import SUBCOMMANDS
+from awsudo_py.model import Request
+from awsudo_py.shell.calling import users_shell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from awsudo_py.context import Answer
+
+
+@subcommand("exec", Words)
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Run a command: the same as without `exec`, for targets that are called like a subcommand."""
+    run(ctx, options)
+
+
+def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
+    """Become the command, or a shell, as the target. Raises AwsudoError."""
+    invocation, merged = begin(ctx, options)
+    words: Sequence[str] = ctx.args
+    argv: Sequence[str] = ctx.obj["argv"]
+    dashed: bool = ctx.meta["dashed"]
+    inputs = inputs_of(invocation, merged)
+    # `awsudo` alone, or with nothing but options and a command after `--`
+    unnamed = merged["profile"] is None and ctx.parent is None and (dashed or not words)
+    request = (
+        Request(command=tuple(words), **inputs)
+        if unnamed
+        else exec_request(words, merged["profile"], inputs, dashed=dashed)
+    )
+    environ = os.environ
+    if not request.command and not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+        if unnamed:
+            raise no_target()
+        raise UsageError(
+            f"no command for {request.target or request.role or request.profile}, and no terminal for a shell",
+            hint="awsudo TARGET COMMAND…",
+        )
+    command = request.command or (users_shell(environ),)
+    # looked up before anything is spent: a missing command costs no call and no MFA code
+    try:
+        path = child.find(command[0], environ)
+    except AwsudoError as error:
+        if request.command:
+            raise
+        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
+        raise type(error)(error.message, hint=hint) from None
+    if unnamed:
+        request = request._replace(target=invocation.pick())
+        invocation.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+    answer = invocation.answer(request)
+    if request.command and not unnamed:
+        invocation.remember(argv[: len(argv) - len(request.command)], request, answer)
+    if not request.command:
+        invocation.terminal.notice(_greeting(answer))
+    ctx.obj["allow_core_dumps"]()  # to the command, as the caller had them
+    child.become(path, command, applied(environ, answer.changes))
+
+
+def _line(request: Request, before: Sequence[str]) -> str:
+    """The command line that does the same with its target named; before: the words before the command."""
+    options = [*before[:-1]] if before[-1:] == ["--"] else [*before]
+    target = request.target or ""
+    named = ["-p", target] if target in SUBCOMMANDS or target.startswith("-") else [target]
+    return shlex.join(["awsudo", *options, *named, *(["--"] if request.command else []), *request.command])
+
+
+def _greeting(answer: Answer) -> str:
+    who = answer.credentials.arn or answer.chain.role_arn or answer.credentials.access_key_id
+    until = answer.credentials.expiration
+    return f"a shell as {answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}; exit ends it"

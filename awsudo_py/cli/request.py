@@ -1,0 +1,148 @@
+"""Puts options and AWSUDO_* variables in order, and makes a request of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.errors import InvalidInput, UsageError, no_target
+from awsudo_py.grammar.options import INPUTS
+from awsudo_py.model import Request
+from awsudo_py.resolve import limits
+from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.role_words import looks_like_role, unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from awsudo_py.fingerprint import Files
+
+#: No line with a code is longer (bytes); what has no line end is not read for ever.
+_LONGEST_LINE = 64
+
+
+def _text(kind: str) -> Callable[[Any, Origin, Files], str]:
+    return lambda value, origin, _files: limits.text(kind, value, origin)
+
+
+def _duration(value: str, origin: Origin, _files: Files) -> int:
+    return limits.duration(limits.span(value, origin), origin, most=limits.LONGEST_SESSION_TOKEN)
+
+
+def _policy(value: str, origin: Origin, files: Files) -> str:
+    if value.lstrip().startswith("{"):
+        return limits.policy(value, origin)
+    path = os.path.expanduser(value.removeprefix("file://"))
+    try:
+        content = files.read(path)
+        if content is None:
+            raise origin.refuse(f"there is no file {path}", "give a file's path, or the policy's JSON itself")
+        return limits.policy(content.decode("utf-8"), Origin(f"{origin.name} ({path})", origin.error))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise origin.refuse(
+            f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
+        ) from None
+
+
+def _switch(value: Any, origin: Origin, _files: Files) -> bool:
+    return value if isinstance(value, bool) else limits.switch(value, origin)
+
+
+def _store(value: str, origin: Origin, _files: Files) -> str:
+    if value not in STORES:
+        raise origin.refuse(f"{value!r} is none of {', '.join(STORES)}")
+    return value
+
+
+def _mfa_code(value: str, origin: Origin, _files: Files) -> str:
+    if value != "-":
+        return limits.mfa_code(value, origin)
+    # Now, whether it will be needed or not: what the command finds on stdin is not to depend on the cache.
+    return limits.mfa_code(_line_of_stdin(origin), Origin(f"{origin.name} - (stdin)", origin.error))
+
+
+def _line_of_stdin(origin: Origin) -> str:
+    """One line, read byte by byte: the rest of stdin is the command's."""
+    line = b""
+    try:
+        while len(line) < _LONGEST_LINE and not line.endswith(b"\n"):
+            byte = os.read(0, 1)
+            if not byte:
+                break
+            line += byte
+    except OSError:
+        pass  # it is closed
+    if not line:
+        raise origin.refuse("there is no line on stdin to read the code from", "printf '%s\\n' CODE | awsudo …")
+    return line.decode("ascii", "replace")
+
+
+#: Where sessions can be kept.
+STORES = ("file", "keyring")
+#: How the value of each input is read; a switch has True, or a variable's text.
+_READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
+    "duration": _duration,
+    "session_name": _text("session_name"),
+    "external_id": _text("external_id"),
+    "mfa_serial": _text("mfa_serial"),
+    "mfa_code": _mfa_code,
+    "mfa_process": lambda value, _origin, _files: value,
+    "mfa_session_duration": lambda value, origin, _files: limits.session_duration(limits.span(value, origin), origin),
+    "mfa_per_role": _switch,
+    "policy": _policy,
+    "policy_arns": lambda value, origin, _files: limits.policy_arns(value, origin),
+    "tags": lambda value, origin, _files: limits.tags(value, origin),
+    "transitive_tags": lambda value, _origin, _files: tuple(value),
+    "source_identity": _text("source_identity"),
+    "region": _text("region"),
+    "min_ttl": lambda value, origin, _files: limits.span(value, origin),
+    "refresh": _switch,
+    "no_cache": _switch,
+    "store": _store,
+}
+
+
+def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
+    """The fields of a Request that options and variables set, and their origins; an option wins.
+
+    Raises the error of a value's origin.
+    """
+    found: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for wanted in INPUTS:
+        value = options.get(wanted.field)
+        if value not in (None, (), False):
+            origin = Origin(wanted.name, UsageError)
+            if value == "" or (wanted.many and "" in value):
+                # `--policy "$NOT_SET"` is a mistake, and running without the policy would be a worse one
+                raise origin.refuse("it is empty", "give it a value, or leave the option out")
+        elif environ.get(wanted.variable):
+            value, origin = environ[wanted.variable], Origin(wanted.variable, InvalidInput)
+            if wanted.many:
+                value = [word.strip() for word in value.split(",") if word.strip()]
+        else:
+            continue
+        found[wanted.field] = _READ[wanted.field](value, origin, files)
+        origins[wanted.field] = origin
+    return {**found, "origins": origins}
+
+
+def exec_request(
+    words: Sequence[str], profile: str | None, inputs: Mapping[str, Any], *, dashed: bool = False
+) -> Request:
+    """The request out of the words after the options: [ROLE] [--] [COMMAND …] with -p, else TARGET [--] [COMMAND …].
+
+    dashed: whether a `--` that ended the options stands right before these words. Raises UsageError.
+    """
+    rest = list(words)
+    target = role = None
+    if profile is None:
+        if not rest:
+            raise no_target()
+        target = unquoted(rest.pop(0))
+        dashed = False
+    elif rest and not dashed and looks_like_role(rest[0]):
+        role = unquoted(rest.pop(0))
+    if rest and rest[0] == "--" and not dashed:
+        rest.pop(0)
+    return Request(target=target, profile=profile, role=role, command=tuple(rest), **inputs)

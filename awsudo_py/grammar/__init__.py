@@ -1,0 +1,1 @@
+"""The command line as plain data, read by click, completion, help and tests."""

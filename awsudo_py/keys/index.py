@@ -1,0 +1,115 @@
+"""The list of the keys that lie in the OS keyring: names and ids, and how far a rotation has come; no secret.
+
+Names must be known where no keyring can be opened, and a keyring cannot be asked for them. The list is one record in a
+private file, with the rules of file.py, but for one: what stands there and cannot be trusted is an error, not a miss.
+A list taken for empty would let other credentials be used instead, and be overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import AwsudoError
+from awsudo_py.keys.index_names import NAME, names
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.sealed import digest
+from awsudo_py.sessions.single_flight import Wait, in_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from awsudo_py.sessions.file_store import Lock
+    from awsudo_py.sessions.single_flight import Run
+
+
+class StoredKey(NamedTuple):
+    """One key of the list.
+
+    backend is the class of the keyring that has it. The last three are the journal of a rotation: since when one is
+    under way (seconds since the epoch; 0: none is), the new key from when it lies in the keyring until it is used, and
+    the old key from when the new one is used until it is deleted.
+    """
+
+    access_key_id: str
+    backend: str
+    stored: float  # seconds since the epoch
+    arn: str = ""  # of its user, as STS said
+    created: str = ""  # at AWS (RFC 3339), where that is known
+    rotating: float = 0.0
+    pending: str = ""
+    retiring: str = ""
+
+    @property
+    def account(self) -> str:
+        """The account of its user; empty if it is not known."""
+        return self.arn.split(":")[4] if self.arn.count(":") > 4 else ""
+
+
+class KeyList:
+    """The list in one directory; None is no place at all, and so no keys."""
+
+    def __init__(self, directory: str | None) -> None:
+        self.path = f"{directory}/{NAME}" if directory else ""
+        self._store = FileStore(directory or "")
+
+    def read(self) -> dict[str, StoredKey]:
+        """The stored keys by profile name. Raises AwsudoError where the list is there and cannot be trusted."""
+        if not self.path or not os.path.lexists(self.path):
+            return {}
+        keys = _keys(self._store.read(NAME))
+        if keys is None:
+            raise AwsudoError(
+                f"the list of stored keys cannot be trusted: {self.path} is damaged, not yours, or open to others",
+                hint=(
+                    f"look: ls -l {shlex.quote(self.path)}; if it is yours: chmod 600 {shlex.quote(self.path)}",
+                    "if it is damaged: move it away, and `awsudo keys add NAME` finds each secret in the keyring again",
+                ),
+            )
+        return keys
+
+    def edit(self, run: Run, change: Callable[[dict[str, StoredKey]], None]) -> None:
+        """Read, change, write, while no other run does. Raises AwsudoError."""
+        if not self.path:
+            raise AwsudoError(
+                "there is no place for the list of stored keys: no home", hint="set AWSUDO_DATA_DIR to a directory"
+            )
+
+        def edit() -> None:
+            keys = self.read()
+            change(keys)
+            self._store.write(NAME, _fields(keys), until=run.clock())
+
+        try:
+            in_turn(self._store, run, NAME, Wait("changing the list of stored keys"), edit)
+        except OSError as error:
+            raise AwsudoError(
+                f"cannot write {self.path}: {error.strerror or error}", hint="another place: set AWSUDO_DATA_DIR"
+            ) from None
+
+    def lock(self, name: str) -> Lock:
+        """The lock of what is done with the key of that name, not yet held. Raises OSError."""
+        return self._store.lock(f"{NAME}.{digest(name)}")
+
+
+def _fields(keys: Mapping[str, StoredKey]) -> dict[str, str]:
+    fields = {}
+    for number, (name, key) in enumerate(sorted(keys.items())):
+        fields[f"{number} name"] = name
+        fields.update((f"{number} {field}", str(value)) for field, value in key._asdict().items())
+    return fields
+
+
+def _keys(fields: Mapping[str, str] | None) -> dict[str, StoredKey] | None:
+    if fields is None:
+        return None
+    keys = {}
+    for number, name in enumerate(names(fields)):
+        texts = {field: fields.get(f"{number} {field}", "") for field in StoredKey._fields}
+        try:
+            moments = {field: float(texts.pop(field) or 0) for field in ("stored", "rotating")}
+        except ValueError:
+            return None
+        keys[name] = StoredKey(**texts, **moments)  # type: ignore[arg-type]  # each by its name
+    return keys

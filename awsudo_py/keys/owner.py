@@ -1,0 +1,80 @@
+"""Asks AWS about a profile's own keys: the way from a key to IAM."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from awsudo_py.model import Request, Source
+from awsudo_py.resolve import chain as resolving
+from awsudo_py.resolve import mfa_placement
+from awsudo_py.resolve.endpoints import Endpoints
+from awsudo_py.resolve.sources import Sources
+
+if TYPE_CHECKING:
+    from awsudo_py.aws.iam import Iam
+    from awsudo_py.context import Invocation
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.model import RoleChain
+
+
+def keys_chain(
+    invocation: Invocation,
+    name: str,
+    key: Credentials,
+    request: Request,
+    *,
+    where: str = "the keyring",
+    with_device: bool = False,
+) -> RoleChain:
+    """The chain that is this key alone, or a session of it where the profile has an MFA device. Raises AwsudoError."""
+    device = device_of(invocation, name)
+    source = Source(
+        "keys",
+        name,
+        where,
+        identity=(("access_key_id", key.access_key_id),),
+        settings=(("mfa_serial", device or ""),),
+        credentials=key,
+        long_lived=True,
+    )
+    asked = mfa_placement.asked_by(request, invocation.config, [name])
+    # the session that roles share: a code that was asked for once does here too
+    hops = mfa_placement.placed(source, (), asked).hops if with_device and (asked.serial or device) else ()
+    chain = resolving.chain_of_keys(name, source, request, invocation.config, invocation.deciding, hops)
+    return chain._replace(mfa_process=asked.process)
+
+
+def source_of(invocation: Invocation, name: str | None) -> Source:
+    """Where a profile starts from; with no name, the ambient credentials. Raises AwsudoError."""
+    return resolving.source_of(name, invocation.config, invocation.deciding, invocation.fingerprint)
+
+
+def keys_of(invocation: Invocation, source: Source) -> Credentials | None:
+    """A user's long-lived keys, if the source gives such. Raises AwsudoError."""
+    if source.kind == "keyring":
+        return invocation.keys.of_source(source)
+    if source.kind != "process":
+        return source.credentials if source.long_lived else None
+    from awsudo_py.aws.client import Aws
+    from awsudo_py.aws.fetchers import WAYS
+
+    chain = resolving.chain_of_keys(
+        source.profile or "", source, Request(), invocation.config, invocation.deciding
+    )  # fmt: skip
+    found = WAYS["process"](Aws(chain, invocation.config, time.time), source, "")
+    return found if found.session_token is None else None
+
+
+def device_of(invocation: Invocation, name: str) -> str | None:
+    """The MFA device that a profile names, if it names one. Raises AwsudoError."""
+    return Sources(invocation.config, invocation.deciding, invocation.fingerprint).device(name)
+
+
+def iam_at(invocation: Invocation, chain: RoleChain, credentials: Credentials, *, tries: int = 3) -> Iam:
+    """IAM where that chain has it, asked with these credentials; tries is that of Iam. Raises AwsudoError."""
+    from awsudo_py.aws.client import Aws  # here, so that what needs no answer does without botocore
+    from awsudo_py.aws.iam import Iam
+
+    url = Endpoints(invocation.config, invocation.deciding).url("iam", chain.config_profile)
+    return Iam(Aws(chain, invocation.config, time.time), credentials, url, tries=tries)

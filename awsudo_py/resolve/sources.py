@@ -1,0 +1,251 @@
+"""Finds what credentials a profile or the environment holds, in the order in which the SDKs look for them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from awsudo_py.credentials import Credentials
+from awsudo_py.errors import ConfigError, InvalidInput, NoCredentials, did_you_mean
+from awsudo_py.model import Source
+from awsudo_py.resolve import limits, roles
+from awsudo_py.resolve.limits import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from awsudo_py.resolve.aws_config import AwsConfig, Settings
+
+#: Profiles whose credential_process is running right now, one a line: the guard against calling ourselves for ever.
+RUNNING = "AWSUDO_CREDENTIAL_PROCESS"
+
+
+class Sources:
+    """The sources that one configuration and one environment (its deciding variables) offer.
+
+    fingerprint gives a digest of a token file's content, None if there is no such file.
+    """
+
+    def __init__(self, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]) -> None:
+        self._config = config
+        self._environ = environ
+        self._fingerprint = fingerprint
+
+    def held_by(self, name: str, settings: Settings) -> Source | None:
+        """The credentials that a profile itself holds: a key in the keyring, else in the order of the SDKs."""
+        if name in self._config.stored:
+            return self._stored(name)
+        if "web_identity_token_file" in settings:
+            return self.web_identity(name, settings)
+        if "sso_role_name" in settings or "sso_account_id" in settings:
+            return self._sso(name, settings)
+        if "aws_access_key_id" in self._config.in_credentials.get(name, {}):
+            return self._keys(name, self._config.in_credentials[name], self._config.credentials_file)
+        if "login_session" in settings:
+            session = settings["login_session"]
+            return Source(
+                "login",
+                name,
+                self._config.where(name, "login_session"),
+                identity=(("login_session", session),),
+                temporary=True,
+            )
+        if "credential_process" in settings:
+            return self._process(name, settings["credential_process"])
+        if "aws_access_key_id" in self._config.in_config.get(name, {}):
+            return self._keys(name, self._config.in_config[name], self._config.config_file)
+        return None
+
+    def has_keys(self, name: str, settings: Mapping[str, str]) -> bool:
+        """Whether a profile holds keys, or a part of them."""
+        return name in self._config.stored or "aws_access_key_id" in settings or "aws_secret_access_key" in settings
+
+    def shadowed(self, name: str) -> str:
+        """What to say where a profile's key lies in the keyring, and keys of it in a file too; mostly nothing."""
+        settings = self._config.profile(name) or {}
+        key = settings.get("aws_access_key_id")
+        if name not in self._config.stored or key is None:
+            return ""
+        file, used = self._config.where(name, "aws_access_key_id"), self._config.stored[name].access_key_id
+        another = "" if key == used else f" (another one, {key})"
+        said = f"profile {name}: using the key {used} of the keyring, not the one in {file}{another}"
+        return said if another else f"{said}; take that one out: awsudo keys add {shlex.quote(name)} --import"
+
+    def keys_of(self, name: str, settings: Settings) -> Source:
+        source = self.held_by(name, settings)
+        if source is None:
+            raise ConfigError(
+                f"profile {name} names itself as source_profile and has a secret key without an aws_access_key_id "
+                f"({self._config.where(name, 'aws_secret_access_key')})",
+                hint="add the aws_access_key_id, or name another source_profile",
+            )
+        return source
+
+    def _keys(self, name: str, settings: Settings, file: str) -> Source:
+        if "aws_secret_access_key" not in settings:
+            raise ConfigError(
+                f"profile {name} has an aws_access_key_id and no aws_secret_access_key ({file})",
+                hint="both must be in the same file",
+            )
+        if not settings["aws_access_key_id"] or not settings["aws_secret_access_key"]:
+            raise ConfigError(f"profile {name} has an empty key ({file})", hint="write it, or remove both")
+        token = settings.get("aws_security_token") or settings.get("aws_session_token") or None
+        keys = Credentials(settings["aws_access_key_id"], settings["aws_secret_access_key"], token)
+        return Source(
+            "keys",
+            name,
+            file,
+            identity=(("access_key_id", keys.access_key_id),),
+            settings=self._device_setting(name),
+            credentials=keys,
+            temporary=token is not None,
+            long_lived=token is None,
+        )
+
+    def _stored(self, name: str) -> Source:
+        key = self._config.stored[name]
+        return Source(
+            "keyring",
+            name,
+            f"key {key.access_key_id} of the keyring",
+            identity=(("access_key_id", key.access_key_id),),
+            settings=(("backend", key.backend), *self._device_setting(name)),
+            long_lived=True,
+        )
+
+    def device(self, name: str) -> str | None:
+        """The MFA device of a profile's keys, if it has one."""
+        serial = (self._config.profile(name) or {}).get("mfa_serial")
+        if not serial:
+            return None
+        origin = Origin(f"mfa_serial of profile {name} ({self._config.where(name, 'mfa_serial')})", ConfigError)
+        return limits.text("mfa_serial", serial, origin)
+
+    def _device_setting(self, name: str) -> tuple[tuple[str, str], ...]:
+        serial = self.device(name)
+        return (("mfa_serial", serial),) if serial else ()
+
+    def web_identity(
+        self, name: str | None, settings: Mapping[str, str], where: str = "", explicit: bool = True
+    ) -> Source:
+        def value(key: str, variable: str) -> str | None:
+            # where the environment is looked at, it wins key by key
+            return (None if explicit else self._environ.get(variable)) or settings.get(key)
+
+        path = value("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE") or ""
+        role = value("role_arn", "AWS_ROLE_ARN")
+        session_name = value("role_session_name", "AWS_ROLE_SESSION_NAME")
+        place = where or self._config.where(name or "default", "web_identity_token_file")
+        who = f"profile {name}" if name else "the environment"
+        if not path:
+            raise ConfigError(f"web_identity_token_file of {who} is empty ({place})", hint="name a file, or remove it")
+        if role is None:
+            raise ConfigError(
+                f"{who} has a web identity token and no role_arn for it ({place})",
+                hint="set role_arn beside web_identity_token_file, or AWS_ROLE_ARN in the environment",
+            )
+        found = self._fingerprint(path)
+        if found is None:
+            raise NoCredentials(
+                f"no web identity token at {path} ({place})",
+                hint="the platform writes that file (EKS, GitHub, GitLab): is this running there?",
+            )
+        try:
+            arn = roles.role_arn(role)
+        except InvalidInput as error:
+            raise ConfigError(f"role_arn of {who} ({place}): {error.message}", hint=error.hints) from None
+        shaping = [("role_arn", arn), ("token_file", path), ("token", found)]
+        if session_name:
+            limits.text("session_name", session_name, Origin(f"the web identity's session name ({place})", ConfigError))
+            shaping.append(("session_name", session_name))
+        return Source("web-identity", name, place, identity=tuple(shaping), settings=tuple(shaping), temporary=True)
+
+    def _sso(self, name: str, settings: Settings) -> Source:
+        merged = dict(settings)
+        session = settings.get("sso_session")
+        where = self._config.where(name, "sso_account_id" if "sso_account_id" in settings else "sso_role_name")
+        if session is not None:
+            section = self._config.sso_sessions.get(session)
+            if section is None:
+                raise ConfigError(
+                    f"profile {name} names [sso-session {session}], which {self._config.config_file} does not have",
+                    hint=did_you_mean(session, self._config.sso_sessions) or "add it: aws configure sso-session",
+                )
+            for key in ("sso_start_url", "sso_region"):
+                if key not in section:  # where a session's token is renewed, only its section is read
+                    raise ConfigError(
+                        f"[sso-session {session}] has no {key} ({self._config.config_file})",
+                        hint="add it there: aws configure sso-session",
+                    )
+            for key, value in section.items():
+                if merged.setdefault(key, value) != value:
+                    raise ConfigError(
+                        f"{key} of profile {name} and of [sso-session {session}] differ ({where})",
+                        hint="remove it from the profile",
+                    )
+        wanted = ("sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
+        missing = [key for key in wanted if key not in merged]
+        if missing:
+            raise ConfigError(
+                f"profile {name} is set up for SSO and has no {', '.join(missing)} ({where})",
+                hint=f"aws configure sso --profile {shlex.quote(name)}",
+            )
+        limits.text("region", merged["sso_region"], Origin(f"sso_region of profile {name} ({where})", ConfigError))
+        shaping = tuple((key, merged[key]) for key in wanted)
+        extra = (("sso_session", session),) if session is not None else ()
+        return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra), temporary=True)
+
+    def _process(self, name: str, command: str) -> Source:
+        where = self._config.where(name, "credential_process")
+        if name in self._environ.get(RUNNING, "").splitlines():
+            raise ConfigError(
+                f"credential_process of profile {name} calls awsudo for profile {name} again ({where})",
+                hint="let it name another profile, the one that has the role_arn: awsudo export OTHER --format process",
+            )
+        return Source(
+            "process",
+            name,
+            where,
+            identity=(("credential_process", command), ("profile", name)),
+            settings=(("command", command), *self._device_setting(name)),
+            temporary=False,
+        )
+
+    def named(self, name: str, kind: str) -> Source:
+        where = f"credential_source of profile {name} ({self._config.where(name, 'credential_source')})"
+        if kind == "Environment":
+            source = self.environment()
+            if source is None:
+                raise NoCredentials(
+                    f"{where} is Environment, and AWS_ACCESS_KEY_ID is not set", hint="export the keys, then try again"
+                )
+            return source
+        kinds = {"Ec2InstanceMetadata": "instance", "EcsContainer": "container"}
+        if kind not in kinds:
+            raise ConfigError(
+                f"{where} is {kind}; it can be Environment, Ec2InstanceMetadata or EcsContainer",
+                hint=did_you_mean(kind, ["Environment", *kinds]) or "it is written just so, capitals included",
+            )
+        return Source(kinds[kind], name, where)
+
+    def environment(self) -> Source | None:
+        access_key_id = self._environ.get("AWS_ACCESS_KEY_ID")
+        if not access_key_id:
+            return None
+        secret = self._environ.get("AWS_SECRET_ACCESS_KEY")
+        if not secret:
+            raise NoCredentials(
+                "AWS_ACCESS_KEY_ID is set in the environment and AWS_SECRET_ACCESS_KEY is not",
+                hint="set both, or: unset AWS_ACCESS_KEY_ID",
+            )
+        token = self._environ.get("AWS_SECURITY_TOKEN") or self._environ.get("AWS_SESSION_TOKEN") or None
+        return Source(
+            "environment",
+            None,
+            "the environment",
+            identity=(("access_key_id", access_key_id),),
+            settings=(("expiration", self._environ.get("AWS_CREDENTIAL_EXPIRATION", "")),),
+            credentials=Credentials(access_key_id, secret, token),
+            temporary=token is not None,
+            long_lived=token is None,
+        )

@@ -1,0 +1,1 @@
+"""From a chain to credentials: look, lock, look again, call AWS, store, forget."""

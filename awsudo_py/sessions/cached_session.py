@@ -1,0 +1,66 @@
+"""A session as a store keeps it: the credentials, and the inputs that shaped them.
+
+The numbers are those of the cache's rules, which the tests carry too.
+
+2. The key is a digest of the inputs; the inputs are kept with the session and compared when it is read.
+4. Fresh: it lasts for min_ttl more, was not issued in the future, and does not last longer than any session can.
+"""
+
+from __future__ import annotations
+
+from awsudo_py.credentials import Credentials
+from awsudo_py.sessions.sealed import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Expiration is in the server's time, and STS takes no signature from a clock that is further off than this.
+SKEW = 900
+#: The longest that any session lasts: GetSessionToken's 36 hours.
+LONGEST = 129_600
+#: So many seconds before its end a session is renewed.
+RENEW_AHEAD = 300.0
+
+
+def session_fields(credentials: Credentials, inputs: str) -> dict[str, str]:
+    """What a store keeps of these credentials, which have an expiration and a session token."""
+    return {
+        "inputs": inputs,
+        "issued": str(credentials.issued),
+        "expiration": str(credentials.expiration),
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+        "session_token": credentials.session_token or "",
+        "arn": credentials.arn,
+    }
+
+
+def fresh_session(
+    fields: Mapping[str, str] | None, key: str, now: float, min_ttl: float | None, *, ahead: float = RENEW_AHEAD
+) -> Credentials | None:
+    """The session in an entry, if it is the one of that key and may be used now.
+
+    min_ttl is the least number of seconds it must last; None means that it is renewed ahead of its end, by that many
+    seconds or a third of a short session's life, so that 900 s sessions are cached too.
+    """
+    if fields is None:
+        return None
+    try:
+        issued, expiration = float(fields["issued"]), float(fields["expiration"])
+        if digest(fields["inputs"]) != key:
+            return None
+        if min_ttl is None:
+            min_ttl = min(ahead, (expiration - issued) / 3)
+        if not (issued <= now and now + min_ttl < expiration <= now + LONGEST + SKEW):
+            return None
+        return Credentials(
+            fields["access_key_id"],
+            fields["secret_access_key"],
+            fields["session_token"],
+            expiration,
+            issued=issued,
+            arn=fields["arn"],
+        )
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,80 @@
+"""Forgets kept sessions in every store: all of them, a target's, or those that came from an access key."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from awsudo_py.errors import AwsudoError
+from awsudo_py.model import SessionTokenHop
+from awsudo_py.sessions.obtain import is_session_of, made_from, names_role
+from awsudo_py.sessions.sealed import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from awsudo_py.model import RoleChain
+    from awsudo_py.sessions.file_store import FileStore
+    from awsudo_py.sessions.obtain import Obtain
+
+
+def forget_all(stores: Sequence[FileStore]) -> int:
+    """Forget every session; returns how many there were. Raises AwsudoError if one stays."""
+    return _forget(stores, lambda _key, _inputs: True)
+
+
+def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) -> tuple[int, str]:
+    """Forget the sessions of a chain's target; way is the way to its credentials. Raises AwsudoError if one stays.
+
+    Returns how many there were; and where the MFA session stays from which the target's role is assumed, which other
+    roles share and the next of which costs a code, the command that forgets it too.
+    """
+    own = "" if chain.role_arn else digest(way.inputs(len(chain.hops)))
+    source = way.inputs(0) if chain.hops and isinstance(chain.hops[0], SessionTokenHop) else ""
+    stays = ""
+
+    def wanted(key: str, inputs: str) -> bool:
+        nonlocal stays
+        of_source = bool(source) and is_session_of(inputs, source)
+        if not chain.role_arn:
+            return key == own or of_source
+        named = names_role(inputs, chain.role_arn)
+        if of_source and not named:
+            stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
+        return named
+
+    return _forget(stores, wanted), stays
+
+
+def forget_key(access_key_id: str, stores: Sequence[FileStore]) -> int:
+    """Forget the sessions that come from an access key; returns how many. Raises AwsudoError if one stays."""
+    kept = {
+        name.removesuffix(".session"): store.inputs(name)
+        for store in stores
+        for name in store.names()
+        if name.endswith(".session")
+    }
+    found = made_from(access_key_id, kept)
+    return _forget(stores, lambda key, _inputs: key in found)
+
+
+def _forget(stores: Sequence[FileStore], wanted: Callable[[str, str], bool]) -> int:
+    """Remove what is wanted, by its key and its inputs; returns how many sessions it was."""
+    count, failed = 0, ""
+    for store in stores:
+        for name in list(store.names()):
+            key = name.partition(".")[0]
+            is_session = name == f"{key}.session"
+            if not wanted(key, store.inputs(name) if is_session else ""):
+                continue
+            try:
+                store.remove(name)
+                count += is_session
+            except OSError as error:
+                failed = f"{store.place}: {error.strerror or error}"  # the others go all the same
+    if failed:
+        raise AwsudoError(
+            f"cannot forget all that is kept in {failed}",
+            hint="sessions that are left there stay usable until they expire",
+        )
+    return count

@@ -1,0 +1,242 @@
+"""Keeps sealed records in private files.
+
+The numbers are those of the cache's rules, which the tests carry too.
+
+1. The directory is $AWSUDO_CACHE_DIR, else $XDG_RUNTIME_DIR/awsudo where that is ours alone (memory-backed, gone
+   at logout), else $XDG_CACHE_HOME/awsudo, else the platform's. It is 0700, files are 0600 from birth.
+3. A file is opened without following links and without blocking, then judged by its descriptor: regular, our
+   own, closed to others, of bounded size. Anything wrong with it is a miss, never an error.
+5. Writing: a temporary file beside it, fsync, replace. Locks are flock on a file that is never unlinked.
+8. A file's modification time is the moment from which it is of no use, so that sweeping opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from awsudo_py.sessions.sealed import pack, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: Linux refuses an environment string of 128 KiB, so no session that could be used is larger than this.
+LARGEST = 512 * 1024
+#: A temporary file older than this (seconds) was left by a run that died.
+ORPHANED = 600
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+
+
+def cache_directory(environ: Mapping[str, str]) -> str | None:
+    """Rule 1: where the cache lives; None if there is no such place (no home)."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not environ.get("AWSUDO_CACHE_DIR") and runtime[:1] == "/" and _is_private(runtime):
+        return runtime + "/awsudo"
+    return own_directory(environ, "AWSUDO_CACHE_DIR", "XDG_CACHE_HOME", "/.cache", "/Library/Caches", "Cache")
+
+
+def own_directory(
+    environ: Mapping[str, str], ours: str, shared: str, unix: str, macos: str, windows: str
+) -> str | None:
+    """Where files of one kind live: $ours, else $shared/awsudo, else the platform's place; None if there is no home.
+
+    unix and macos are below the home, windows below %LOCALAPPDATA%\\awsudo.
+    """
+    chosen, base = environ.get(ours), environ.get(shared, "")
+    if chosen:
+        try:
+            return os.path.abspath(chosen)
+        except FileNotFoundError:  # a relative one, in a directory that is gone
+            return None
+    if os.path.isabs(base):
+        return os.path.join(base, "awsudo")
+    if os.name == "nt":
+        local = environ.get("LOCALAPPDATA")
+        return os.path.join(local, "awsudo", windows) if local else None
+    home = environ["HOME"] if "HOME" in environ else os.path.expanduser("~")
+    if not os.path.isabs(home):
+        return None
+    return home.rstrip("/") + (macos if sys.platform == "darwin" else unix) + "/awsudo"
+
+
+def _is_private(directory: str) -> bool:
+    """Whether this is a directory of ours that nobody else can enter. A link to one is not."""
+    try:
+        found = os.lstat(directory)
+    except OSError:
+        return False
+    if os.name == "nt":  # the profile's access list keeps others out; mode bits say nothing there
+        return stat.S_ISDIR(found.st_mode)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+class FileStore:
+    """Records in the files of one directory. Reading never raises; writing raises OSError."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    @property
+    def place(self) -> str:
+        """Where sessions are kept, for messages."""
+        return self.directory
+
+    def read(self, name: str) -> dict[str, str] | None:
+        """Rule 3: the fields kept under this name, or None where there is nothing that can be trusted."""
+        try:
+            descriptor = os.open(f"{self.directory}/{name}", os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
+        except (OSError, ValueError):
+            return None
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+                return None
+            if os.name != "nt" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
+                return None
+            return unpack(os.read(descriptor, LARGEST))
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def inputs(self, name: str) -> str:
+        """What shaped the session of this name, wherever its secrets are kept; empty if there is none."""
+        return (FileStore.read(self, name) or {}).get("inputs", "")
+
+    def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
+        """Rule 5: keep the fields under this name, of use until that moment (seconds since the epoch).
+
+        Raises OSError if they could not be kept; what stood there before then still stands.
+        """
+        data = pack(fields)
+        self.prepare()
+        target = f"{self.directory}/{name}"
+        temporary = f"{target}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+        try:
+            try:
+                with os.fdopen(descriptor, "wb", closefd=False) as file:
+                    file.write(data)
+                if os.name != "nt":
+                    os.fchmod(descriptor, 0o600)  # a umask can only take bits away, and 0o777 takes all
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.utime(temporary, (until, until))
+            os.replace(temporary, target)
+        except BaseException:
+            _discard(temporary)
+            raise
+
+    def prepare(self) -> None:
+        """Rule 1: make the directory. PermissionError if what stands there is not ours alone."""
+        try:
+            before = os.umask(0o077)  # the directories above it are made here too
+            try:
+                os.makedirs(os.path.dirname(self.directory), exist_ok=True)
+                os.mkdir(self.directory, 0o700)
+            finally:
+                os.umask(before)  # the child's
+        except FileExistsError:
+            if not _is_private(self.directory):
+                raise PermissionError(f"{self.directory} is open to others, or not a directory of yours") from None
+
+    def lock(self, name: str) -> Lock:
+        """The lock of that name, not yet held. Raises OSError where it cannot be made."""
+        self.prepare()
+        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
+        descriptor = os.open(f"{self.directory}/{name}.lock", flags, 0o600)
+        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
+            os.fchmod(descriptor, 0o600)  # a umask took the bits that the next run needs
+        return Lock(descriptor)
+
+    def names(self) -> Iterator[str]:
+        """The names under which something is kept, what a run that died left half written included."""
+        try:
+            yield from (name for name in os.listdir(self.directory) if _is_record(name))
+        except OSError:
+            return
+
+    def remove(self, name: str) -> None:
+        """Forget what is kept under this name, if anything is. Raises OSError if it stays."""
+        try:
+            os.unlink(f"{self.directory}/{name}")
+        except FileNotFoundError:
+            return
+
+    def sweep(self, now: float) -> None:
+        """Rule 8: remove what is of no use any more, and what a run that died left half written."""
+        try:
+            with os.scandir(self.directory) as found:
+                for file in found:
+                    if not _is_record(file.name):
+                        continue
+                    age = now - file.stat(follow_symlinks=False).st_mtime
+                    if age > (ORPHANED if file.name.endswith(".tmp") else 0):
+                        _discard(file.path)
+        except OSError:
+            return  # another run sweeps too, or the directory is gone: nothing to keep clean
+
+
+class Lock:
+    """An exclusive lock between processes; the kernel gives it back when its holder dies."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def try_acquire(self) -> bool:
+        """Take the lock if nobody holds it; never waits."""
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            import errno
+
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                return False
+            raise
+        return True
+
+    def sign(self, holder: str) -> None:
+        """Tell those who wait who holds the lock."""
+        if os.name == "nt":  # nobody can read there what is locked
+            return
+        try:
+            os.pwrite(self._descriptor, f"{holder}\n".encode(), 0)
+        except OSError:
+            return  # a full disk: the lock is as good without
+
+    def signed_by(self) -> str:
+        """Who has signed the lock last; empty if nobody did."""
+        try:
+            return "" if os.name == "nt" else os.pread(self._descriptor, 64, 0).partition(b"\n")[0].decode()
+        except (OSError, ValueError):
+            return ""
+
+    def release(self) -> None:
+        """Give the lock back, held or not."""
+        os.close(self._descriptor)
+
+
+def _is_record(name: str) -> bool:
+    """Whether a file is one of ours by its name, temporary ones included: the directory may hold other things."""
+    key, kind = name[:40], name[40:].split(".")
+    return (
+        not key.strip("0123456789abcdef") and kind[:1] == [""] and kind[1:2] in (["session"], ["replay"], ["rejected"])
+    )
+
+
+def _discard(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return

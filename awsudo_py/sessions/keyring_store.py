@@ -1,0 +1,87 @@
+"""Keeps sessions whole in the OS keyring; a private file for each tells that it is there, and until when.
+
+1. The file holds no secret. By it names, locks and sweeping are as in file.py, and a keyring cannot be asked for them.
+2. The file is written first: a run that is killed leaves nothing in the keyring that nothing knows of.
+3. Nothing falls back: where the keyring fails, a session is not kept, and not in a file either.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+from awsudo_py.errors import KeyringError
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.sealed import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.keys.os_keyring import Keyring
+
+
+class KeychainStore(FileStore):
+    """Sessions in the OS keyring, what else there is in files. Reading never raises; writing raises OSError.
+
+    keyring opens the OS keyring, at the first session that is to be read or written; it raises KeyringError.
+    """
+
+    def __init__(self, directory: str, keyring: Callable[[], Keyring]) -> None:
+        super().__init__(directory)
+        self._open = keyring
+        self._failed: KeyringError | None = None
+
+    @property
+    def place(self) -> str:
+        """Where sessions are kept, for messages."""
+        return "the OS keyring"
+
+    def read(self, name: str) -> dict[str, str] | None:
+        """The fields kept under this name, or None where there is nothing that can be trusted."""
+        told = super().read(name)
+        if told is None or not _is_session(name):
+            return told
+        try:
+            line = self._asked(lambda keyring: keyring.get(name))
+            return unpack(b64decode(line, validate=True)) if line is not None else None
+        except (OSError, ValueError):
+            return None  # whoever then writes is told why
+
+    def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
+        """Keep the fields under this name, of use until that moment (seconds since the epoch)."""
+        if not _is_session(name):
+            super().write(name, fields, until=until)
+            return
+        line = b64encode(pack(fields)).decode()
+        super().write(name, {"inputs": fields.get("inputs", "")}, until=until)
+        self._asked(lambda keyring: keyring.set(name, line))
+
+    def remove(self, name: str) -> None:
+        """Forget what is kept under this name, if anything is."""
+        if _is_session(name):
+            self._asked(lambda keyring: keyring.delete(name))
+        super().remove(name)
+
+    def sweep(self, now: float) -> None:
+        """Remove what is of no use any more, from the keyring too."""
+        for name in list(self.names()):
+            try:
+                if _is_session(name) and os.stat(f"{self.directory}/{name}").st_mtime < now:
+                    self.remove(name)
+            except OSError:
+                return  # the next run sweeps what is left
+        super().sweep(now)
+
+    def _asked(self, do: Callable[[Keyring], str | None]) -> str | None:
+        """What the keyring gives. A keyring that failed once in this run is not waited for again. Raises OSError."""
+        if self._failed is None:
+            try:
+                return do(self._open())
+            except KeyringError as error:
+                self._failed = error
+        raise OSError("; ".join((self._failed.message, *self._failed.hints[:1])))
+
+
+def _is_session(name: str) -> bool:
+    return name.endswith(".session")

@@ -1,0 +1,225 @@
+"""One session, shared between processes: look, lock, look again, ask, keep.
+
+The numbers are those of the cache's rules, which the tests carry too.
+
+5. A miss takes the key's lock and looks again before it asks: a hundred cold starts make one call. Who waits says so
+   after two seconds, and waits no longer than a call can last, or a person with a code to type. A rejection that STS
+   answered is shared with those who were waiting already; that of a code is not, they may have a right one.
+6. A store that fails is a warning; the command still runs with the credentials in hand.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from awsudo_py.errors import AwsudoError, CodeRefused, Rejected
+from awsudo_py.sessions.cached_session import RENEW_AHEAD, fresh_session, session_fields
+from awsudo_py.sessions.sealed import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.sessions.file_store import FileStore, Lock
+    from awsudo_py.terminal import Terminal
+
+#: Seconds of waiting for another run after which it is said, and after which it is given up. A call to AWS is cut off
+#: a second earlier (sts.py), so who waits longer waits for something else.
+SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
+#: Seconds after which it is given up where the other run may be asking for an MFA code: a person looks for a telephone.
+PROMPT_GIVEN_UP_AFTER = 300.0
+#: A session that lasts no longer than this (seconds) is not worth a file.
+_WORTH_KEEPING = 5
+_Result = TypeVar("_Result")
+
+
+class Run(NamedTuple):
+    """What one run of awsudo brings along."""
+
+    terminal: Terminal
+    clock: Callable[[], float]  # seconds since the epoch
+    sleep: Callable[[float], None]
+    started: float
+
+
+class Wait(NamedTuple):
+    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user."""
+
+    doing: str
+    asks: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is given up."""
+        return PROMPT_GIVEN_UP_AFTER if self.asks else GIVE_UP_AFTER
+
+
+class SharedSession:
+    """The session of one key.
+
+    inputs is all that shapes it; title names it to the user; min_ttl and ahead as in fresh_session(). One issued before
+    renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
+    it is not the session's own. wait: what is known of another run that gets it.
+    """
+
+    def __init__(
+        self,
+        store: FileStore,
+        run: Run,
+        inputs: str,
+        title: str,
+        *,
+        min_ttl: float | None = None,
+        ahead: float = RENEW_AHEAD,
+        renewed_since: float = 0.0,
+        also: Sequence[str] = (),
+        lock: str = "",
+        wait: Wait | None = None,
+    ) -> None:
+        self.key = digest(inputs)  # of the session that get() gives
+        self._store = store
+        self._run = run
+        self._inputs = inputs
+        self._title = title
+        self._min_ttl = min_ttl
+        self._ahead = ahead
+        self._renewed_since = renewed_since
+        self._keys = [self.key, *map(digest, also)]
+        self._lock_name = lock or self.key
+        self._wait = wait or Wait(f"getting the session of {title}")
+
+    def get(self, ask: Callable[[], Credentials]) -> Credentials:
+        """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
+        found = self._look()
+        if found is not None:
+            self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.place}")
+            return found
+        lock = self._lock()
+        if lock is None:
+            return self._look() or self._keep(ask())
+        try:
+            found = self._look()
+            if found is not None:
+                return found
+            self._raise_shared_rejection()
+            try:
+                return self._keep(ask())
+            except CodeRefused:
+                raise  # whoever waits has a code of its own to give
+            except Rejected as error:
+                self._share(error)
+                raise
+        finally:
+            lock.release()
+
+    def _look(self) -> Credentials | None:
+        for key in self._keys:
+            fields = self._store.read(f"{key}.session")
+            found = fresh_session(fields, key, self._run.clock(), self._min_ttl, ahead=self._ahead)
+            if found is not None and found.issued >= self._renewed_since:
+                self.key = key
+                return found
+        return None
+
+    def _lock(self) -> Lock | None:
+        """The key's lock, held; None if the store cannot lock, or if a session turned up while waiting for it."""
+        try:
+            lock = self._store.lock(self._lock_name)
+        except OSError as error:
+            self._warn(error)
+            return None
+        held = False
+        try:
+            held = _acquired(lock, self._run, self._wait, lambda: self._look() is not None)
+        except OSError as error:
+            self._warn(error)
+        finally:
+            if not held:
+                lock.release()
+        return lock if held else None
+
+    def _keep(self, credentials: Credentials) -> Credentials:
+        """Rule 6: keep the session if it can be; give it back in any case."""
+        now = self._run.clock()
+        credentials.issued = credentials.issued or now
+        until = credentials.expiration
+        if until is not None and until > now + _WORTH_KEEPING:
+            try:
+                self._store.write(f"{self.key}.session", session_fields(credentials, self._inputs), until=until)
+                self._store.sweep(now)
+            except (OSError, ValueError) as error:
+                self._warn(error)
+        return credentials
+
+    def _share(self, error: Rejected) -> None:
+        now = self._run.clock()
+        fields = {"at": str(now), "message": error.message, "detail": error.detail}
+        fields.update((f"hint {number}", line) for number, line in enumerate(error.hints))
+        try:
+            self._store.write(f"{self.key}.rejected", fields, until=now + GIVE_UP_AFTER)
+        except (OSError, ValueError):
+            return  # then those who wait ask for themselves
+
+    def _raise_shared_rejection(self) -> None:
+        """Raise the rejection that came while this run was already under way, if one did."""
+        fields = self._store.read(f"{self.key}.rejected") or {}
+        try:
+            at = float(fields["at"])
+        except (KeyError, ValueError):
+            return
+        if self._run.started <= at <= self._run.clock():
+            hints = tuple(value for name, value in fields.items() if name.startswith("hint "))
+            raise Rejected(fields.get("message", ""), hint=hints, detail=fields.get("detail", ""))
+
+    def _warn(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or str(error)
+        self._run.terminal.notice(f"the session cannot be kept in {self._store.place}: {why}")
+
+
+def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], _Result]) -> _Result:
+    """What the action gives, done while no other run does what has that name.
+
+    Where the store cannot lock, it is done all the same. Raises what the action raises.
+    """
+    try:
+        lock = store.lock(name)
+    except OSError:
+        return action()
+    try:
+        with suppress(OSError):  # a file system without locks
+            _acquired(lock, run, wait, lambda: False)
+        return action()
+    finally:
+        lock.release()
+
+
+def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) -> bool:
+    """Wait until the lock is ours (True) or is not needed any more (False), whichever comes first."""
+    here = _terminal_session()
+    waited, said, pause = 0.0, False, 0.01
+    while not lock.try_acquire():
+        if waited >= wait.patience:
+            raise AwsudoError(
+                f"another awsudo has been {wait.doing} for {waited:.0f} s",
+                hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
+            )
+        if waited >= SAY_AFTER and not said:
+            said = True
+            # a question on this very terminal speaks for itself, and fifty lines would hide it
+            if not (wait.asks and lock.signed_by() == here):
+                run.terminal.notice(f"waiting for another awsudo that is {wait.doing}")
+        run.sleep(pause)
+        waited += pause
+        pause = min(pause * 1.3, 0.1)
+        if unneeded():
+            return False
+    if wait.asks:
+        lock.sign(here)
+    return True
+
+
+def _terminal_session() -> str:
+    """What tells the processes of one terminal from those of others."""
+    return str(os.getsid(0)) if hasattr(os, "getsid") else str(os.getpid())

@@ -1,0 +1,1 @@
+"""TAB completion, from files only."""

@@ -1,0 +1,206 @@
+"""Gathers what can stand at a place, with a few words about each: from the table, the AWS files and the kept sessions.
+
+Nothing here asks the network or a keyring.
+"""
+
+from __future__ import annotations
+
+import os
+
+from awsudo_py.keys.index_names import NAME, data_directory, names
+from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
+from awsudo_py.sessions.file_store import FileStore, cache_directory
+from awsudo_py.shell import history
+from awsudo_py.shell.completion.profiles import profiles, setting, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from awsudo_py.shell.completion.place import Place
+    from awsudo_py.shell.completion.profiles import Settings
+
+#: Sessions are read only for what they are worth: this many, those that last longest.
+MOST_SESSIONS = 64
+#: Beyond this many candidates nobody reads a word about each, and only their names are given.
+MOST_DESCRIBED = 500
+
+
+class Group:
+    """Words of one kind that can stand here. about gives a few words about each, found out only when it is asked.
+
+    tag: the kind's name, by which zsh groups what it shows.
+    """
+
+    __slots__ = ("_about", "tag", "values")
+
+    def __init__(self, tag: str, values: Iterable[str], about: Callable[[str], str] = lambda _: "") -> None:
+        # what no terminal can show, no shell should offer
+        self.values = [value for value in values if value.isprintable()]
+        self.tag = tag
+        self._about = about
+
+    def about(self, value: str) -> str:
+        """A few words about one of the values, or none."""
+        said = self._about(value)
+        return said if said.isprintable() else ""
+
+
+def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    """What can stand there. typed is what is there already: it decides what is looked for, nothing is left out."""
+    flags = {flag: each.said for each in place.options for flag in each.flags}
+    subs = {each.name: each.said for each in place.subs}
+    groups = [Group("option", flags, flags.__getitem__), Group("subcommand", subs, subs.__getitem__)]
+    if isinstance(place.wanted, tuple):
+        groups.append(Group("value", place.wanted))
+    elif place.wanted in _KINDS:
+        groups += _KINDS[place.wanted](environ, now, typed)
+    for group in groups[2:]:
+        if subs:  # a profile that is called like a subcommand is not reached by its name
+            group.values = [value for value in group.values if value not in subs]
+    return [group for group in groups if group.values]
+
+
+def _profiles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    return [_named(_all_profiles(environ), _Kept(environ, now))]
+
+
+def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    return [_known_roles(profiles(environ), _Kept(environ, now), history.words(environ, now), typed)]
+
+
+def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    named, kept = _all_profiles(environ), _Kept(environ, now)
+    return [_named(named, kept), _known_roles(named, kept, history.words(environ, now), typed)]
+
+
+def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    return [Group("key", _stored(environ))]
+
+
+def _stored(environ: Mapping[str, str]) -> list[str]:
+    """The names of the keys in the keyring, out of their list."""
+    directory = data_directory(environ)
+    return names(FileStore(directory).read(NAME) or {}) if directory is not None else []
+
+
+def _all_profiles(environ: Mapping[str, str]) -> dict[str, str]:
+    """The profiles of the AWS files, and those that are nothing but a key in the keyring."""
+    found = profiles(environ)
+    for name in _stored(environ):
+        found.setdefault(name, "")
+    return found
+
+
+def _named(named: Mapping[str, str], kept: _Kept) -> Group:
+    return Group("profile", named, lambda name: kept.say(shown(named[name])))
+
+
+def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typed: str) -> Group:
+    """Roles as they were typed before; those of the profiles too, once it is a role that is being typed."""
+    roles = {word: _arn(word) for word in used if word not in named and looks_like_role(word)}
+    is_arn = typed[:3] == "arn"
+    if is_arn or typed[:1].isdigit():
+        for text in named.values():
+            arn = setting(text, "role_arn")
+            written = arn if is_arn else arn.partition(":iam::")[2].replace(":role/", ":", 1)
+            if written.startswith(typed):
+                roles.setdefault(written, arn)
+    return Group("role", roles, lambda word: kept.left(roles[word]))
+
+
+def _arn(word: str) -> str:
+    """The ARN that a word meant when it was typed as a target."""
+    word = unquoted(word)
+    account = account_like(word)
+    if not account:
+        return word
+    partition, _, role = word.partition(account + ":")
+    return f"arn:{partition[:-1] or 'aws'}:iam::{account}:role/{role.removeprefix('role/')}"
+
+
+def _regions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    from awsudo_py.shell.completion.regions import REGIONS
+
+    return [Group("region", REGIONS, REGIONS.__getitem__)]
+
+
+def _mfa_serials(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    users: dict[str, str] = {}
+    for name, text in profiles(environ).items():
+        serial = setting(text, "mfa_serial")
+        if serial:
+            users.setdefault(serial, f"profile {name}")
+    return [Group("device", users, users.__getitem__)]
+
+
+def commands(environ: Mapping[str, str], typed: str) -> Group:
+    """The commands of PATH that begin so."""
+    found: dict[str, None] = {}
+    for place in environ.get("PATH", os.defpath).split(os.pathsep):
+        try:
+            with os.scandir(place or ".") as files:
+                for file in files:
+                    if file.name.startswith(typed) and file.is_file() and os.access(file.path, os.X_OK):
+                        found[file.name] = None
+        except OSError:
+            continue
+    return Group("command", found)
+
+
+#: What Option.values and Subcommand.words can ask for, besides words.
+_KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
+    "target": _targets,
+    "role": _roles,
+    "profile": _profiles,
+    "key": _keys,
+    "region": _regions,
+    "mfa-serial": _mfa_serials,
+}
+
+
+class _Kept:
+    """The sessions that are kept, read when one is asked for: the role of each, and how long it lasts."""
+
+    def __init__(self, environ: Mapping[str, str], now: float) -> None:
+        self._environ = environ
+        self._now = now
+        self._until: dict[str, float] | None = None
+
+    def say(self, settings: Settings) -> str:
+        """`account role, cached 42 min` for the settings of a profile."""
+        arn = settings.get("role_arn", "")
+        account, _, role = arn.partition(":iam::")[2].partition(":role/")
+        if not arn:
+            account, role = settings.get("sso_account_id", ""), settings.get("sso_role_name", "")
+        what = f"{account} {role}" if role else ""
+        return ", ".join(filter(None, (what, self.left(arn or what))))
+
+    def left(self, key: str) -> str:
+        """`cached 42 min` for a role's ARN, or for account and role of SSO; empty if no session of it is kept."""
+        if self._until is None:
+            self._until = _sessions(self._environ, self._now)
+        if not key or key not in self._until:
+            return ""
+        return f"cached {max(1, int((self._until[key] - self._now) / 60))} min"
+
+
+def _sessions(environ: Mapping[str, str], now: float) -> dict[str, float]:
+    """Until when the session of each role is kept, by its ARN, or by account and role of SSO."""
+    directory = cache_directory(environ)
+    if directory is None:
+        return {}
+    try:
+        with os.scandir(directory) as files:
+            # a file's modification time is the moment from which it is of no use (stores/file.py, rule 8)
+            ends = [(file.stat().st_mtime, file.name) for file in files if file.name.endswith(".session")]
+    except OSError:
+        return {}
+    found: dict[str, float] = {}
+    store = FileStore(directory)
+    for until, name in sorted((each for each in ends if each[0] > now), reverse=True)[:MOST_SESSIONS]:
+        lines = (store.read(name) or {}).get("inputs", "").split("\n")
+        value = {field: written[1:-1] for field, _, written in (line.partition("=") for line in lines)}
+        key = value.get("role_arn") or f"{value.get('sso_account_id', '')} {value.get('sso_role_name', '')}"
+        found.setdefault(key, until)
+    return found

@@ -1,0 +1,166 @@
+"""Finds out what the word that is being typed stands for, by walking the table that click's grammar is made of."""
+
+from __future__ import annotations
+
+from awsudo_py.grammar.options import HELP, REQUEST, VERSION
+from awsudo_py.grammar.registry import SUBCOMMANDS
+from awsudo_py.resolve.role_words import looks_like_role
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from awsudo_py.grammar.options import Option
+    from awsudo_py.grammar.registry import Subcommand
+
+
+_NONE: dict[str, Subcommand] = {}
+
+
+class Place:
+    """What can stand at the last word.
+
+    wanted: words, or the name of a kind: `target`, `role`, and those of Option.values.
+    prefix: what of the word stands before a value (`--region=`, `-d`).
+    options: those whose flags can stand here.
+    subs: the subcommands that can stand here.
+    child: the index of the word with which the child's command line begins.
+    """
+
+    __slots__ = ("child", "options", "prefix", "subs", "wanted")
+
+    def __init__(
+        self,
+        wanted: tuple[str, ...] | str = (),
+        *,
+        prefix: str = "",
+        options: tuple[Option, ...] = (),
+        subs: tuple[Subcommand, ...] = (),
+        child: int | None = None,
+    ) -> None:
+        self.wanted = wanted
+        self.prefix = prefix
+        self.options = options
+        self.subs = subs
+        self.child = child
+
+
+def place_of(words: Sequence[str]) -> Place:
+    """What the last of these words (those after `awsudo`) stands for."""
+    walk = _Walk(words, 0, (*REQUEST, HELP, VERSION))
+    return walk.found or _command(walk, SUBCOMMANDS)
+
+
+class _Walk:
+    """Reads options as click does, up to the first word that is none.
+
+    at is then the index of that word, dashed says whether a `--` stands before it, given holds the fields of the
+    options. If the last word is itself an option or an option's value, found says what stands there.
+    """
+
+    def __init__(self, words: Sequence[str], at: int, options: Sequence[Option], before: _Walk | None = None) -> None:
+        self.words = words
+        self.at = at
+        self.given: set[str] = before.given if before else set()
+        self.dashed: bool = before.dashed if before else False
+        self.found: Place | None = None
+        self._options = options
+        self._by_flag = {flag: option for option in options for flag in option.flags}
+        while self.found is None and not self.dashed and self._is_option(words[self.at]):
+            self._read(words[self.at])
+
+    @property
+    def last(self) -> bool:
+        """Whether the word at hand is the one being typed."""
+        return self.at == len(self.words) - 1
+
+    def _is_option(self, word: str) -> bool:
+        # a lone dash is a word; while it is being typed it may become an option
+        return word[:1] == "-" and (len(word) > 1 or self.last)
+
+    def _read(self, word: str) -> None:
+        if word == "--" and not self.last:
+            self.dashed = True
+            self.at += 1
+            return
+        option, prefix = self._last_of(word)
+        takes_next = option is not None and bool(option.metavar) and prefix == ""
+        if self.last:
+            if option is not None and option.metavar and prefix:
+                self.found = Place(option.values, prefix=prefix)
+            else:
+                open_ones = tuple(each for each in self._options if each.many or each.field not in self.given)
+                self.found = Place(options=open_ones)
+            return
+        self.at += 1
+        if takes_next and option is not None:
+            if self.last:
+                self.found = Place(option.values)
+            else:
+                self.at += 1
+
+    def _last_of(self, word: str) -> tuple[Option | None, str]:
+        """The option that this word ends with, and what stands before its value if the word holds that too."""
+        if word[:2] == "--":
+            name, equals, _ = word.partition("=")
+            option = self._by_flag.get(name)
+            # a flag that is still being typed is not given yet
+            if option is not None and not (self.last and not equals):
+                self.given.add(option.field)
+            return option, name + equals if equals else ""
+        option = None
+        for end in range(2, len(word) + 1):
+            option = self._by_flag.get("-" + word[end - 1])
+            if option is not None and not self.last:
+                self.given.add(option.field)
+            if option is not None and option.metavar:
+                return option, word[:end] if end < len(word) else ""
+        return option, ""
+
+
+def _command(walk: _Walk, subcommands: Mapping[str, Subcommand] = _NONE) -> Place:
+    """A target and a command, or with a profile given, a role and a command; subcommands, where they can stand here."""
+    words, at = walk.words, walk.at
+    if "profile" in walk.given:
+        if walk.dashed:
+            return Place(child=at)
+        if walk.last:
+            return Place("role", child=at)
+        return Place(child=_after_dashes(words, at + 1) if looks_like_role(words[at]) else at)
+    if walk.dashed and subcommands:
+        return Place(child=at)  # the target is picked from a list
+    if walk.dashed or not subcommands:
+        return Place("target") if walk.last else Place(child=_after_dashes(words, at + 1))
+    if walk.last:
+        return Place("target", subs=tuple(subcommands.values()))
+    named = subcommands.get(words[at])
+    if named is None:
+        return Place(child=_after_dashes(words, at + 1))
+    return _subcommand(named, words, at + 1)
+
+
+def _after_dashes(words: Sequence[str], at: int) -> int:
+    """The index of the command: one `--` before it is dropped."""
+    return at + 1 if words[at] == "--" and at < len(words) - 1 else at
+
+
+def _subcommand(subcommand: Subcommand, words: Sequence[str], at: int) -> Place:
+    options = (*subcommand.options, HELP)
+    walk = _Walk(words, at, options)
+    if subcommand.words == "command":
+        return walk.found or _command(walk)
+    count = 0
+    while walk.found is None and not walk.last:
+        if subcommand.subs:
+            named = subcommand.subs.get(words[walk.at])
+            return _subcommand(named, words, walk.at + 1) if named else Place()
+        count += 1
+        # all but a run takes its options after its words too
+        walk = _Walk(words, walk.at + 1, options, walk)
+    if walk.found is not None:
+        return walk.found
+    if count:
+        return Place()
+    if subcommand.words == "target" and "profile" in walk.given:
+        return Place("role")
+    return Place(subcommand.words, subs=tuple(subcommand.subs.values()))

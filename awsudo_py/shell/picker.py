@@ -1,0 +1,255 @@
+"""Lets one pick a target from a list on the terminal: in fzf where that is installed, else in a list of our own.
+
+1. It is drawn on the controlling terminal; stdin and stdout are the child's.
+2. Every word typed must match, anywhere in a line. What is shown first is what was used most and last.
+3. Text from the configuration is escaped before it is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from awsudo_py.errors import AwsudoError, Interrupted, no_target
+from awsudo_py.terminal import controlling_terminal, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.text import Text
+
+    from awsudo_py.resolve.aws_config import AwsConfig
+
+#: fzf's own exit codes: no match, and left with Esc or Ctrl-C.
+_NOTHING_PICKED = (1, 130)
+#: Of a list of our own, so many lines are shown at most; less where the terminal is lower.
+_MOST_SHOWN = 20
+
+
+class Choice(NamedTuple):
+    """One target that can be picked."""
+
+    target: str
+    account: str = ""
+    role: str = ""
+    said: str = ""  # what else tells it from others: a description, a region
+
+    @property
+    def text(self) -> str:
+        """What is matched."""
+        return " ".join(self).lower()
+
+
+def choices(config: AwsConfig, before: Sequence[str]) -> list[Choice]:
+    """All profiles, and the roles used before that are none; those used before come first, in the order given."""
+    found = {name: _choice(name, config.profile(name) or {}) for name in config.names()}
+    for target in before:
+        if target not in found and ":" in target:
+            found[target] = Choice(target, *_account_and_role(target))
+    first = [target for target in before if target in found]
+    return [found[target] for target in dict.fromkeys((*first, *found))]
+
+
+def matching(given: Sequence[Choice], typed: str) -> list[Choice]:
+    """Rule 2: the choices in which every word typed is found; case makes no difference."""
+    words = typed.lower().split()
+    return [choice for choice in given if all(word in choice.text for word in words)]
+
+
+def pick(given: Sequence[Choice], environ: Mapping[str, str]) -> str:
+    """The target that the user picks. Raises Interrupted if none, UsageError where there is no terminal."""
+    fzf = shutil.which("fzf", path=environ.get("PATH"))
+    with ExitStack() as stack:
+        try:
+            typed, shown = stack.enter_context(controlling_terminal())
+        except OSError:
+            raise no_target() from None
+        if not given:
+            raise AwsudoError("there are no profiles to pick from", hint="make one: aws configure sso")
+        index = _with_fzf(fzf, given, environ) if fzf is not None else _in_our_list(given, typed, shown)
+    if index is None:
+        raise Interrupted("nothing picked")
+    return given[index].target
+
+
+def _choice(name: str, settings: Mapping[str, str]) -> Choice:
+    account, role = _account_and_role(settings.get("role_arn", ""))
+    return Choice(
+        name,
+        account or settings.get("sso_account_id", ""),
+        role or settings.get("sso_role_name", ""),
+        settings.get("description") or settings.get("region", ""),
+    )
+
+
+def _account_and_role(role: str) -> tuple[str, str]:
+    """Out of an ARN or a short form."""
+    if role.startswith("arn:"):
+        parts = role.split(":", 5)
+        return (parts[4], parts[5].removeprefix("role/")) if len(parts) == 6 else ("", "")
+    account, _, name = role.rpartition(":")
+    return account.rpartition(":")[2], name
+
+
+def _columns(given: Sequence[Choice]) -> list[str]:
+    """A line for each, its parts below one another."""
+    shown = [[escape(part) for part in choice] for choice in given]
+    widths = [min(max(len(parts[column]) for parts in shown), 48) for column in range(3)]
+    return [
+        "  ".join((*(part.ljust(width) for part, width in zip(parts, widths, strict=False)), parts[3])).rstrip()
+        for parts in shown
+    ]
+
+
+def _with_fzf(fzf: str, given: Sequence[Choice], environ: Mapping[str, str]) -> int | None:
+    import subprocess
+
+    lines = "".join(f"{index}\t{line}\n" for index, line in enumerate(_columns(given)))
+    command = [fzf, "--exact", "-i", "--no-sort", "--no-multi", "--delimiter=\t", "--with-nth=2..", "--prompt=awsudo> "]
+    # fzf takes the keys and draws on the terminal by itself; its stdin is the list, its stdout the line picked
+    done = subprocess.run(
+        [*command, "--height=~50%", "--layout=reverse"],
+        input=lines.encode("utf-8", "replace"),
+        stdout=subprocess.PIPE,
+        env=dict(environ),
+        check=False,
+    )
+    if done.returncode in _NOTHING_PICKED:
+        return None
+    number = done.stdout.partition(b"\t")[0]
+    if done.returncode != 0 or not number.isdigit() or int(number) >= len(given):
+        raise AwsudoError(
+            f"fzf failed with exit code {done.returncode}",
+            hint="name the target: awsudo TARGET …; or see whether FZF_DEFAULT_OPTS fits this fzf",
+        )
+    return int(number)
+
+
+def _in_our_list(given: Sequence[Choice], typed: TextIO, shown: TextIO) -> int | None:
+    from rich.console import Console
+    from rich.live import Live
+
+    width, height = os.get_terminal_size(shown.fileno())
+    console = Console(file=shown, force_terminal=True, width=width, height=height, emoji=False)
+    picking = _List(given, height=max(min(_MOST_SHOWN, height - 2), 1))
+    live = Live(
+        picking.drawn(),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with _keyboard(typed.fileno()) as pressed, live:
+        while not picking.ended:
+            try:
+                picking.press(pressed())
+            except (KeyboardInterrupt, EOFError):
+                return None
+            live.update(picking.drawn(), refresh=True)
+    return picking.picked
+
+
+@contextmanager
+def _keyboard(descriptor: int) -> Iterator[Callable[[], str]]:
+    """What gives the keys that were pressed, as they are pressed and unseen; none is lost while we draw."""
+    if os.name == "nt":
+        import click
+
+        yield click.getchar
+        return
+    import codecs
+    import termios
+    import tty
+
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def pressed() -> str:
+        got = os.read(descriptor, 1024)
+        if not got:
+            raise EOFError
+        return decoder.decode(got)
+
+    before = termios.tcgetattr(descriptor)
+    try:
+        # not click.getchar: it throws away what was typed before it reads
+        tty.setcbreak(descriptor, termios.TCSADRAIN)
+        silent = termios.tcgetattr(descriptor)
+        silent[3] &= ~termios.ISIG  # Ctrl-C is a key here: it leaves the list, and not the script that opened it
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+        yield pressed
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+#: A key that sends more than a character, or a character. On Windows such keys begin with NUL or U+00E0.
+_KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO.|[\0\xe0][A-Z]|.", re.DOTALL)
+_LINES = {"\x1b[A": -1, "\x1bOA": -1, "\x10": -1, "\xe0H": -1, "\x1b[B": 1, "\x1bOB": 1, "\x0e": 1, "\xe0P": 1}
+_PAGES = {"\x1b[5~": -1, "\xe0I": -1, "\x1b[6~": 1, "\xe0Q": 1}
+_LEAVES = ("\x1b", "\x03", "\x04", "\x07")
+
+
+class _List:
+    """What was typed, what matches, and where one stands."""
+
+    def __init__(self, given: Sequence[Choice], *, height: int) -> None:
+        self._given = given
+        self._lines = dict(zip(given, _columns(given), strict=True))
+        self._height = height
+        self._typed = ""
+        self._matching = list(given)
+        self._at = 0
+        self.ended = False
+        self.picked: int | None = None
+
+    def press(self, keys: str) -> None:
+        """What was read of the keyboard at once: a key, or several (a paste, or a key held down)."""
+        for key in _KEY.findall(keys):
+            if self.ended:
+                return
+            if key in _LEAVES:
+                self.ended = True
+            elif key in "\r\n":
+                self._pick()
+            elif key in _LINES or key in _PAGES:
+                at = self._at + _LINES.get(key, 0) + _PAGES.get(key, 0) * self._height
+                self._at = max(min(at, len(self._matching) - 1), 0)
+            else:
+                self._type(key)
+
+    def _pick(self) -> None:
+        if self._matching:
+            self.ended, self.picked = True, self._given.index(self._matching[self._at])
+
+    def _type(self, key: str) -> None:
+        typed = self._typed
+        if key in "\x7f\x08":  # Backspace
+            typed = typed[:-1]
+        elif key == "\x15":  # Ctrl-U
+            typed = ""
+        elif key == "\x17":  # Ctrl-W
+            typed = typed.rstrip()[: typed.rstrip().rfind(" ") + 1]
+        elif len(key) == 1 and key.isprintable():
+            typed += key
+        if typed != self._typed:
+            self._typed, self._at = typed, 0
+            self._matching = matching(self._given, typed)
+
+    def drawn(self) -> Text:
+        """The list as it is to be shown now; nothing, once it has ended."""
+        from rich.text import Text
+
+        if self.ended:
+            return Text("")
+        top = max(self._at - self._height + 1, 0)
+        result = Text(no_wrap=True, overflow="ellipsis")
+        result.append("awsudo> ", "bold")
+        result.append(self._typed)
+        result.append(f"  {len(self._matching)} of {len(self._given)}; type to filter, Enter picks, Esc leaves", "dim")
+        for number, choice in enumerate(self._matching[top : top + self._height], top):
+            here = number == self._at
+            result.append(f"\n{'>' if here else ' '} {self._lines[choice]}", "bold" if here else "")
+        return result

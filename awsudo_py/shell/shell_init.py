@@ -1,0 +1,113 @@
+"""Writes what gives a shell `awsudo-use`: static text that a shell evaluates when it starts.
+
+1. It never fails a login shell: nothing in it runs a program, prints, or trips over `set -eu`.
+2. What is evaluated is an export in the shell's own format, whatever else was asked for; help is shown instead.
+3. A failure leaves the environment as it was, with awsudo's message and exit code.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: POSIX has no `local`, and no `-` in the names of functions, to which dash and mksh keep; in those of aliases all have
+#: it. The assignment with its || keeps awsudo's exit code, and `set -e` out of the way.
+_USE = """\
+__awsudo_use() {
+  LOCAL__awsudo_changes=$(command awsudo export "$@" --format FORMAT) || {
+    set -- "$?"; unset __awsudo_changes; return "$1"
+  }
+  case $__awsudo_changes in
+    'Usage: '*) printf '%s\\n' "$__awsudo_changes" ;;
+    *) eval "$__awsudo_changes" ;;
+  esac
+  unset __awsudo_changes
+}
+"""
+_ALIAS = """\
+alias awsudo-use=__awsudo_use
+"""
+#: bash in POSIX mode refuses the name, and ends a script for it.
+_BASH_NAME = """\
+case :$SHELLOPTS: in
+  *:posix:*) alias awsudo-use=__awsudo_use ;;
+  *) eval 'awsudo-use() { __awsudo_use "$@"; }' ;;
+esac
+"""
+_ZSH_NAME = """\
+awsudo-use() { __awsudo_use "$@"; }
+"""
+#: The script is loaded at the first TAB; what completes awsudo already goes on doing so.
+_BASH_TAB = """\
+__awsudo_load() { eval "$(command awsudo completion bash 2>/dev/null)" && _awsudo "$@"; }
+case $- in
+  *i*)
+    complete -F __awsudo_load awsudo-use
+    complete -p awsudo >/dev/null 2>&1 || complete -F __awsudo_load awsudo
+    ;;
+esac
+"""
+_ZSH_TAB = """\
+if (( ${+functions[compdef]} )); then
+  (( ${+functions[_awsudo]} )) || _awsudo() { eval "$(command awsudo completion zsh 2>/dev/null)"; _awsudo "$@"; }
+  compdef _awsudo awsudo awsudo-use
+fi
+"""
+_FISH = """\
+function awsudo-use --description 'Make this shell an AWS profile or role'
+    set -l changes (command awsudo export $argv --format fish)
+    or return
+    if string match -q 'Usage: *' -- $changes[1]
+        printf '%s\\n' $changes
+    else
+        printf '%s\\n' $changes | source
+    end
+end
+function __awsudo_use_complete
+    functions -q __awsudo_complete
+    or command awsudo completion fish 2>/dev/null | source
+    __awsudo_complete
+end
+complete -c awsudo-use -e
+complete -c awsudo-use -f -a '(__awsudo_use_complete)'
+"""
+
+
+def _use(shell: str, local: str = "local __awsudo_changes; ") -> str:
+    return _USE.replace("LOCAL", local).replace("FORMAT", shell)
+
+
+TEXTS = {
+    "sh": _use("sh", local="") + _ALIAS,
+    "bash": _use("bash") + _BASH_NAME + _BASH_TAB,
+    "zsh": _use("zsh") + _ZSH_NAME + _ZSH_TAB,
+    "fish": _FISH,
+}
+#: What completes awsudo and nothing more, for an rc file: no program runs when a shell starts.
+COMPLETION = {"bash": _BASH_TAB, "zsh": _ZSH_TAB}
+#: Shells that read none of these.
+_OTHERS = ("powershell", "pwsh", "cmd")
+
+
+def shell_init(words: Sequence[str]) -> int | None:
+    """Print the text for the shell that words name, else the calling one; the exit code, None if click is to judge."""
+    if words and (len(words) > 1 or words[0] not in TEXTS):
+        return None
+    shell = words[0] if words else reading_shell()
+    if shell is None:
+        return None
+    os.write(1, TEXTS[shell].encode())
+    return 0
+
+
+def reading_shell() -> str | None:
+    """Which of the texts the calling shell reads; sh where the program is none that is known, None where none is."""
+    from awsudo_py.shell.calling import calling_shell
+
+    name = calling_shell()
+    if name in _OTHERS:
+        return None
+    return name if name in TEXTS else "sh"

@@ -1,1 +1,0 @@
-"""Where sessions are kept between runs; each backend is a module here."""
