@@ -102,13 +102,13 @@ def test_installing_twice_is_installing_once_and_can_be_undone(world: World, she
     installed = file.read_bytes()
     second = world.run("completion", "--install", "--yes", shell)
 
-    assert (first.code, second.code, second.out) == (0, 0, "") and "nothing to change" in second.err
+    assert (first.code, second.code, second.out) == (0, 0, "") and "already set up" in second.err
     assert file.read_bytes() == installed and installed.count(b"# >>> awsudo completion >>>\n") == 1
 
     undone = world.run("completion", "--uninstall", "--yes", shell)
     again = world.run("completion", "--uninstall", "--yes", shell)
 
-    assert (undone.code, again.code) == (0, 0) and "nothing to change" in again.err
+    assert (undone.code, again.code) == (0, 0) and "not set up" in again.err
     assert (
         not file.exists() if not before else file.read_bytes().rstrip(b"\n") == before.encode("latin-1").rstrip(b"\n")
     )
@@ -163,6 +163,23 @@ def test_the_question_is_asked_on_the_terminal(world: World, answer: str) -> Non
 
     assert (world.home / ".bashrc").exists() is (answer == "y")
     assert ("nothing was changed" in shown) is (answer != "y")
+
+
+def test_a_line_added_while_the_question_waits_is_not_lost(world: World) -> None:
+    """An installer that appends to ~/.bashrc meanwhile: nothing is written over it, and the next run works."""
+    rc = world.home / ".bashrc"
+    rc.write_text(_BEFORE)
+    script = f"'{AWSUDO}' completion --install; echo code $?"
+    with Screen(["bash", "--noprofile", "--norc", "-c", script], world.environ(), cwd=str(world.home)) as screen:
+        screen.until(r"\[y/N\]")
+        rc.write_text(f"{_BEFORE}\nadded\n")
+
+        shown = screen.type("y\n").until("code 125")
+
+    assert "by another program" in shown.replace("\n", "")
+    assert rc.read_text() == f"{_BEFORE}\nadded\n"
+    assert world.run("completion", "--install", "--yes", "bash").code == 0
+    assert rc.read_text().startswith(f"{_BEFORE}\nadded\n# >>>")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from awsudo_py.errors import AwsudoError
+from awsudo_py.files import Change
 from awsudo_py.fingerprint import Files
-from awsudo_py.keys.plaintext import Removal, plain_copy
+from awsudo_py.keys.plaintext import masked_diff, plain_copy, removal
 from awsudo_py.resolve import aws_config
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -41,7 +40,7 @@ FILES = {
 }
 
 
-def _removal(tmp_path: Path, *, credentials: str = "", config: str = "", name: str = "base") -> Removal:
+def _removal(tmp_path: Path, *, credentials: str = "", config: str = "", name: str = "base") -> Change:
     for file, text in (("credentials", credentials), ("config", config)):
         (tmp_path / file).write_bytes(text.encode())
     environ = {
@@ -50,13 +49,13 @@ def _removal(tmp_path: Path, *, credentials: str = "", config: str = "", name: s
     }
     copy = plain_copy(aws_config.load(environ, Files(0.0)), name)
     assert copy is not None and copy.credentials.secret_access_key == SECRET
-    return Removal(copy)
+    return removal(copy)
 
 
 @pytest.mark.parametrize(("text", "left"), FILES.values(), ids=FILES)
 def test_only_the_keys_own_lines_go(tmp_path: Path, text: str, left: str) -> None:
     """Comments, other sections, line ends and order stay; a section with nothing left goes with its header."""
-    _removal(tmp_path, credentials=text).done()
+    _removal(tmp_path, credentials=text).apply()
 
     assert (tmp_path / "credentials").read_bytes().decode() == left
 
@@ -71,53 +70,9 @@ def test_only_the_keys_own_lines_go(tmp_path: Path, text: str, left: str) -> Non
 )
 def test_a_key_leaves_the_config_file_too(tmp_path: Path, text: str, left: str, name: str) -> None:
     """Where the profile's headers are written otherwise."""
-    _removal(tmp_path, config=text, name=name).done()
+    _removal(tmp_path, config=text, name=name).apply()
 
     assert (tmp_path / "config").read_text() == left
-
-
-def test_a_link_stays_a_link_and_a_mode_a_mode(tmp_path: Path) -> None:
-    """Dotfiles live elsewhere; what they were to others they stay."""
-    removal = _removal(tmp_path, credentials=f"[base]\n{KEYS}region = x\n")
-    (tmp_path / "real").mkdir()
-    (tmp_path / "credentials").rename(tmp_path / "real/c")
-    (tmp_path / "real/c").chmod(0o604)
-    (tmp_path / "credentials").symlink_to("real/c")
-    copy = removal._copy
-
-    Removal(copy).done()
-
-    assert os.readlink(tmp_path / "credentials") == "real/c"
-    assert (tmp_path / "real/c").read_text() == "[base]\nregion = x\n"
-    assert (tmp_path / "real/c").stat().st_mode & 0o777 == 0o604
-    assert [path.name for path in (tmp_path / "real").iterdir()] == ["c"]
-
-
-def test_a_file_that_has_changed_since_it_was_shown_is_left_alone(tmp_path: Path) -> None:
-    """What was agreed to was another difference."""
-    removal = _removal(tmp_path, credentials=f"[base]\n{KEYS}")
-    (tmp_path / "credentials").write_text("[new]\n")
-
-    with pytest.raises(AwsudoError, match="has changed meanwhile"):
-        removal.done()
-
-    assert (tmp_path / "credentials").read_text() == "[new]\n"
-
-
-def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path: Path) -> None:
-    """The error names it, and nothing half written is left."""
-    text = f"[base]\n{KEYS}"
-    removal = _removal(tmp_path, credentials=text)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(AwsudoError, match="cannot change"):
-        patch.setattr(os, "replace", _full)
-        removal.done()
-
-    assert (tmp_path / "credentials").read_text() == text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "credentials"]
-
-
-def _full(_from: str, _to: str) -> None:
-    raise OSError(28, "No space left on device")
 
 
 def test_the_difference_shows_no_secret(tmp_path: Path) -> None:
@@ -128,7 +83,7 @@ def test_the_difference_shows_no_secret(tmp_path: Path) -> None:
     )
     text = f"[a]\naws_secret_access_key = {OTHER}\n[base]\n{KEYS}{around}region = eu-west-1\n"
 
-    shown = "\n".join(_removal(tmp_path, credentials=text).shown())
+    shown = "\n".join(masked_diff(_removal(tmp_path, credentials=text)))
 
     assert SECRET not in shown and OTHER not in shown
     assert f"-aws_access_key_id = {KEY}" in shown and "-aws_secret_access_key = ****" in shown

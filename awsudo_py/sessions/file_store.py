@@ -111,25 +111,11 @@ class FileStore:
 
         Raises OSError if they could not be kept; what stood there before then still stands.
         """
+        from awsudo_py.files import replace_file  # here: a hit writes nothing
+
         data = pack(fields)
         self.prepare()
-        target = f"{self.directory}/{name}"
-        temporary = f"{target}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
-        try:
-            try:
-                with os.fdopen(descriptor, "wb", closefd=False) as file:
-                    file.write(data)
-                if os.name != "nt":
-                    os.fchmod(descriptor, 0o600)  # a umask can only take bits away, and 0o777 takes all
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.utime(temporary, (until, until))
-            os.replace(temporary, target)
-        except BaseException:
-            _discard(temporary)
-            raise
+        replace_file(f"{self.directory}/{name}", data, modified=until)
 
     def prepare(self) -> None:
         """Rule 1: make the directory. PermissionError if what stands there is not ours alone."""

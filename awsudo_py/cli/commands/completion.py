@@ -12,7 +12,7 @@ from awsudo_py.grammar.registry import COMPLETED
 from awsudo_py.shell.calling import calling_shell
 from awsudo_py.shell.rc_files import change
 from awsudo_py.shell.scripts import script
-from awsudo_py.terminal import ask
+from awsudo_py.terminal import confirmed
 
 
 @subcommand("completion")
@@ -22,9 +22,9 @@ def command(ctx: click.Context, /, shell: str | None, install: bool, uninstall: 
     """Print what lets a shell complete awsudo, or set it up.
 
     \b
-      awsudo completion --install        shows what it would change in your shell's files, and asks
-      awsudo completion --uninstall      undoes that, in the same way
-      awsudo completion bash             prints the script, to be read by the shell
+      awsudo completion --install        show the change to your shell's file, then make it
+      awsudo completion --uninstall      undo that, in the same way
+      awsudo completion bash             print the script for the shell to read
 
     Before the command, TAB completes subcommands, options, profiles and roles; after it, what the command completes.
     """
@@ -42,15 +42,16 @@ def command(ctx: click.Context, /, shell: str | None, install: bool, uninstall: 
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other", hint="give one of them")
     terminal = ctx.obj["terminal"]
-    wanted = change(shell, os.environ, remove=uninstall)
-    if not wanted.diff:
-        terminal.notice(f"nothing to change: {wanted.path} is as it shall be")
+    planned = change(shell, os.environ, remove=uninstall)
+    diff = planned.diff()
+    if not diff:
+        terminal.notice(
+            f"{planned.path}: completion is {'not' if uninstall else 'already'} set up there, nothing to change"
+        )
         return
-    printed(wanted.diff)
-    if not yes:
-        answer = ask("make this change? [y/N] ", otherwise="--yes does it without asking")
-        if answer.lower() not in ("y", "yes"):
-            terminal.notice("nothing was changed")
-            return
-    wanted.make()
-    terminal.notice(f"{wanted.path} is changed: it holds from the next {shell} on")
+    printed(diff)
+    if not yes and not confirmed("Make this change?", otherwise="to make it without a question, pass --yes"):
+        terminal.notice("nothing was changed")
+        return
+    planned.apply()
+    terminal.notice(f"changed {planned.path}; start a new {shell} to use it")

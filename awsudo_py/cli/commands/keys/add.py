@@ -14,7 +14,7 @@ from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, Interrupted, UsageError
 from awsudo_py.keys.index import StoredKey
 from awsudo_py.keys.owner import iam_at, keys_chain
-from awsudo_py.keys.plaintext import PlainCopy, Removal, plain_copy
+from awsudo_py.keys.plaintext import PlainCopy, masked_diff, plain_copy, removal
 from awsudo_py.model import Request
 from awsudo_py.terminal import ask, confirmed
 
@@ -197,9 +197,9 @@ def _store(
 
 
 def _offer_removal(invocation: Invocation, copy: PlainCopy, *, yes: bool, backup: bool) -> None:
-    removal = Removal(copy)
+    change = removal(copy)
     terminal, name = invocation.terminal, shlex.quote(copy.profile)
-    terminal.show(removal.shown())
+    terminal.show(masked_diff(change))
     if not yes:
         try:
             yes = confirmed(f"Take the key out of {copy.file}?", otherwise="")
@@ -212,8 +212,8 @@ def _offer_removal(invocation: Invocation, copy: PlainCopy, *, yes: bool, backup
         terminal.notice(f"{copy.file} stays as it is")
         return
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(invocation.run.clock()))
-    kept = removal.done(backup=f"{stamp}.backup" if backup else "")
-    terminal.notice(f"taken out of {copy.file}{f'; what it was: {kept} (yours alone)' if kept else ''}")
+    saved = change.apply(backup=f"{stamp}.backup" if backup else "")
+    terminal.notice(f"removed from {copy.file}{f'; backup: {saved} (mode 0600)' if saved else ''}")
     terminal.notice(f"it lay there in the clear until now: replace it by a new one with awsudo keys rotate {name}")
     terminal.notice(
         f"for programs that read profile {copy.profile} themselves, write below [profile {copy.profile}] in "
