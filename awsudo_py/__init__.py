@@ -1,3 +1,3 @@
 """awsudo: sudo for AWS. Runs one command as an IAM role."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

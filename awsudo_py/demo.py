@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from awsudo_py import child
 from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.installation import command_to_add
 from awsudo_py.shell.calling import users_shell
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def run_demo(*, shell: bool, environ: Mapping[str, str]) -> None:
         import boto3
         from moto.server import ThreadedMotoServer
     except ImportError:
-        raise AwsudoError("the demo needs moto, which is not installed", hint="pip install 'awsudo-py[demo]'") from None
+        hint = f"install it: {command_to_add('moto[server]')}"
+        raise AwsudoError("the demo needs moto, which is not installed", hint=hint) from None
     if shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("a shell needs a terminal", hint="awsudo demo, without --shell, shows all by itself")
     import logging

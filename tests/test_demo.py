@@ -67,5 +67,5 @@ def test_without_its_extra_the_demo_says_what_to_install(world: World, tmp_path:
     done = world.run("demo", env={"PYTHONPATH": str(tmp_path / "hidden")})
 
     assert done.code == 125
-    assert done.err.splitlines()[1].strip() == "pip install 'awsudo-py[demo]'"
+    assert done.err.splitlines()[1].strip().endswith("-m pip install 'moto[server]'")
     assert tempfile.gettempdir() not in done.out

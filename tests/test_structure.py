@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("replay", "keys"),
     ("sessions", "aws"),
     ("policy", "resolve"),
-    ("environment", "files", "terminal", "child", "model", "grammar"),
+    ("environment", "files", "terminal", "child", "model", "grammar", "installation"),
     ("fingerprint", "credentials", "errors", "__init__"),
 )
 #: Third-party library → the rooms that may know it.

@@ -120,9 +120,11 @@ def _login(aws: Aws, source: Source, session_name: str) -> Credentials:
     try:
         return _from_provider(aws, source, "login")
     except MissingDependencyException:
+        from awsudo_py.installation import command_to_add
+
         raise AwsudoError(
-            f"profile {source.profile} uses aws login, which needs the AWS common runtime",
-            hint="install it beside awsudo: pip install 'botocore[crt]'",
+            f"profile {source.profile} uses aws login, which needs the AWS Common Runtime",
+            hint=f"install it: {command_to_add('botocore[crt]')}",
         ) from None
 
 

@@ -12,7 +12,6 @@ def command(shell: bool) -> None:
     """Show awsudo at work in a throw-away world.
 
     An STS on this machine, a user, two roles; nothing of yours is touched.
-    Needs the extra `demo`: pip install 'awsudo-py[demo]'.
     """
     from awsudo_py.demo import run_demo  # here, so that --help does without it
 
