@@ -160,7 +160,13 @@ def test_a_prompt_imports_next_to_nothing(world: World) -> None:
     imported = imported_by(world, "prompt", "--shell", "zsh")
 
     # itertools is part of the interpreter
-    assert imported - {"itertools"} == {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.shell.prompt"}
+    assert imported - {"itertools"} == {
+        "__future__",
+        "awsudo_py",
+        "awsudo_py.__main__",
+        "awsudo_py.shell",
+        "awsudo_py.shell.prompt",
+    }
 
 
 def _line(language: str) -> str:

@@ -168,7 +168,13 @@ def test_the_line_costs_a_login_shell_next_to_nothing(world: World) -> None:
     """What stands in an rc file imports neither click nor anything of AWS."""
     imported = imported_by(world, "shell-init", "zsh")
 
-    assert imported == {"__future__", "awsudo_py", "awsudo_py.__main__", "awsudo_py.shell.shell_init"}
+    assert imported == {
+        "__future__",
+        "awsudo_py",
+        "awsudo_py.__main__",
+        "awsudo_py.shell",
+        "awsudo_py.shell.shell_init",
+    }
     assert not {"click", "typing", "re", "json"} & imported_by(world, "shell-init")
 
 
