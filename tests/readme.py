@@ -1,4 +1,4 @@
-"""The README's commands: python tests/readme.py HEADING prints the first block of shell commands below a heading."""
+"""The README's commands: python tests/readme.py HEADING prints those below a heading that .ci/run tests."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def blocks() -> list[Block]:
 
 
 if __name__ == "__main__":
-    print(next(block.text for block in blocks() if block.heading == sys.argv[1] and block.language == "sh"))
+    print("".join(block.text for block in blocks() if block.heading == sys.argv[1] and block.by_ci))

@@ -26,10 +26,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 #: Third-party library → the rooms that may know it.
 LIBRARIES = {
     "botocore": {"aws"},
-    "boto3": {"api", "demo"},
+    "boto3": {"api"},
     "click": {"cli", "shell"},
     "keyring": {"keys"},
-    "moto": {"demo"},
     "rich": {"cli", "shell", "fleet"},
 }
 

@@ -13,6 +13,6 @@ def command(shell: bool) -> None:
 
     An STS on this machine, a user, two roles; nothing of yours is touched.
     """
-    from awsudo_py.demo import run_demo  # here, so that --help does without it
+    from awsudo_py.demo.story import run_demo  # here, so that --help does without it
 
     run_demo(shell=shell, environ=os.environ)
