@@ -21,9 +21,11 @@ SHELLS: dict[str, tuple[str, ...]] = {
     "bash": ("bash", "--noprofile", "--norc"),
     "zsh": ("zsh", "-f"),
     "fish": ("fish", "--no-config"),
+    "tcsh": ("tcsh", "-f"),
+    "elvish": ("elvish", "-norc"),
 }
 #: What makes a shell take the environment that stands on its stdin.
-TAKE = {"fish": "source"}
+TAKE = {"fish": "source", "tcsh": 'eval "`cat`"'}
 _TAKE_POSIX = 'eval "$(cat)"'
 #: cmd takes no longer line ("Command prompt line string limitation", support.microsoft.com).
 LONGEST_CMD_LINE = 8191
@@ -33,7 +35,7 @@ def in_shell(
     shell: str, script: str, *words: str, environ: Mapping[str, str], cwd: Path, stdin: bytes = b"", timeout: float = 30
 ) -> Done:
     """Run a script in a real shell; its words are "$@" there, or $argv."""
-    zeroth = () if shell == "fish" else (shell,)
+    zeroth = () if shell in ("fish", "tcsh", "elvish") else (shell,)
     done = subprocess.run(
         [*SHELLS[shell], "-c", script, *zeroth, *words],
         env=dict(environ),
@@ -56,7 +58,7 @@ class Reader(NamedTuple):
 
 def _shell(shell: str, before: str = "", take: str | None = None) -> Reader:
     def read(text: bytes, environ: Environ, cwd: Path) -> Environ:
-        words = "$argv" if shell == "fish" else '"$@"'
+        words = {"fish": "$argv", "tcsh": "$argv:q"}.get(shell, '"$@"')
         script = f"{before}\n{take or TAKE.get(shell, _TAKE_POSIX)}\nexec {words}"
         done = in_shell(shell, script, *PRINT_ENV, environ={"PATH": os.environ["PATH"]} | environ, cwd=cwd, stdin=text)
         assert (done.code, done.err) == (0, "")
@@ -66,7 +68,10 @@ def _shell(shell: str, before: str = "", take: str | None = None) -> Reader:
 
 
 #: What shells set on their own account, and the PATH that they are given.
-_SHELLS_OWN = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "HOME", "LOGNAME", "USER", "KSH_VERSION")
+_SHELLS_OWN = (
+    *("PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "HOME", "LOGNAME", "USER", "KSH_VERSION"),
+    *("HOSTTYPE", "VENDOR", "OSTYPE", "MACHTYPE", "GROUP", "HOST", "NLSPATH"),
+)
 
 
 #: To PowerShell they are all the same: the plain quote and the typographic ones.
@@ -179,11 +184,17 @@ READERS: dict[str, Sequence[Reader]] = {
         _shell("zsh", "setopt rc_quotes glob_subst sh_word_split extended_glob magic_equal_subst null_glob bang_hist"),
     ),
     "fish": (_shell("fish"), _shell("fish", take="eval (cat | string collect)")),
+    "csh": (
+        _shell("tcsh"),
+        _shell("tcsh", "set backslash_quote"),
+        _shell("tcsh", "set nonomatch noclobber printexitvalue; set echo_style = both"),
+    ),
     "powershell": (Reader("parser", _powershell),),
     "cmd": (Reader("parser", _cmd),),
     "dotenv": (Reader("python-dotenv", _dotenv),),
     "json": (Reader("parser", _json),),
     "process": (Reader("parser", _process),),
 }
+_UNQUOTED = {"fish": "eval (cat)", "tcsh": "eval `cat`"}
 #: Those that read the unquoted `eval $(…)` that people write; for values without spaces or globs.
-UNQUOTED = tuple(_shell(shell, take="eval (cat)" if shell == "fish" else "eval $(cat)") for shell in SHELLS)
+UNQUOTED = tuple(_shell(shell, take=_UNQUOTED.get(shell, "eval $(cat)")) for shell in SHELLS if shell != "elvish")

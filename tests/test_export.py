@@ -20,8 +20,8 @@ from tests.world import AWSUDO, PRINT_ENV, World
 
 ROLE = "arn:aws:iam::111111111111:role/dev"
 OPS = "arn:aws:iam::111111111111:role/ops"
-POSIX = [shell for shell in SHELLS if shell != "fish"]
-EVERY_SHELL = [pytest.param(shell, marks=needs(shell)) for shell in SHELLS]
+POSIX = [shell for shell in SHELLS if shell not in ("fish", "tcsh", "elvish")]
+EVERY_SHELL = [pytest.param(shell, marks=needs(shell)) for shell in (*POSIX, "fish")]
 EVERY_POSIX = [pytest.param(shell, marks=needs(shell)) for shell in POSIX]
 #: What a user's shell may hold of other sessions, and every SDK would rather take.
 STALE = {
@@ -109,7 +109,7 @@ def test_a_role_is_exported_from_a_named_source(world: World, sts: StrictSts, wo
 )
 def test_eval_without_quotes_works_with_real_credentials(shared: World, tmp_path: Path, reader: Reader) -> None:
     """`eval $(awsudo export prod)` is what people type: it sets and unsets the same."""
-    name = "fish" if reader.needs == ("fish",) else "sh"
+    name = {"fish": "fish", "tcsh": "csh"}.get(reader.needs[0], "sh")
     text = shared.run("export", "dev", "--format", name).out.encode()
 
     found = reader.read(text, {"AWS_PROFILE": "base"}, tmp_path)
@@ -283,6 +283,7 @@ def test_the_line_for_scripts_stops_them_under_set_e(shared: World, told: str, t
         *(pytest.param(shell, "set -e", marks=needs(shell)) for shell in POSIX),
         *(pytest.param(shell, "sh, bash, zsh", marks=needs(shell)) for shell in POSIX),
         pytest.param("fish", "fish", marks=needs("fish")),
+        pytest.param("tcsh", "tcsh", marks=needs("tcsh")),
     ],
 )
 def test_every_line_of_the_help_works_in_its_shell(
@@ -290,7 +291,7 @@ def test_every_line_of_the_help_works_in_its_shell(
 ) -> None:
     """What --help says to type is what makes this shell run as the role, under `set -eu` too."""
     line = _line(told, what, "dev")
-    script = f"{line}\nexec $argv" if shell == "fish" else f'set -eu\n{line}\nexec "$@"'
+    script = {"fish": f"{line}\nexec $argv", "tcsh": f"{line}\nexec $argv:q"}.get(shell, f'set -eu\n{line}\nexec "$@"')
 
     done = in_shell(shell, script, *PRINT_ENV, environ=shared.environ({**STALE}), cwd=tmp_path)
 
@@ -323,27 +324,31 @@ def test_a_stdout_that_takes_nothing_is_told_in_words(shared: World, redirection
 # -- which format --------------------------------------------------------------------------------------------------
 
 
+def _language(text: str) -> str:
+    starts = {"set -gx": "fish", "setenv": "tcsh", "export": "sh"}
+    return next(name for start, name in starts.items() if text.startswith(f"{start} AWS_ACCESS_KEY_ID"))
+
+
 def _is_fish(text: str) -> bool:
-    assert text.startswith(("set -gx AWS_ACCESS_KEY_ID", "export AWS_ACCESS_KEY_ID")), text
-    return text.startswith("set")
+    return _language(text) == "fish"
 
 
 @pytest.mark.parametrize(
     ("shell", "before"),
     [
-        *(pytest.param(shell, "", marks=needs(shell)) for shell in SHELLS),
+        *(pytest.param(shell, "", marks=needs(shell)) for shell in (*POSIX, "fish", "tcsh")),
         *(pytest.param("fish", before, marks=needs("fish")) for before in ("env A=b", "timeout 20", "nice -n 1")),
     ],
 )
 def test_the_shell_that_reads_the_lines_decides_their_format(shared: World, shell: str, before: str) -> None:
-    """Whatever $SHELL says, and whatever small program stands between: a fish gets fish's, all others sh's."""
+    """Whatever $SHELL says, and whatever small program is between: fish gets fish's, tcsh its own, others sh's."""
     login = "/bin/bash" if shell == "fish" else "/usr/bin/fish"
 
     done = in_shell(
         shell, f"{before} awsudo export dev | cat", environ=shared.environ({"SHELL": login}), cwd=shared.home
     )
 
-    assert _is_fish(done.out) == (shell == "fish")
+    assert _language(done.out) == (shell if shell in ("fish", "tcsh") else "sh")
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)

@@ -132,6 +132,7 @@ SURROUNDED = tuple(
 REFUSED = {
     "cmd": lambda value: any(character in value for character in '"%!^\r\n') or len(value) > LONGEST_CMD_LINE,
     "dotenv": lambda value: "\r" in value or "\n" in value,
+    "csh": lambda value: "\n" in value,
 }
 ALL = [
     pytest.param(name, reader, id=f"{name}-{reader.label}", marks=needs(*reader.needs))

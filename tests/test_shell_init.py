@@ -15,7 +15,7 @@ from tests.world import AWSUDO, Done, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 #: The line that stands in an rc file, without the shell's name: awsudo finds out who calls.
-LINE = {"fish": "awsudo shell-init | source"}
+LINE = {"fish": "awsudo shell-init | source", "tcsh": 'eval "`awsudo shell-init`"'}
 _LINE = 'eval "$(awsudo shell-init)"'
 #: Each shell, and ways to have set it up.
 WAYS = [
@@ -31,6 +31,8 @@ WAYS = [
         ("zsh", "setopt err_exit no_unset no_clobber warn_create_global ksh_arrays sh_word_split"),
         ("zsh", "emulate sh; set -eu"),
         ("fish", ""),
+        ("tcsh", ""),
+        ("tcsh", "set backslash_quote noclobber nonomatch; set echo_style = both"),
     )
 ]
 
@@ -47,7 +49,7 @@ def _in(world: World, shell: str, before: str, *lines: str) -> Done:
     return in_shell(shell, script, environ=world.environ(), cwd=world.home)
 
 
-_SHOW = 'printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION || echo nobody'  # fmt: skip
+_SHOW = 'env printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION || echo nobody'  # fmt: skip
 _SHOW_FISH = "printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION; or echo nobody"
 
 
@@ -65,7 +67,7 @@ def test_a_shell_becomes_a_target_and_nobody_again(in_use: World, shell: str, be
 @pytest.mark.parametrize(("shell", "before"), WAYS)
 def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell: str, before: str) -> None:
     """A typo changes nothing: the shell is who it was, and hears awsudo's own exit code; so does a wrong option."""
-    code = "echo $status" if shell == "fish" else 'echo "$?"'
+    code = "echo $status" if shell in ("fish", "tcsh") else 'echo "$?"'
     kept = "awsudo-use dev"
     if shell == "fish":
         lines = [kept, "awsudo-use prdo", code, "awsudo-use --bogus", code, "printenv AWSUDO_TARGET"]
@@ -87,12 +89,14 @@ def test_what_is_no_environment_is_shown_and_never_run(in_use: World, shell: str
     assert "Usage: awsudo export" in done.out and done.out.endswith("\ndev\n")
 
 
-@pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish")])
+@pytest.mark.parametrize(
+    "shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish", "tcsh")]
+)
 def test_a_login_shell_survives_whatever_is_wrong(in_use: World, shell: str) -> None:
     """Broken AWS files, a cache that cannot be, no home: nothing is said, and the next line of the rc file runs."""
     (in_use.home / ".aws" / "config").write_text("[broken\n")
     in_use.env["AWSUDO_CACHE_DIR"] = "/dev/null/none"
-    strict = "" if shell == "fish" else "set -eu"
+    strict = "" if shell in ("fish", "tcsh") else "set -eu"
 
     done = _in(in_use, shell, strict, "echo next")
 
@@ -178,9 +182,41 @@ def test_the_line_costs_a_login_shell_next_to_nothing(world: World) -> None:
     assert not {"click", "typing", "re", "json"} & imported_by(world, "shell-init")
 
 
-@pytest.mark.parametrize("words", [("tcsh",), ("bash", "zsh")])
+@pytest.mark.parametrize("words", [("elvish",), ("bash", "zsh")])
 def test_another_shell_is_refused(world: World, words: tuple[str, ...]) -> None:
     """A text that a shell cannot read is not printed."""
     done = world.run("shell-init", *words)
 
     assert (done.code, done.out) == (2, "") and done.err.startswith("awsudo: ")
+
+
+@needs("tcsh")
+def test_an_interactive_tcsh_becomes_a_target(in_use: World) -> None:
+    """Where history substitution is on, too: what is typed after the line of ~/.tcshrc works."""
+    (in_use.home / ".tcshrc").write_text('set prompt = "> "\neval "`awsudo shell-init`"\n')
+    with Screen(["tcsh"], in_use.environ(), cwd=str(in_use.home)) as screen:
+        screen.until(lambda _: screen.before_cursor == "> ")
+
+        shown = screen.type("awsudo-use dev && echo now $AWSUDO_TARGET\n").until("^now ")
+
+    assert "now dev" in shown and "ASIA" not in shown
+
+
+@needs("elvish")
+def test_a_shell_without_a_format_is_told_how_to_run_as_a_target(in_use: World) -> None:
+    """sh text would be evaluated as something else, or not at all: nothing is printed, and the way out works."""
+    for line, instead in (
+        ("awsudo export 'de v'", "awsudo 'de v' elvish"),
+        ("awsudo export --unset", "awsudo TARGET elvish"),
+        ("awsudo shell-init", "awsudo TARGET elvish"),
+    ):
+        done = in_shell("elvish", line, environ=in_use.environ(), cwd=in_use.home)
+
+        assert done.out == "" and "elvish" in done.err.splitlines()[0]
+        assert f"start one as the target: {instead}" in done.err
+
+    done = in_use.run("dev", "elvish", "-c", "echo $E:AWSUDO_TARGET")
+
+    assert (done.code, done.out) == (0, "dev\n")
+    named = in_shell("elvish", "awsudo export dev --format json", environ=in_use.environ(), cwd=in_use.home)
+    assert named.out.startswith("{")

@@ -55,6 +55,21 @@ def _fish(changes: Changes) -> str:
     return "".join(line(name, value) for name, value in changes.items())
 
 
+def _csh(changes: Changes) -> str:
+    """For tcsh and csh: history substitution works inside quotes too, and a line break ends any word."""
+
+    def line(name: str, value: str | None) -> str:
+        if value is None:
+            return f"unsetenv {name};\n"
+        if "\n" in value:
+            raise AwsudoError(f"csh cannot carry the value of {name}: it has a line break", hint="use --format json")
+        # outside the quotes: what a backslash does inside them depends on $backslash_quote
+        quoted = "".join(f"'\\{character}'" if character in "'!\\" else character for character in value)
+        return f"setenv {name} '{quoted}';\n"
+
+    return "".join(line(name, value) for name, value in changes.items())
+
+
 #: PowerShell takes the typographic single quotes, U+2018 to U+201B, for the plain one.
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 
@@ -126,6 +141,7 @@ FORMATS = {
         Format("bash", _posix, "bash", ("bash",)),
         Format("zsh", _posix, "zsh", ("zsh",)),
         Format("fish", _fish, "fish", ("fish",)),
+        Format("csh", _csh, "tcsh and csh", ("csh", "tcsh")),
         Format("powershell", _powershell, "PowerShell", ("powershell", "pwsh")),
         Format("cmd", _cmd, "Windows cmd", ("cmd",)),
         Format("dotenv", _dotenv, "NAME=value lines, for docker --env-file and the like"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from awsudo_py.grammar.options import INPUTS, PROFILE, QUIET, REQUEST, VERBOSE, Option
 
 #: Names of formats.py's formats (a test compares): completion has no time to load it.
-FORMATS = ("sh", "bash", "zsh", "fish", "powershell", "cmd", "dotenv", "json", "process")
+FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "json", "process")
 #: The shells that have a completion script, those that have an `awsudo-use`, and those that a prompt is escaped for.
 COMPLETED = ("bash", "zsh", "fish")
-SWITCHED = ("sh", "bash", "zsh", "fish")
+SWITCHED = ("sh", "bash", "zsh", "fish", "csh", "tcsh")
 PROMPTED = ("plain", "bash", "zsh", "fish")
 
 

@@ -8,6 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Shells that read neither sh nor another format of ours.
+WITHOUT_FORMAT = frozenset({"nu", "xonsh", "elvish", "rc", "es", "ion", "murex"})
+#: Of these, the ones written in Python: their program is python, and only the process's name tells.
+_SCRIPTS = frozenset({"xonsh"})
 #: Programs that stand between a shell and us without being what reads our output.
 _BETWEEN = frozenset({"uv", "uvx", "pipx", "env", "faketime", "strace", "time", "nice", "timeout"})
 _MOST_BETWEEN = 4
@@ -33,6 +37,8 @@ def _name_and_parent(process: int) -> tuple[str, int]:
         name, parent = before.partition("(")[2], int(after.split()[1])
     except (OSError, ValueError, IndexError):
         return _name_and_parent_by_ps(process)
+    if name in _SCRIPTS:
+        return name, parent
     try:
         # a script with a #! line has its own name, and its interpreter's program
         return os.path.basename(os.readlink(f"/proc/{process}/exe")).removesuffix(" (deleted)"), parent

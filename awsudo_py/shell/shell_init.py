@@ -75,6 +75,16 @@ complete -c awsudo-use -e
 complete -c awsudo-use -f -a '(__awsudo_use_complete)'
 """
 
+#: One line, as an alias has to be. The last command gives back awsudo's exit code, without a program.
+_CSH = """\
+alias awsudo-use '\
+set __awsudo_changes = "`awsudo export \\!* --format csh`"; set __awsudo_status = $status; \
+if ( $__awsudo_status == 0 && "$__awsudo_changes" !~ "Usage: *" ) eval "$__awsudo_changes"; \
+if ( $__awsudo_status == 0 && "$__awsudo_changes" =~ "Usage: *" ) awsudo export \\!*; \
+unset __awsudo_changes; (exit $__awsudo_status)\
+'
+""".replace("\\\n", "")
+
 
 def _use(shell: str, local: str = "local __awsudo_changes; ") -> str:
     return _USE.replace("LOCAL", local).replace("FORMAT", shell)
@@ -85,11 +95,12 @@ TEXTS = {
     "bash": _use("bash") + _BASH_NAME + _BASH_TAB,
     "zsh": _use("zsh") + _ZSH_NAME + _ZSH_TAB,
     "fish": _FISH,
+    "csh": _CSH,
+    "tcsh": _CSH,
 }
 #: What completes awsudo and nothing more, for an rc file: no program runs when a shell starts.
 COMPLETION = {"bash": _BASH_TAB, "zsh": _ZSH_TAB}
-#: Shells that read none of these.
-_OTHERS = ("powershell", "pwsh", "cmd")
+_WITHOUT_TEXT = ("powershell", "pwsh", "cmd")
 
 
 def shell_init(words: Sequence[str]) -> int | None:
@@ -104,10 +115,10 @@ def shell_init(words: Sequence[str]) -> int | None:
 
 
 def reading_shell() -> str | None:
-    """Which of the texts the calling shell reads; sh where the program is none that is known, None where none is."""
-    from awsudo_py.shell.calling import calling_shell
+    """The name of the text that the calling shell reads; sh for an unknown program, None if it reads none."""
+    from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 
     name = calling_shell()
-    if name in _OTHERS:
+    if name in _WITHOUT_TEXT or name in WITHOUT_FORMAT:
         return None
     return name if name in TEXTS else "sh"
