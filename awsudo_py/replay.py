@@ -34,33 +34,6 @@ def record_name(words: Sequence[str], around: str) -> str:
     return digest("\0".join([around, *words])) + ".replay"
 
 
-def remember(
-    store: FileStore,
-    words: Sequence[str],
-    environ: Mapping[str, str],
-    *,
-    key: str,
-    until: float,
-    files: Mapping[str, str],
-    target: str,
-    role_arn: str,
-    region: str,
-    min_ttl: float | None,
-) -> None:
-    """Keep the verdict of a full run. Raises OSError; words are those before the command."""
-    name = record_name(words, surroundings(environ))
-    fields = {
-        "name": name,
-        "key": key,
-        "target": target,
-        "role_arn": role_arn,
-        "region": region,
-        "min_ttl": "" if min_ttl is None else str(min_ttl),
-    }
-    fields.update((f"file {number}", f"{seen}|{path}") for number, (path, seen) in enumerate(files.items()))
-    store.write(name, fields, until=until)
-
-
 def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     """Become the child, if an earlier run decided the same; return if this is for the full path to say."""
     directory = cache_directory(environ)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import TextIO
 
 
@@ -59,6 +60,16 @@ class Terminal:
         """Lines that a question is about."""
         self._write(lines)
 
+    def ask(
+        self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
+    ) -> str:  # fmt: skip
+        """The line that the user types; as the function ask() of this module, which is the one that asks."""
+        return ask(question, otherwise=otherwise, hidden=hidden, said=said)
+
+    def lent(self) -> AbstractContextManager[TextIO | None]:
+        """The terminal for a program that may ask there, as lent_terminal() gives it."""
+        return lent_terminal()
+
     def fail(self, error: BaseException) -> None:
         """An error with its hint; quiet does not silence it."""
         from awsudo_py.errors import AwsudoError, Told
@@ -78,6 +89,36 @@ class Terminal:
         except (OSError, ValueError, AttributeError):
             # Closed or full: there is nobody to tell. What is left in its buffer would change the exit code.
             sys.stderr = None
+
+
+class NoTerminal(Terminal):
+    """A run without a user: notices go to a function, and whatever would take an answer fails.
+
+    why: why there is nobody to ask, for messages.
+    """
+
+    def __init__(
+        self, notices: Callable[[str], None] = lambda _: None, *, why: str = "nobody is there to answer"
+    ) -> None:
+        super().__init__()
+        self._notices = notices
+        self._why = why
+
+    def ask(
+        self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
+    ) -> str:  # fmt: skip
+        """Raises AwsudoError: otherwise says how to go without the answer."""
+        from awsudo_py.errors import AwsudoError
+
+        raise AwsudoError(f"cannot ask for {question.strip(' :')}: {self._why}", hint=otherwise)
+
+    def lent(self) -> AbstractContextManager[TextIO | None]:
+        """No terminal: the program has to do without one."""
+        return nullcontext(None)
+
+    def _write(self, lines: list[str]) -> None:
+        for line in lines:
+            self._notices(line.removeprefix("awsudo: "))
 
 
 def _where(error: BaseException) -> str:

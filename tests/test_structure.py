@@ -15,6 +15,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("demo", "api", "fleet", "serve"),
+    ("recording",),
+    ("session",),
     ("context",),
     ("shell",),
     ("replay", "keys"),

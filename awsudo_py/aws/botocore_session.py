@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.loaders import Loader
 
+from awsudo_py.aws.clients import CurrentCredentials
 from awsudo_py.resolve.aws_config import nested
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
         return list(_SERVICES)
 
 
+#: One for all sessions: it remembers what it has read.
+_LOADER = _SlimLoader()
+
+
 class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
     """A botocore session with the configuration that we have read already."""
 
@@ -32,7 +37,11 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
         # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
         super().__init__(profile=profile or "default")
         self._given, self._names = config, {"default", profile, source}
-        self.register_component("data_loader", _SlimLoader())
+        self.register_component("data_loader", _LOADER)
+
+    def get_credentials(self) -> CurrentCredentials:
+        """What signs the calls of the session's clients; it never looks for credentials itself."""
+        return CurrentCredentials()
 
     @cached_property
     def full_config(self) -> dict[str, Any]:

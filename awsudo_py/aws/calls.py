@@ -17,6 +17,7 @@ from awsudo_py.resolve.limits import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from awsudo_py.aws.clients import Clients
     from awsudo_py.credentials import Credentials
     from awsudo_py.model import Hop, RoleChain, Source
     from awsudo_py.resolve.aws_config import AwsConfig
@@ -26,7 +27,7 @@ class BotocoreSts:
     """AWS as one chain needs it.
 
     session_name is for hops that have none; with_code gives a hop's call an MFA code; stored_key gives what lies in the
-    OS keyring.
+    OS keyring; clients are those that it shares with other chains.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class BotocoreSts:
         with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
         stored_key: Callable[[Source], Credentials],
         clock: Callable[[], float] = time.time,
+        clients: Clients | None = None,
     ) -> None:
-        self._aws = Aws(chain, config, clock)
+        self._aws = Aws(chain, config, clock, clients)
         self._session_name = session_name
         self._with_code = with_code
         self._stored_key = stored_key

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -35,7 +34,8 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from awsudo_py.aws.botocore_session import GivenSession
-from awsudo_py.aws.deadline import Deadline, DeadlinePassed
+from awsudo_py.aws.clients import Clients, following, sign_with
+from awsudo_py.aws.deadline import DeadlinePassed, within
 from awsudo_py.aws.errors import refusal, renew, subject
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
@@ -50,16 +50,21 @@ if TYPE_CHECKING:
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
+#: What a profile says of its credentials, which no client looks at: profiles that differ in no more share theirs.
+_OF_NO_CLIENT = ("aws_", "role_", "sso_", "mfa_", "credential_", "source_", "external_id", "duration_", "login_")
 _Result = TypeVar("_Result")
 
 
 class Aws:
-    """AWS as one chain reaches it."""
+    """AWS as one chain reaches it. clients: those that it shares with other chains."""
 
-    def __init__(self, chain: RoleChain, config: AwsConfig, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, chain: RoleChain, config: AwsConfig, clock: Callable[[], float], clients: Clients | None = None
+    ) -> None:
         self.chain = chain
         self.clock = clock
         self._config = config
+        self._clients = clients or Clients()
         self._left = float(ALTOGETHER)
         self._asked = ""  # the address that the last request went to
 
@@ -75,30 +80,26 @@ class Aws:
         credentials: Credentials | None = None,
         url: str | None = None,
         tries: int = TRIES,
-        session: Any = None,
     ) -> Any:
-        """A client that signs with these credentials; with none it does not sign, and looks for none."""
-        settings: dict[str, Any] = {"signature_version": UNSIGNED} if credentials is None else {}
-        client = (session or self.session(self.chain.config_profile)).create_client(
-            service,
-            region_name=region,
-            endpoint_url=url,
-            aws_access_key_id=credentials.access_key_id if credentials else "unsigned",
-            aws_secret_access_key=credentials.secret_access_key if credentials else "unsigned",
-            aws_session_token=credentials.session_token if credentials else None,
-            config=Config(
+        """A client that signs what this thread calls next with these credentials; with none it does not sign."""
+        profile, signs = self.chain.config_profile, credentials is not None
+        sign_with(credentials)
+
+        def make() -> Any:
+            settings: dict[str, Any] = {} if signs else {"signature_version": UNSIGNED}
+            config = Config(
                 connect_timeout=CONNECT,
                 read_timeout=READ,
                 retries={"mode": "standard", "total_max_attempts": tries},
                 **settings,
-            ),
-        )
-        client.meta.events.register("before-send", self._note_address)
-        return client
+            )
+            return self.session(profile).create_client(
+                service, region_name=region, endpoint_url=url, config=config
+            )  # fmt: skip
 
-    def _note_address(self, request: Any, **_: Any) -> None:
-        parts = urlsplit(request.url)
-        self._asked = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        used = (self._config.profile(profile) or {}).items() if profile is not None else ()
+        decides = frozenset((name, value) for name, value in used if not name.startswith(_OF_NO_CLIENT))
+        return self._clients.get((service, region, url, tries, signs, decides), make)
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
@@ -139,9 +140,12 @@ class Aws:
         source = self.chain.source
         self._asked = ""
         begun = time.monotonic()
+
+        def note(address: str) -> None:
+            self._asked = address
+
         try:
-            with Deadline(self._left):
-                return call()
+            return within(self._left, lambda: following(note, call))
         except ClientError as error:
             answer = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})

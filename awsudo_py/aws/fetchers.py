@@ -31,7 +31,7 @@ def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
 
     def ask() -> Credentials:
         token = _sso_token(aws, source, session)
-        client = aws.client("sso", source.setting("sso_region"), session=session)
+        client = aws.client("sso", source.setting("sso_region"))
         got = client.get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
         )["roleCredentials"]

@@ -42,7 +42,6 @@ class Iam:
         self._credentials = credentials
         self._url = url
         self._tries = tries
-        self._session = aws.session(aws.chain.config_profile)  # one: it reads IAM's description, 0.2 s, once
 
     def arn(self) -> str:
         """Who the key is: the ARN of its user (sts:GetCallerIdentity, which nobody can be denied)."""
@@ -114,7 +113,6 @@ class Iam:
             credentials=self._credentials,
             url=self._url,
             tries=tries or self._tries,
-            session=self._session,
         )
 
     def _ask(self, title: str, call: Callable[[], _Result]) -> _Result:

@@ -10,13 +10,13 @@ from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, Interrupted,
 from awsudo_py.model import RoleHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
-from awsudo_py.terminal import ask, lent_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from awsudo_py.credentials import Credentials
     from awsudo_py.model import Hop, Program, Source
+    from awsudo_py.terminal import Terminal
 
 #: How often the terminal is asked for a code that AWS takes.
 TRIES = 3
@@ -33,10 +33,17 @@ class Codes:
     """The codes of one run. given: one that option, variable or pipe gave; process: a program that prints one."""
 
     def __init__(
-        self, source: Source, environ: Mapping[str, str], *, given: str | None, process: Program | None
+        self,
+        source: Source,
+        environ: Mapping[str, str],
+        terminal: Terminal,
+        *,
+        given: str | None,
+        process: Program | None,
     ) -> None:
         self._source = source
         self._environ = environ
+        self._terminal = terminal
         self._given = given
         self._process = process
         self._sent: set[str] = set()
@@ -51,7 +58,7 @@ class Codes:
             code, self._given = self._given, None  # a second call needs another one
             return self._tried(code, call)
         if self._process is not None:
-            return self._tried(printed_code(self._process, self._environ), call)
+            return self._tried(printed_code(self._process, self._environ, self._terminal), call)
         refused: CodeRefused | None = None
         said = ""
         for _ in range(TRIES):
@@ -78,7 +85,7 @@ class Codes:
         """A code that was not sent before, from the terminal."""
         question = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
         while True:
-            typed = ask(question, otherwise=_OTHERWISE, said=said)
+            typed = self._terminal.ask(question, otherwise=_OTHERWISE, said=said)
             try:
                 code = limits.mfa_code(typed, Origin("that", AwsudoError))
             except AwsudoError:
@@ -95,7 +102,7 @@ class Codes:
         return profile or f"the keys of {self._source.where}"
 
 
-def printed_code(program: Program, environ: Mapping[str, str]) -> str:
+def printed_code(program: Program, environ: Mapping[str, str], terminal: Terminal) -> str:
     """The code that a program prints. Its stdin and stderr are the terminal, so that it can ask for a PIN or a touch.
 
     It is not hurried: it may be waiting for its user. Raises ConfigError or AwsudoError naming where it is configured,
@@ -113,7 +120,7 @@ def printed_code(program: Program, environ: Mapping[str, str]) -> str:
         raise ConfigError(f"{program.where} is empty", hint="name a program that prints the code, or remove it")
     without = {name: value for name, value in environ.items() if name != "AWSUDO_MFA_CODE"}
     try:
-        with lent_terminal() as stdin:
+        with terminal.lent() as stdin:
             done = subprocess.run(
                 words, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, env=without, check=False
             )

@@ -12,13 +12,15 @@ import click
 from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
+from awsudo_py.sessions.cached_session import RENEW_AHEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from awsudo_py.context import Invocation
+    from awsudo_py.context import Context
     from awsudo_py.grammar.options import Option
     from awsudo_py.model import Request
+    from awsudo_py.session import Answer
 
 
 class Words(click.Command):
@@ -122,9 +124,9 @@ class _Group(click.Group):
         formatter.write(f"\n`awsudo {self._line.name} SUBCOMMAND --help` tells more.\n")
 
 
-def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, dict[str, Any]]:
-    """The invocation, and a command's options with those given before the subcommand."""
-    from awsudo_py.context import Invocation  # here, so that --help does without it
+def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Context, dict[str, Any]]:
+    """What this run has, and a command's options with those given before the subcommand."""
+    from awsudo_py.context import Context  # here, so that --help does without it
 
     outer = ctx.find_root().params if ctx.parent is not None else {}
     merged = {name: outer.get(name) if value in (None, (), False) else value for name, value in options.items()}
@@ -132,26 +134,50 @@ def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Invocation, d
         raise UsageError("--profile: it is empty", hint="name a profile, or leave the option out")
     level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0
     ctx.obj["terminal"].level = level
-    return Invocation(os.environ, ctx.obj["terminal"]), merged
+    return Context(os.environ, ctx.obj["terminal"]), merged
 
 
-def inputs_of(invocation: Invocation, options: Mapping[str, Any]) -> dict[str, Any]:
+def inputs_of(context: Context, options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Request that options and variables set. Raises AwsudoError."""
     from awsudo_py.cli.request import read_inputs
 
-    return read_inputs(options, invocation.deciding, invocation.files)
+    return read_inputs(options, context.deciding, context.files)
 
 
-def targeted(ctx: click.Context, invocation: Invocation, target: str | None, options: Mapping[str, Any]) -> Request:
+def targeted(ctx: click.Context, context: Context, target: str | None, options: Mapping[str, Any]) -> Request:
     """The request of a subcommand that takes a target and no command. Raises UsageError."""
     from awsudo_py.cli.request import exec_request
 
     words = [] if target is None else [target]
-    request = exec_request(words, options["profile"], inputs_of(invocation, options))
+    request = exec_request(words, options["profile"], inputs_of(context, options))
     if request.command:
         name = ctx.info_name
         raise UsageError(f"{name} takes no command: {target}", hint=f"awsudo {name} TARGET; awsudo TARGET COMMAND")
     return request
+
+
+def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, picked: bool = False) -> Answer:
+    """What session_for() gives for a user's request, whose target is then among those that lists begin with.
+
+    picked: whether it counts as a use though AWS is not called. Raises AwsudoError.
+    """
+    from awsudo_py.session import session_for
+    from awsudo_py.shell import history
+
+    answer = session_for(context, request, ahead=ahead)
+    target = request.target or request.role or request.profile
+    if (answer.called_aws or picked) and target and not request.no_cache:
+        history.used(target, context.environ, context.run.clock(), after_profile=request.role is not None)
+    return answer
+
+
+def forget_sessions_of(context: Context, access_key_ids: Iterable[str]) -> None:
+    """Forget the sessions that come from these access keys, and say how many there were. Raises AwsudoError."""
+    from awsudo_py.sessions.clearing import forget_key
+
+    count = sum(forget_key(each, [*context.stores.values()]) for each in access_key_ids)
+    if count:
+        context.terminal.notice(f"{count} session{'' if count == 1 else 's'} that came from it forgotten")
 
 
 def printed(text: str) -> None:

@@ -13,13 +13,13 @@ from awsudo_py.resolve.sources import Sources
 
 if TYPE_CHECKING:
     from awsudo_py.aws.iam import Iam
-    from awsudo_py.context import Invocation
+    from awsudo_py.context import Context
     from awsudo_py.credentials import Credentials
     from awsudo_py.model import RoleChain
 
 
 def keys_chain(
-    invocation: Invocation,
+    context: Context,
     name: str,
     key: Credentials,
     request: Request,
@@ -28,7 +28,7 @@ def keys_chain(
     with_device: bool = False,
 ) -> RoleChain:
     """The chain that is this key alone, or a session of it where the profile has an MFA device. Raises AwsudoError."""
-    device = device_of(invocation, name)
+    device = device_of(context, name)
     source = Source(
         "keys",
         name,
@@ -38,43 +38,43 @@ def keys_chain(
         credentials=key,
         long_lived=True,
     )
-    asked = mfa_placement.asked_by(request, invocation.config, [name])
+    asked = mfa_placement.asked_by(request, context.config, [name])
     # the session that roles share: a code that was asked for once does here too
     hops = mfa_placement.placed(source, (), asked).hops if with_device and (asked.serial or device) else ()
-    chain = resolving.chain_of_keys(name, source, request, invocation.config, invocation.deciding, hops)
+    chain = resolving.chain_of_keys(name, source, request, context.config, context.deciding, hops)
     return chain._replace(mfa_process=asked.process)
 
 
-def source_of(invocation: Invocation, name: str | None) -> Source:
+def source_of(context: Context, name: str | None) -> Source:
     """Where a profile starts from; with no name, the ambient credentials. Raises AwsudoError."""
-    return resolving.source_of(name, invocation.config, invocation.deciding, invocation.fingerprint)
+    return resolving.source_of(name, context.config, context.deciding, context.fingerprint)
 
 
-def keys_of(invocation: Invocation, source: Source) -> Credentials | None:
+def keys_of(context: Context, source: Source) -> Credentials | None:
     """A user's long-lived keys, if the source gives such. Raises AwsudoError."""
     if source.kind == "keyring":
-        return invocation.keys.of_source(source)
+        return context.keys.of_source(source)
     if source.kind != "process":
         return source.credentials if source.long_lived else None
     from awsudo_py.aws.client import Aws
     from awsudo_py.aws.fetchers import WAYS
 
     chain = resolving.chain_of_keys(
-        source.profile or "", source, Request(), invocation.config, invocation.deciding
+        source.profile or "", source, Request(), context.config, context.deciding
     )  # fmt: skip
-    found = WAYS["process"](Aws(chain, invocation.config, time.time), source, "")
+    found = WAYS["process"](Aws(chain, context.config, time.time), source, "")
     return found if found.session_token is None else None
 
 
-def device_of(invocation: Invocation, name: str) -> str | None:
+def device_of(context: Context, name: str) -> str | None:
     """The MFA device that a profile names, if it names one. Raises AwsudoError."""
-    return Sources(invocation.config, invocation.deciding, invocation.fingerprint).device(name)
+    return Sources(context.config, context.deciding, context.fingerprint).device(name)
 
 
-def iam_at(invocation: Invocation, chain: RoleChain, credentials: Credentials, *, tries: int = 3) -> Iam:
+def iam_at(context: Context, chain: RoleChain, credentials: Credentials, *, tries: int = 3) -> Iam:
     """IAM where that chain has it, asked with these credentials; tries is that of Iam. Raises AwsudoError."""
     from awsudo_py.aws.client import Aws  # here, so that what needs no answer does without botocore
     from awsudo_py.aws.iam import Iam
 
-    url = Endpoints(invocation.config, invocation.deciding).url("iam", chain.config_profile)
-    return Iam(Aws(chain, invocation.config, time.time), credentials, url, tries=tries)
+    url = Endpoints(context.config, context.deciding).url("iam", chain.config_profile)
+    return Iam(Aws(chain, context.config, time.time), credentials, url, tries=tries)

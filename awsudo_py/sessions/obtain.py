@@ -86,6 +86,7 @@ class Obtain:
         self._renewed_since = run.started if refresh else 0.0
         self._duration = duration
         self._first: Credentials | None = None
+        self.called_aws = False
 
     def credentials(self) -> Obtained:
         """The credentials at the end of the chain: a session, in any case. Raises AwsudoError."""
@@ -187,18 +188,22 @@ class Obtain:
         endpoint = self._chain.endpoint
         return endpoint.wider if is_last else endpoint.heard
 
+    def _aws(self) -> Sts:
+        self.called_aws = True
+        return self._sts()
+
     def _source(self) -> Credentials:
         if self._first is None:
             source = self._chain.source
             # the keyring tells of itself, and is not AWS
             timed = self._timed if source.kind != "keyring" else lambda _, call: call()
-            self._first = source.credentials or timed(source.where, lambda: self._sts().source(source))
+            self._first = source.credentials or timed(source.where, lambda: self._aws().source(source))
         return self._first
 
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
         if hop.mfa_serial is None:
-            return self._timed(title, lambda: self._sts().session(hop, before))
-        session = self._sts().session(hop, before)
+            return self._timed(title, lambda: self._aws().session(hop, before))
+        session = self._aws().session(hop, before)
         # how long it took is how long somebody typed
         self._run.terminal.detail(f"session of {title}: asked AWS, with an MFA code")
         return session

@@ -360,6 +360,7 @@ class StrictSts:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.calls: list[Call] = []
+        self.connections = 0
         self.issued: list[Issued] = []
         self.texts: dict[str, str] = {}  # element name -> text put in its place in every answer
         self.delay = 0.0
@@ -812,6 +813,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.sts.connections += 1
 
     def do_POST(self) -> None:
         sts = self.server.sts

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from awsudo_py.cli.click_glue import begin, printed, subcommand, targeted
+from awsudo_py.cli.click_glue import answered, begin, printed, subcommand, targeted
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.environment import unset_changes
 from awsudo_py.errors import AwsudoError, UsageError
@@ -31,7 +31,7 @@ def command(
       awsudo export prod --format dotenv > .env               docker run --env-file
       credential_process = awsudo export prod --format process     in ~/.aws/config
     """
-    invocation, merged = begin(ctx, options)
+    context, merged = begin(ctx, options)
     form = FORMATS[format_name or _format_of_caller(target or merged["profile"] or "TARGET")]
     if unset:
         if target is not None or merged["profile"] is not None:
@@ -43,8 +43,8 @@ def command(
         if sys.stdout is not None and sys.stdout.isatty() and not force:
             line = shlex.join(["awsudo", *ctx.obj["argv"]])
             raise AwsudoError("this would print secrets on the terminal", hint=_instead(form, line))
-        request = targeted(ctx, invocation, target, merged)
-        text = form.write(invocation.answer(request, ahead=form.ahead).changes)
+        request = targeted(ctx, context, target, merged)
+        text = form.write(answered(context, request, ahead=form.ahead).changes)
     printed(text)
 
 

@@ -31,22 +31,22 @@ def command(ctx: click.Context, /, name: str | None, **options: Any) -> None:
       awsudo mfa base
       awsudo mfa              AWS_PROFILE, or the default profile
     """
-    invocation, merged = begin(ctx, options)
+    context, merged = begin(ctx, options)
     name = name or merged["profile"]
-    source = source_of(invocation, name)
-    key = keys_of(invocation, source)
+    source = source_of(context, name)
+    key = keys_of(context, source)
     if key is None:
         shown = f"profile {source.profile} starts from" if source.profile else "there is nothing but"
         raise AwsudoError(
             f"{shown} {source.kind.replace('-', ' ')} credentials, and only an IAM user with keys has MFA devices",
             hint="an SSO user's MFA is asked for at login; name the profile that has keys: awsudo mfa PROFILE",
         )
-    request = Request(region=inputs_of(invocation, merged).get("region"))
-    chain = keys_chain(invocation, source.profile or "default", key, request, where=source.where)
+    request = Request(region=inputs_of(context, merged).get("region"))
+    chain = keys_chain(context, source.profile or "default", key, request, where=source.where)
     host = _CONSOLES.get(chain.endpoint.partition, "console.aws.amazon.com")
     console = f"https://{host}/iam/home#/security_credentials"
     try:
-        serials = iam_at(invocation, chain, key).devices()
+        serials = iam_at(context, chain, key).devices()
     except Rejected as error:
         if error.code in ("AccessDenied", "AccessDeniedException"):
             error.hints = (
@@ -57,14 +57,14 @@ def command(ctx: click.Context, /, name: str | None, **options: Any) -> None:
     usable = [serial for serial in serials if ":u2f/" not in serial]
     for serial in serials:
         if serial not in usable:
-            invocation.terminal.notice(f"{serial} is a security key (FIDO): STS takes codes, and it has none")
+            context.terminal.notice(f"{serial} is a security key (FIDO): STS takes codes, and it has none")
     if not usable:
         raise AwsudoError(
             f"the user of {key.access_key_id} has no MFA device that STS takes",
             hint=f"add an authenticator app: {console}, Assign MFA device; then awsudo mfa again",
         )
     printed("".join(f"mfa_serial = {serial}\n" for serial in usable))
-    _where_to_put_it(invocation.terminal.notice, source, usable, device_of(invocation, source.profile or "default"))
+    _where_to_put_it(context.terminal.notice, source, usable, device_of(context, source.profile or "default"))
 
 
 def _where_to_put_it(tell: Any, source: Source, usable: list[str], device: str | None) -> None:

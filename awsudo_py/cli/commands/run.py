@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from awsudo_py import child
-from awsudo_py.cli.click_glue import Words, begin, inputs_of, subcommand
+from awsudo_py.cli.click_glue import Words, answered, begin, inputs_of, subcommand
 from awsudo_py.cli.request import exec_request
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, UsageError, no_target
 from awsudo_py.grammar.registry import SUBCOMMANDS
 from awsudo_py.model import Request
+from awsudo_py.recording import record
+from awsudo_py.shell import history
 from awsudo_py.shell.calling import users_shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from awsudo_py.context import Answer
+    from awsudo_py.context import Context
+    from awsudo_py.session import Answer
 
 
 @subcommand("exec", Words)
@@ -34,11 +37,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
-    invocation, merged = begin(ctx, options)
+    context, merged = begin(ctx, options)
     words: Sequence[str] = ctx.args
     argv: Sequence[str] = ctx.obj["argv"]
     dashed: bool = ctx.meta["dashed"]
-    inputs = inputs_of(invocation, merged)
+    inputs = inputs_of(context, merged)
     # `awsudo` alone, or with nothing but options and a command after `--`
     unnamed = merged["profile"] is None and ctx.parent is None and (dashed or not words)
     request = (
@@ -64,15 +67,22 @@ def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
         hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
         raise type(error)(error.message, hint=hint) from None
     if unnamed:
-        request = request._replace(target=invocation.pick())
-        invocation.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
-    answer = invocation.answer(request)
+        request = request._replace(target=_picked(context))
+        context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+    answer = answered(context, request, picked=unnamed)
     if request.command and not unnamed:
-        invocation.remember(argv[: len(argv) - len(request.command)], request, answer)
+        record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
-        invocation.terminal.notice(_greeting(answer))
+        context.terminal.notice(_greeting(answer))
     ctx.obj["allow_core_dumps"]()  # to the command, as the caller had them
     child.become(path, command, applied(environ, answer.changes))
+
+
+def _picked(context: Context) -> str:
+    """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
+    from awsudo_py.shell.picker import choices, pick
+
+    return pick(choices(context.config, history.targets(context.environ, context.run.clock())), context.environ)
 
 
 def _line(request: Request, before: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from awsudo_py.model import Request
 from awsudo_py.terminal import ask, confirmed
 
 if TYPE_CHECKING:
-    from awsudo_py.context import Invocation
+    from awsudo_py.context import Context
 
 _NO_TERMINAL = "without one: awsudo keys add NAME --from-env, or --import"
 #: IAM user guide, "IAM identifiers", unique ID prefixes.
@@ -55,29 +55,29 @@ def command(
       awsudo keys add base --import            takes it from ~/.aws/credentials, and offers to remove it there
       awsudo keys add base --import --yes      removes it there without asking
     """
-    invocation, merged = begin(ctx, options)
+    context, merged = begin(ctx, options)
     if from_env and imported:
         raise UsageError("--from-env and --import exclude each other", hint="where does the key come from?")
     if (backup or yes) and not imported:
         raise UsageError("--backup and --yes go with --import", hint="awsudo keys add NAME --import --backup")
-    copy = _copy(invocation, name) if imported else None
-    _refuse_name(invocation, name)
-    before = invocation.keys.list.read().get(name)
+    copy = _copy(context, name) if imported else None
+    _refuse_name(context, name)
+    before = context.keys.list.read().get(name)
     if copy is None or before is None or before.access_key_id != copy.credentials.access_key_id:
         _refuse_overwriting(name, before, replace)
-    invocation.keys.keyring()  # a keyring that is not there is said so before anything is typed
-    key = copy.credentials if copy else _from_environment(invocation) if from_env else _typed(invocation, name)
-    _refuse_key(invocation, name, key)
-    invocation.keys.find(key.access_key_id)  # and one that is locked before AWS is asked
-    _store(invocation, name, key, before, Request(region=inputs_of(invocation, merged).get("region")), copy)
+    context.keys.keyring()  # a keyring that is not there is said so before anything is typed
+    key = copy.credentials if copy else _from_environment(context) if from_env else _typed(context, name)
+    _refuse_key(context, name, key)
+    context.keys.find(key.access_key_id)  # and one that is locked before AWS is asked
+    _store(context, name, key, before, Request(region=inputs_of(context, merged).get("region")), copy)
     if from_env:
-        invocation.terminal.notice("the environment still has it: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")
+        context.terminal.notice("the environment still has it: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")
     if copy is not None:
-        _offer_removal(invocation, copy, yes=yes, backup=backup)
+        _offer_removal(context, copy, yes=yes, backup=backup)
 
 
-def _copy(invocation: Invocation, name: str) -> PlainCopy:
-    config = invocation.config
+def _copy(context: Context, name: str) -> PlainCopy:
+    config = context.config
     config.require(name)
     copy = plain_copy(config, name)
     if copy is None:
@@ -88,14 +88,14 @@ def _copy(invocation: Invocation, name: str) -> PlainCopy:
     return copy
 
 
-def _refuse_name(invocation: Invocation, name: str) -> None:
+def _refuse_name(context: Context, name: str) -> None:
     if not name.strip() or not name.isprintable() or len(name) > 200:
         raise UsageError(f"{name!r} is no name for a profile", hint="awsudo keys add NAME")
-    settings = invocation.config.profile(name) or {}
+    settings = context.config.profile(name) or {}
     if "role_arn" in settings and settings.get("source_profile") != name:
         source = settings.get("source_profile")
         raise AwsudoError(
-            f"profile {name} is a role, and a role has no key ({invocation.config.where(name, 'role_arn')})",
+            f"profile {name} is a role, and a role has no key ({context.config.where(name, 'role_arn')})",
             hint=f"the key is that of the profile it starts from: awsudo keys add {shlex.quote(source)}"
             if source
             else "store the key under a name of its own, and let the role name that: source_profile = NAME",
@@ -115,8 +115,8 @@ def _refuse_overwriting(name: str, before: StoredKey | None, replace: bool) -> N
         raise Interrupted(f"the key {before.access_key_id} of profile {name} stays as it is")
 
 
-def _from_environment(invocation: Invocation) -> Credentials:
-    environ = invocation.environ
+def _from_environment(context: Context) -> Credentials:
+    environ = context.environ
     key, secret = environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", "")
     if not key or not secret:
         missing = "AWS_ACCESS_KEY_ID" if not key else "AWS_SECRET_ACCESS_KEY"
@@ -124,13 +124,13 @@ def _from_environment(invocation: Invocation) -> Credentials:
     return Credentials(key, secret, environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN") or None)
 
 
-def _typed(invocation: Invocation, name: str) -> Credentials:
+def _typed(context: Context, name: str) -> Credentials:
     access_key_id = ask(f"Access key id of profile {name}: ", otherwise=_NO_TERMINAL)
     _refuse_id(access_key_id)
     # a secret that is there already need not be typed: the list was lost, or the run that stored it was
-    found = invocation.keys.find(access_key_id)
+    found = context.keys.find(access_key_id)
     if found is not None:
-        invocation.terminal.notice("the keyring has its secret already")
+        context.terminal.notice("the keyring has its secret already")
         return found
     return Credentials(access_key_id, ask("Secret access key (not shown): ", otherwise=_NO_TERMINAL, hidden=True), None)
 
@@ -146,7 +146,7 @@ def _refuse_id(access_key_id: str) -> None:
         )
 
 
-def _refuse_key(invocation: Invocation, name: str, key: Credentials) -> None:
+def _refuse_key(context: Context, name: str, key: Credentials) -> None:
     if key.session_token is not None:
         raise AwsudoError(f"{key.access_key_id} cannot be stored: {_NOT_KEYS['ASIA']}")
     _refuse_id(key.access_key_id)
@@ -156,7 +156,7 @@ def _refuse_key(invocation: Invocation, name: str, key: Credentials) -> None:
             "40 of A-Z a-z 0-9 / + =",
             hint="enter it again; AWS shows it once, when the key is made",
         )
-    for other, stored in invocation.keys.list.read().items():
+    for other, stored in context.keys.list.read().items():
         if other != name and key.access_key_id in (stored.access_key_id, stored.pending, stored.retiring):
             raise AwsudoError(
                 f"{key.access_key_id} is stored already, as {other}",
@@ -165,7 +165,7 @@ def _refuse_key(invocation: Invocation, name: str, key: Credentials) -> None:
 
 
 def _store(
-    invocation: Invocation,
+    context: Context,
     name: str,
     key: Credentials,
     before: StoredKey | None,
@@ -173,7 +173,7 @@ def _store(
     copy: PlainCopy | None,
 ) -> None:
     where = copy.file if copy else "what was entered"
-    arn = iam_at(invocation, keys_chain(invocation, name, key, request, where=where), key).arn()
+    arn = iam_at(context, keys_chain(context, name, key, request, where=where), key).arn()
     if arn.endswith(":root"):
         raise AwsudoError(
             f"{key.access_key_id} is a key of the root user of account {arn.split(':')[4]}, which is not stored",
@@ -182,9 +182,9 @@ def _store(
                 "https://console.aws.amazon.com/iam/home#/security_credentials; then use SSO, or an IAM user's key",
             ),
         )
-    tell = invocation.terminal.notice
+    tell = context.terminal.notice
     tell(f"{key.access_key_id} is {arn}, account {arn.split(':')[4]}")
-    keys = invocation.keys
+    keys = context.keys
     backend = keys.keep(name, key)
     stored = StoredKey(key.access_key_id, backend, time.time(), arn)
     if before is not None and before.access_key_id == key.access_key_id:
@@ -196,9 +196,9 @@ def _store(
         tell(f"{before.access_key_id} is taken out of the keyring; at AWS it stays as it is")
 
 
-def _offer_removal(invocation: Invocation, copy: PlainCopy, *, yes: bool, backup: bool) -> None:
+def _offer_removal(context: Context, copy: PlainCopy, *, yes: bool, backup: bool) -> None:
     change = removal(copy)
-    terminal, name = invocation.terminal, shlex.quote(copy.profile)
+    terminal, name = context.terminal, shlex.quote(copy.profile)
     terminal.show(masked_diff(change))
     if not yes:
         try:
@@ -211,7 +211,7 @@ def _offer_removal(invocation: Invocation, copy: PlainCopy, *, yes: bool, backup
     if not yes:
         terminal.notice(f"{copy.file} stays as it is")
         return
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(invocation.run.clock()))
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(context.run.clock()))
     saved = change.apply(backup=f"{stamp}.backup" if backup else "")
     terminal.notice(f"removed from {copy.file}{f'; backup: {saved} (mode 0600)' if saved else ''}")
     terminal.notice(f"it lay there in the clear until now: replace it by a new one with awsudo keys rotate {name}")

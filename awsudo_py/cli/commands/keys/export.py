@@ -27,7 +27,7 @@ def command(ctx: click.Context, /, name: str, process: bool, force: bool, **opti
 
     It reads the keyring and no configuration, so it cannot come back to itself.
     """
-    invocation, _ = begin(ctx, options)
+    context, _ = begin(ctx, options)
     quoted = shlex.quote(name)
     if not process:
         raise UsageError(
@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, name: str, process: bool, force: bool, **opti
             "this would print a secret on the terminal",
             hint=f"let an SDK read it: credential_process = awsudo keys export {quoted} --process; or add --force",
         )
-    key = invocation.keys.named(name)
-    found = invocation.keys.secret(name, key.access_key_id, key.backend)
+    key = context.keys.named(name)
+    found = context.keys.secret(name, key.access_key_id, key.backend)
     said = {"Version": 1, "AccessKeyId": found.access_key_id, "SecretAccessKey": found.secret_access_key}
     printed(json.dumps(said) + "\n")

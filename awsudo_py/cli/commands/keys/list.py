@@ -20,7 +20,7 @@ from awsudo_py.model import Request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.context import Invocation
+    from awsudo_py.context import Context
     from awsudo_py.keys.index import StoredKey
 
 _COLUMNS = ("PROFILE", "ACCOUNT", "ACCESS KEY", "AGE", "LAST USE", "MFA DEVICE", "KEYRING")
@@ -39,21 +39,21 @@ def command(ctx: click.Context, /, as_json: bool, offline: bool, **options: Any)
       awsudo keys list --offline      asks neither AWS nor the keyring
       awsudo keys list --json
     """
-    invocation, merged = begin(ctx, options)
-    request = Request(region=inputs_of(invocation, merged).get("region"))
-    keys = invocation.keys.list.read()
-    ask = _Asking(invocation, request, offline)
+    context, merged = begin(ctx, options)
+    request = Request(region=inputs_of(context, merged).get("region"))
+    keys = context.keys.list.read()
+    ask = _Asking(context, request, offline)
     found = [ask.about(name, key) for name, key in keys.items()]
     if as_json:
         printed(json.dumps(found, indent=2) + "\n")
     elif not found:
-        invocation.terminal.notice("no key is stored; store one: awsudo keys add NAME")
+        context.terminal.notice("no key is stored; store one: awsudo keys add NAME")
     else:
         now = time.time()
         show_table(_COLUMNS, [_row(each, now) for each in found], whole=("ACCOUNT", "ACCESS KEY", "AGE"))
     for name, key in keys.items():
         if key.rotating:
-            invocation.terminal.notice(
+            context.terminal.notice(
                 f"the key of profile {name} is being rotated; go on: awsudo keys rotate {shlex.quote(name)}"
             )
 
@@ -61,8 +61,8 @@ def command(ctx: click.Context, /, as_json: bool, offline: bool, **options: Any)
 class _Asking:
     """Asks about one key after the other, until it turns out that nobody answers."""
 
-    def __init__(self, invocation: Invocation, request: Request, offline: bool) -> None:
-        self._invocation = invocation
+    def __init__(self, context: Context, request: Request, offline: bool) -> None:
+        self._context = context
         self._request = request
         self._silent = {"keyring": offline, "AWS": offline}
 
@@ -81,18 +81,18 @@ class _Asking:
             "last_used_service": None,
             "mfa_devices": None,
         }
-        detail = self._invocation.terminal.detail
+        detail = self._context.terminal.detail
         if any(self._silent.values()):
             return known
         try:
-            secret = self._invocation.keys.secret(name, key.access_key_id, key.backend)
+            secret = self._context.keys.secret(name, key.access_key_id, key.backend)
         except KeyringError as error:
             # the keyring that is locked for one key is locked for all
             self._silent["keyring"] = True
-            self._invocation.terminal.notice(f"AWS is not asked: {error.message}")
+            self._context.terminal.notice(f"AWS is not asked: {error.message}")
             return known
-        chain = keys_chain(self._invocation, name, secret, self._request)
-        iam = iam_at(self._invocation, chain, secret, tries=1)
+        chain = keys_chain(self._context, name, secret, self._request)
+        iam = iam_at(self._context, chain, secret, tries=1)
 
         def keys() -> dict[str, Any]:
             own = [each for each in iam.access_keys() if each.access_key_id == key.access_key_id]
@@ -108,7 +108,7 @@ class _Asking:
                 known.update(ask())
             except Unreachable as error:
                 self._silent["AWS"] = True
-                self._invocation.terminal.notice(f"AWS is not asked any more: {error.message}")
+                self._context.terminal.notice(f"AWS is not asked any more: {error.message}")
                 break
             except AwsudoError as error:
                 detail(f"{name}: {error.message}")

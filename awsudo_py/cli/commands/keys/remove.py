@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from awsudo_py.cli.click_glue import begin, subcommand
+from awsudo_py.cli.click_glue import begin, forget_sessions_of, subcommand
 from awsudo_py.errors import Interrupted, KeyringError
 from awsudo_py.terminal import confirmed
 
@@ -22,8 +22,8 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
       awsudo keys remove base
       awsudo keys remove base --yes      without asking
     """
-    invocation, _ = begin(ctx, options)
-    keys, tell = invocation.keys, invocation.terminal.notice
+    context, _ = begin(ctx, options)
+    keys, tell = context.keys, context.terminal.notice
     key = keys.named(name)
     question = f"Take {key.access_key_id} ({name}) out of the keyring? Its secret cannot be got back"
     if not yes and not confirmed(question, otherwise="say that you mean it: --yes"):
@@ -42,7 +42,7 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
         for each in held:
             keys.drop(each, key.backend)
         tell(f"{name} is taken out of {keys.keyring(key.backend).name}")
-    invocation.clear_of_keys(held)
+    forget_sessions_of(context, held)
     user = f" --user-name {shlex.quote(key.arn.rsplit('/', 1)[-1])}" if ":user/" in key.arn else ""
     for each in held:
         tell(f"at AWS {each} works as before; delete it there: aws iam delete-access-key --access-key-id {each}{user}")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from awsudo_py.cli.click_glue import begin, inputs_of, subcommand
+from awsudo_py.cli.click_glue import begin, forget_sessions_of, inputs_of, subcommand
 from awsudo_py.errors import Rejected
 from awsudo_py.keys.owner import iam_at, keys_chain
 from awsudo_py.keys.plaintext import plain_copy
 from awsudo_py.keys.rotation import Rotation
 from awsudo_py.model import Request
+from awsudo_py.session import obtain
 from awsudo_py.terminal import confirmed
 
 if TYPE_CHECKING:
@@ -36,22 +37,22 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
       awsudo keys rotate base
       awsudo keys rotate base --mfa-serial arn:aws:iam::123456789012:mfa/alice
     """
-    invocation, merged = begin(ctx, options)
-    request = Request(profile=name, **inputs_of(invocation, merged))
+    context, merged = begin(ctx, options)
+    request = Request(profile=name, **inputs_of(context, merged))
     sessions: list[Credentials] = []
 
     def iam(key: Credentials, *, itself: bool) -> Iam:
-        chain = keys_chain(invocation, name, key, request, with_device=not itself)
+        chain = keys_chain(context, name, key, request, with_device=not itself)
         if not chain.hops:
-            return iam_at(invocation, chain, key)
+            return iam_at(context, chain, key)
         if not sessions:  # a code serves the whole rotation, whichever key it began with
-            sessions.append(invocation.obtain(chain, request).credentials().credentials)
-        return iam_at(invocation, chain, sessions[0])
+            sessions.append(obtain(context, chain, request).credentials().credentials)
+        return iam_at(context, chain, sessions[0])
 
     def agreed(question: str, otherwise: str) -> bool:
         return yes or confirmed(question, otherwise=otherwise)
 
-    rotation = Rotation(invocation.keys, name, iam=iam, run=invocation.run, agreed=agreed)
+    rotation = Rotation(context.keys, name, iam=iam, run=context.run, agreed=agreed)
     try:
         old = rotation.rotate()
     except Rejected as error:
@@ -62,7 +63,7 @@ def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None
                 f"{shlex.quote(name)} --mfa-serial SERIAL",
             )
         raise
-    invocation.clear_of_keys([old])
-    copy = plain_copy(invocation.config, name)
+    forget_sessions_of(context, [old])
+    copy = plain_copy(context.config, name)
     if copy is not None and copy.credentials.access_key_id == old:
-        invocation.terminal.notice(f"{copy.file} still has the old key, which is of no use any more: take it out there")
+        context.terminal.notice(f"{copy.file} still has the old key, which is of no use any more: take it out there")

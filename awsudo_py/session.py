@@ -1,0 +1,111 @@
+"""Gets the session that a request means: the one function behind every command, the library and the servers.
+
+1. It needs no command line, no terminal and no main thread: what it has to say or to ask goes to the context.
+2. Threads that want the same session at the same time share one call, as processes do.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.aws.mfa_codes import Codes
+from awsudo_py.credentials import rfc3339
+from awsudo_py.environment import changes_for
+from awsudo_py.resolve import explain
+from awsudo_py.resolve.chain import resolve
+from awsudo_py.sessions.cached_session import RENEW_AHEAD
+from awsudo_py.sessions.obtain import Obtain, Obtained
+
+if TYPE_CHECKING:
+    from awsudo_py.context import Context
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.environment import Changes
+    from awsudo_py.model import Request, RoleChain
+    from awsudo_py.sessions.obtain import Sts
+
+
+class Answer(NamedTuple):
+    """What a request came to."""
+
+    chain: RoleChain
+    obtained: Obtained
+    changes: Changes
+    called_aws: bool  # whether AWS was called: a session from the cache needs no call
+
+    @property
+    def credentials(self) -> Credentials:
+        """The credentials that the changes carry."""
+        return self.obtained.credentials
+
+
+def session_for(context: Context, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
+    """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
+
+    Raises AwsudoError.
+    """
+    chain = chain_for(context, request)
+    way = obtain(context, chain, request, ahead=ahead)
+    obtained = way.credentials()
+    credentials = obtained.credentials
+    if credentials.expiration is not None:
+        context.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
+    changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
+    return Answer(chain, obtained, changes, way.called_aws)
+
+
+def chain_for(context: Context, request: Request) -> RoleChain:
+    """The chain that the request means, with its notices given. Raises AwsudoError."""
+    chain = resolve(request, context.config, context.deciding, context.fingerprint)
+    for notice in chain.notices:
+        context.terminal.notice(notice)
+    if context.terminal.level > 0:
+        for line in explain.lines(explain.explained(chain, context.config, request)):
+            context.terminal.detail(line)
+    return chain
+
+
+def obtain(context: Context, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
+    """The way to the chain's credentials."""
+    codes = Codes(
+        chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process
+    )  # fmt: skip
+    return Obtain(
+        chain,
+        store=None if request.no_cache else context.store(request),
+        sts=cache(lambda: _sts(context, chain, codes)),
+        run=context.run,
+        min_ttl=request.min_ttl,
+        ahead=ahead,
+        refresh=request.refresh,
+        duration=request.duration,
+    )
+
+
+def _sts(context: Context, chain: RoleChain, codes: Codes) -> Sts:
+    from awsudo_py.aws.calls import BotocoreSts, default_session_name
+
+    return BotocoreSts(
+        chain,
+        context.config,
+        session_name=default_session_name(_user(), _host()),
+        with_code=codes.shown,
+        stored_key=context.keys.of_source,
+        clients=context.clients,
+    )
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
+        return "awsudo"
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename.split(".")[0]
+    return os.environ.get("COMPUTERNAME", "localhost")
