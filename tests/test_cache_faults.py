@@ -409,7 +409,7 @@ def test_rule_6_without_a_home_the_command_runs_and_a_notice_says_what_to_set(
     done = homeless.run("111111111111:dev", *KEY_ID, prefix=UNKNOWN, env={"HOME": home})
 
     assert done.key_id == sts.issued[0].access_key_id
-    told = "awsudo: sessions cannot be kept, there is no home: set AWSUDO_CACHE_DIR to a directory\n"
+    told = "awsudo: sessions cannot be cached: there is no home directory; set AWSUDO_CACHE_DIR to a directory\n"
     assert done.err == told
 
 

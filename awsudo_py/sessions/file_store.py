@@ -118,17 +118,11 @@ class FileStore:
         replace_file(f"{self.directory}/{name}", data, modified=until)
 
     def prepare(self) -> None:
-        """Rule 1: make the directory. PermissionError if what stands there is not ours alone."""
-        try:
-            before = os.umask(0o077)  # the directories above it are made here too
-            try:
-                os.makedirs(os.path.dirname(self.directory), exist_ok=True)
-                os.mkdir(self.directory, 0o700)
-            finally:
-                os.umask(before)  # the child's
-        except FileExistsError:
-            if not _is_private(self.directory):
-                raise PermissionError(f"{self.directory} is open to others, or not a directory of yours") from None
+        """Rule 1: make the directory. PermissionError if it cannot be ours alone."""
+        if not os.path.lexists(self.directory):
+            _make_private(self.directory)
+        if not _is_private(self.directory):
+            raise PermissionError(f"{self.directory} is {_not_private(self.directory)}")
 
     def lock(self, name: str) -> Lock:
         """The lock of that name, not yet held. Raises OSError where it cannot be made."""
@@ -211,6 +205,46 @@ class Lock:
     def release(self) -> None:
         """Give the lock back, held or not."""
         os.close(self._descriptor)
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory and those above it that are missing, each 0700.
+
+    Nothing is made in a user's directory by another user: root with that user's HOME (sudo -E) would leave there what
+    the user can neither read nor remove. What the system owns is fit for all whom it lets in.
+    """
+    parent = os.path.dirname(directory)
+    if not os.path.isdir(parent) and parent != directory:
+        _make_private(parent)
+    if os.name != "nt":
+        owner = os.stat(parent).st_uid
+        if owner not in (os.geteuid(), 0):
+            raise PermissionError(f"{parent} belongs to {_user(owner)}")
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        return
+    if os.name != "nt" and os.lstat(directory).st_mode & 0o777 != 0o700:
+        os.chmod(directory, 0o700)  # a umask took bits that we need; it is not ours to set: threads share it
+
+
+def _not_private(directory: str) -> str:
+    """What keeps a directory from being ours alone, for messages."""
+    found = os.lstat(directory)
+    if not stat.S_ISDIR(found.st_mode):
+        return "not a directory"
+    if os.name != "nt" and found.st_uid != os.geteuid():
+        return f"not yours, it belongs to {_user(found.st_uid)}"
+    return "open to others (to close it: chmod 700)"
+
+
+def _user(number: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return f"user {number}"
 
 
 def _is_record(name: str) -> bool:
