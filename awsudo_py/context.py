@@ -14,7 +14,7 @@ from awsudo_py.keys.index_names import data_directory
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
 from awsudo_py.sessions.file_store import FileStore, cache_directory
-from awsudo_py.sessions.keyring_store import KeychainStore
+from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import Run
 
@@ -66,7 +66,7 @@ class Context:
         if directory is not None:
             stores["file"] = FileStore(directory)
         if data is not None:
-            stores["keyring"] = KeychainStore(os.path.join(data, "sessions"), self.keys.keyring)
+            stores["keyring"] = KeyringStore(os.path.join(data, "sessions"), self.keys.keyring)
         return stores
 
     def store(self, request: Request) -> FileStore | None:

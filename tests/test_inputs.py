@@ -272,7 +272,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(world: World, sts: Stric
 
 #: Inputs about MFA that no AssumeRole has; test_mfa.py and test_mfa_choice.py show which of their places wins.
 ABOUT_MFA = {"mfa_process", "mfa_session_duration", "mfa_per_role"}
-#: test_keychain_store.py shows which of its places wins, and that no other word is taken.
+#: test_keyring_store.py shows which of its places wins, and that no other word is taken.
 ABOUT_STORE = {"store"}
 #: Inputs that are no parameter of AssumeRole, and the test that shows which of their places wins.
 TESTED_ABOVE = {

@@ -1111,3 +1111,45 @@ def test_no_key_is_shown_to_a_plain_http_address_elsewhere(desk: Desk, service: 
     done = desk.run("mfa", "base", env={f"AWS_ENDPOINT_URL_{service}": "http://192.0.2.1"})
 
     assert done.code == 125 and f"AWS_ENDPOINT_URL_{service} is plain http" in done.err
+
+
+def test_a_pending_rotation_leaves_the_old_key_its_age(desk: Desk, aws: StrictAws) -> None:
+    """The new key is there and not yet in use: the list still shows when the key in use was made."""
+    desk.stored()
+    aws.age(desk.key.access_key_id, 40 * 86_400 + 5)
+    # the new key is made and stored, and then not known to STS
+    aws.fail_next("garbage", action="GetCallerIdentity")
+    done = desk.run("keys", "rotate", "base")
+    pending = aws.made[0].access_key_id
+    assert done.code == 125 and desk.listed()["pending"] == pending, done.err
+
+    (offline,) = json.loads(desk.run("keys", "list", "--offline", "--json").out)
+
+    assert (offline["access_key_id"], offline["created"]) == (desk.key.access_key_id, None)
+
+    assert desk.run("keys", "rotate", "base").code == 0
+    (after,) = json.loads(desk.run("keys", "list", "--offline", "--json").out)
+    assert after["access_key_id"] == pending and after["created"].endswith("Z")
+
+
+def test_a_new_key_of_another_user_is_never_used(desk: Desk, aws: StrictAws) -> None:
+    """The journal names a key whose owner is somebody else: the old one stays in use, and neither is deleted."""
+    desk.stored()
+    other = aws.add_user("mallory")
+    environment: dict[str, str | None] = {
+        "AWS_ACCESS_KEY_ID": other.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": other.secret_access_key,
+    }
+    assert desk.run("keys", "add", "other", "--from-env", env=environment).code == 0
+    keys = Keys(desk.env, Run(Terminal(), time.time, time.sleep, time.time()))
+    keys.write("other", None)
+    keys.write("base", keys.named("base")._replace(rotating=time.time(), pending=other.access_key_id))
+    aws.forget()
+
+    done = desk.run("keys", "rotate", "base", "--yes")
+
+    assert done.code == 125 and f"the new key {other.access_key_id} belongs to" in done.err
+    assert "user/mallory" in done.err and f"in use, as before: {desk.key.access_key_id}" in done.err
+    assert desk.listed()["access_key_id"] == desk.key.access_key_id
+    assert [aws.state(key) for key in (other.access_key_id, desk.key.access_key_id)] == ["Active", "Active"]
+    assert {call.action for call in aws.calls} == {"GetCallerIdentity"}

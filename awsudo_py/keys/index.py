@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class StoredKey(NamedTuple):
     """One key of the list.
 
-    backend is the class of the keyring that has it. The last three are the journal of a rotation: since when one is
-    under way (seconds since the epoch; 0: none is), the new key from when it lies in the keyring until it is used, and
+    backend is the class of the keyring that has it. The fields from rotating on are the journal of a rotation: when it
+    began (seconds since the epoch; 0: there is none), the new key from when it is in the keyring until it is used, and
     the old key from when the new one is used until it is deleted.
     """
 
@@ -40,6 +40,7 @@ class StoredKey(NamedTuple):
     rotating: float = 0.0
     pending: str = ""
     retiring: str = ""
+    pending_created: str = ""  # as created, of the pending key
 
     @property
     def account(self) -> str:

@@ -90,7 +90,7 @@ class Rotation:
         others = [each for each in iam.access_keys() if each.access_key_id != self._key.access_key_id]
         if others and self._key.rotating:
             if self._keys.find(others[0].access_key_id, self._key.backend) is not None:
-                self._save(pending=others[0].access_key_id, created=others[0].created)
+                self._save(pending=others[0].access_key_id, pending_created=others[0].created)
                 return
             if others[0].created < rfc3339(self._key.rotating - _SKEW) or iam.last_use(others[0].access_key_id).at:
                 self._save(rotating=0.0)  # it was there before, or somebody has it: not this rotation's
@@ -117,7 +117,7 @@ class Rotation:
             iam.delete(made.access_key_id)
             self._save(rotating=0.0)
             raise
-        self._save(pending=made.access_key_id, created=created)
+        self._save(pending=made.access_key_id, pending_created=created)
 
     def _delete_lost(self, iam: Iam, access_key_id: str, created: str) -> None:
         """Delete the key that an interrupted run made, and whose secret reached nobody."""
@@ -137,8 +137,19 @@ class Rotation:
         new = self._keys.secret(self._name, key.pending, key.backend)
         arn = self._patiently(new, lambda: self._iam(new, itself=True).arn())
         if key.arn and arn != key.arn:
-            raise AwsudoError(f"the new key {key.pending} is {arn}, and the old one is {key.arn}")
-        self._save(access_key_id=key.pending, pending="", retiring=key.access_key_id, stored=self._run.clock(), arn=arn)
+            raise AwsudoError(
+                f"the new key {key.pending} belongs to {arn}, the old one to {key.arn}",
+                hint="see who created it; awsudo uses it for nothing",
+            )
+        self._save(
+            access_key_id=key.pending,
+            created=key.pending_created,
+            pending="",
+            pending_created="",
+            retiring=key.access_key_id,
+            stored=self._run.clock(),
+            arn=arn,
+        )
         self._tell(f"{key.pending} works, and is what profile {self._name} starts from now")
 
     def _retire(self) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from awsudo_py.keys.os_keyring import Keyring
 
 
-class KeychainStore(FileStore):
+class KeyringStore(FileStore):
     """Sessions in the OS keyring, what else there is in files. Reading never raises; writing raises OSError.
 
     keyring opens the OS keyring, at the first session that is to be read or written; it raises KeyringError.

@@ -6,15 +6,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from awsudo_py.keys.os_keyring import Keyring
+from awsudo_py.sessions.keyring_store import KeyringStore
 from tests.conftest import made_world, needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, KEY_ID, World
 
 pytestmark = needs("gnome-keyring-daemon", "dbus-daemon")
+NAME = "0" * 40 + ".session"
 IN_KEYRING = {"AWSUDO_STORE": "keyring"}
 
 
@@ -149,3 +153,39 @@ def test_a_keyring_that_cannot_be_used_stops_no_command(
     (line,) = done.err.splitlines()
     assert line.startswith("awsudo: the session cannot be kept in the OS keyring: ")
     assert desk.kept() == []
+
+
+class _Dies:
+    """A keyring in which every write is the last thing that its program does."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.files_at_write: list[str] = []
+
+    def set(self, name: str, value: str) -> None:
+        """The entry is written, and the program is killed."""
+        self.files_at_write = [path.name for path in self._directory.iterdir()]
+        raise KeyboardInterrupt
+
+    def delete(self, name: str) -> None:
+        """The entry is deleted, and the program is killed."""
+        self.files_at_write = [path.name for path in self._directory.iterdir()]
+        raise KeyboardInterrupt
+
+
+def test_rule_2_nothing_is_in_the_keyring_without_a_file_that_names_it(tmp_path: Path) -> None:
+    """A run that is killed between the two writes leaves a file without a session, which is a miss, and is swept."""
+    keyring = _Dies(tmp_path)
+    store = KeyringStore(str(tmp_path), lambda: cast("Keyring", keyring))
+    tmp_path.chmod(0o700)
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(NAME, {"inputs": "x", "secret": "y"}, until=1.0)
+
+    assert keyring.files_at_write == [NAME]
+
+    keyring.files_at_write = []
+    with pytest.raises(KeyboardInterrupt):
+        store.remove(NAME)
+
+    assert keyring.files_at_write == [NAME], "the entry goes first, and then the file that names it"
