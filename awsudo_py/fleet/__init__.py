@@ -1,0 +1,1 @@
+"""One command on many targets: which ones, running it, and what came of it."""

@@ -1,0 +1,87 @@
+"""Shows on the terminal, while a fleet runs, how far it is and what it waits for."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.fleet.output import Quiet
+from awsudo_py.fleet.records import FAILED, NO_SESSION, OK
+from awsudo_py.terminal import escape
+
+if TYPE_CHECKING:
+    from awsudo_py.fleet.records import Result
+    from awsudo_py.fleet.run import State
+
+#: So many of the slowest are named, and those that run longer than this (seconds).
+NAMED, SLOW = 5, 1.0
+
+
+class Live(Quiet):
+    """A view of a few lines on stderr, gone when the run is over."""
+
+    def __init__(self, total: int, command: str) -> None:
+        from rich.console import Console
+        from rich.live import Live as View
+
+        self._total = total
+        self._command = escape(command)
+        self._counts = {OK: 0, FAILED: 0, NO_SESSION: 0}
+        self._began = time.monotonic()
+        self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        self._view = View(console=self._console, auto_refresh=False, transient=True)
+        self._view.start()
+
+    def finished(self, result: Result) -> None:
+        self._counts[result.kind] += 1
+
+    def tick(self, state: State) -> None:
+        self._view.update(self._drawn(state, time.monotonic() - self._began), refresh=True)
+
+    def close(self) -> None:
+        self._view.stop()
+
+    def _drawn(self, state: State, seconds: float) -> Any:
+        from rich.table import Table
+        from rich.text import Text
+
+        done = sum(self._counts.values())
+        top = Text(no_wrap=True, overflow="ellipsis")
+        for name, count, colour in (
+            ("running", len(state.running), "bold"),
+            ("done", self._counts[OK], "green"),
+            ("failed", self._counts[FAILED], "red"),
+            ("no session", self._counts[NO_SESSION], "yellow"),
+            ("left", state.left, ""),
+        ):
+            top.append(f" {name} ", "dim" if not count else "")
+            top.append(f"{count}", colour if count else "dim")
+            top.append("  ")
+        top.append(f" {_minutes(seconds)}")
+        if done and seconds > 1:
+            rate = done / seconds
+            top.append(f"  {rate:.0f}/s" if rate >= 10 else f"  {rate:.1f}/s")
+            if state.left + len(state.running) > 0:
+                top.append(f"  {_minutes((self._total - done) / rate)} to go", "dim")
+        if state.throttled:
+            top.append("  throttled", "yellow")
+        slow = Table.grid(padding=(0, 2))
+        slow.add_column(no_wrap=True, overflow="ellipsis")
+        slow.add_column(no_wrap=True, justify="right")
+        slow.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for target, spent in [pair for pair in state.running if pair[1] >= SLOW][:NAMED]:
+            slow.add_row(f" {escape(target.name)}", _minutes(spent), Text(self._command, "dim"))
+        view = Table.grid(expand=True)
+        view.add_row(top)
+        view.add_row(slow)
+        return view
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def can_show(environ: Any, is_terminal: bool) -> bool:
+    """Whether the terminal can be drawn on."""
+    return is_terminal and environ.get("TERM", "dumb") != "dumb"

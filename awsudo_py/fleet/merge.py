@@ -1,0 +1,169 @@
+"""Puts identical results together, and prints each group once with the targets that gave it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.fleet.output import Quiet, Spool, Stream, some
+from awsudo_py.fleet.records import NO_SESSION, OK, Output
+from awsudo_py.terminal import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from awsudo_py.fleet.records import Result
+
+#: Outputs that are larger (bytes) are not compared line by line: it takes time that grows with the square.
+LARGEST_DIFF = 1 << 20
+
+
+class Group(NamedTuple):
+    """Targets whose commands ended the same way and wrote the same."""
+
+    kind: str
+    code: int
+    why: str
+    stdout: Output
+    stderr: Output
+    names: list[str]
+
+
+class Groups(Quiet):
+    """Collects results into groups. Of each group the output is kept once."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._groups: dict[tuple[object, ...], Group] = {}
+
+    def finished(self, result: Result) -> None:
+        if result.kind == NO_SESSION:
+            key: tuple[object, ...] = (NO_SESSION, result.reason, result.error)
+        else:
+            key = (result.kind, result.code, result.reason, _digest(result.stdout), _digest(result.stderr))
+        group = self._groups.get(key)
+        if group is None:
+            stdout, stderr = self._spool.keep(result.stdout), self._spool.keep(result.stderr)
+            why = result.error if result.kind == NO_SESSION else result.reason
+            group = self._groups[key] = Group(result.kind, result.code, why, stdout, stderr, [])
+        group.names.append(result.target.name)
+
+    def of_commands(self) -> list[Group]:
+        """The groups of targets that ran, largest first."""
+        return _sorted(group for group in self._groups.values() if group.kind != NO_SESSION)
+
+    def without_session(self) -> list[Group]:
+        """The groups of targets that have no session, by reason, largest first."""
+        return _sorted(group for group in self._groups.values() if group.kind == NO_SESSION)
+
+
+def _sorted(groups: Iterator[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: (-len(group.names), group.kind != OK, group.names[0]))
+
+
+def _digest(output: Output) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in output.chunks():
+        digest.update(chunk)
+    return digest.digest()
+
+
+class Style(NamedTuple):
+    """How headers look: their width, the character of the rule, and whether there is colour."""
+
+    width: int
+    rule: str
+    colour: bool
+
+
+def style_of(stream: Stream, environ: Mapping[str, str], encoding: str) -> Style:
+    """The style that suits where it is printed."""
+    dumb = environ.get("TERM", "dumb") == "dumb"
+    columns = shutil.get_terminal_size((80, 24)).columns if stream.is_terminal else 80
+    rule = (
+        "\N{BOX DRAWINGS LIGHT HORIZONTAL}" if "utf" in encoding.lower() and not (stream.is_terminal and dumb) else "-"
+    )
+    return Style(columns, rule, stream.is_terminal and not dumb and not environ.get("NO_COLOR"))
+
+
+def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) -> None:
+    """Print the groups, largest first; with diff, all but the first as what differs from it. Raises OSError."""
+    ran = groups.of_commands()
+    for position, group in enumerate(ran):
+        stream.text(header(group, style))
+        changes = _diff(ran[0], group) if diff and position else None
+        if changes is not None:
+            for line in changes:
+                stream.text(_coloured(line, style))
+            continue
+        last = b""
+        for output in (group.stdout, group.stderr):
+            for chunk in output.chunks():
+                stream.write(chunk)
+                last = chunk
+            if last and not last.endswith(b"\n"):
+                stream.text("\n")
+        if not last:
+            stream.text(_painted("(no output)\n", "2", style))
+    without = groups.without_session()
+    if without:
+        stream.text(_headed(sum(len(group.names) for group in without), [], "no session", "33", style))
+        for group in without:
+            names = _fitting(group.names, max(style.width - 4 - len(str(len(group.names))), 20))
+            stream.text(f"  {len(group.names)}  {escape(group.why)}\n     {names}\n")
+
+
+def header(group: Group, style: Style) -> str:
+    """The line above a group: how many targets, which, and how their commands ended."""
+    end = {"timeout": "timed out"}.get(group.why, group.why) or f"exit {group.code}"
+    return _headed(len(group.names), group.names, end, "32" if group.kind == OK else "31", style)
+
+
+def _headed(count: int, names: list[str], end: str, colour: str, style: Style) -> str:
+    title = f"{count} target{'' if count == 1 else 's'}"
+    room = style.width - len(title) - len(end) - 12
+    listed = f": {_fitting(names, max(room, 12))}" if names else ""
+    fill = style.rule * max(style.width - len(title) - len(listed) - len(end) - 8, 1)
+    rule = _painted(style.rule * 2, "2", style)
+    left = f"{rule} {_painted(title, '1', style)}{listed} {_painted(fill, '2', style)}"
+    return f"{left} {_painted(end, colour, style)} {rule}\n"
+
+
+def _fitting(names: list[str], room: int) -> str:
+    """As many names as fit, and how many there are besides."""
+    count = len(names)
+    while count > 1 and len(escape(some(names, count))) > room:
+        # from thousands down to what could fit, then one by one
+        count = min(count - 1, max(room // 2, 1))
+    text = escape(some(names, count))
+    return text if len(text) <= room else f"{text[: max(room - 3, 1)]}..."
+
+
+def _diff(first: Group, group: Group) -> list[str] | None:
+    """What differs from the first group, as a unified diff; None if that would be no help."""
+    lines: list[str] = []
+    for name in ("stdout", "stderr"):
+        before, after = getattr(first, name), getattr(group, name)
+        if before.size > LARGEST_DIFF or after.size > LARGEST_DIFF:
+            return None
+        old, new = (f"{name} of {each.names[0]}" for each in (first, group))
+        lines += difflib.unified_diff(_lines(before), _lines(after), old, new, lineterm="")
+    return [f"{line}\n" for line in lines] or ["(same output)\n"]
+
+
+def _lines(output: Output) -> list[str]:
+    return output.read().decode("utf-8", "surrogateescape").splitlines()
+
+
+def _coloured(line: str, style: Style) -> str:
+    colour = {"+": "32", "-": "31", "@": "36"}.get(line[0], "")
+    return _painted(line, colour, style) if colour else line
+
+
+def _painted(text: str, colour: str, style: Style) -> str:
+    if not style.colour:
+        return text
+    body, end = (text[:-1], "\n") if text.endswith("\n") else (text, "")
+    return f"\x1b[{colour}m{body}\x1b[0m{end}"

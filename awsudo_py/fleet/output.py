@@ -1,0 +1,454 @@
+"""Prints what a fleet's commands write: line by line with their names, in order, as JSON, or into a directory.
+
+1. A line is never torn: what two commands write at the same time stays two lines. One longer than a megabyte is cut.
+2. Bytes reach a pipe or a file as they are; on a terminal, everything but text is escaped.
+3. Output that has to wait is kept in a file, not in memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+import os
+import re
+import select
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
+from awsudo_py.terminal import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from awsudo_py.fleet.records import Target
+    from awsudo_py.fleet.run import State
+
+#: A line that is longer (bytes) is cut.
+LONGEST_LINE = 1 << 20
+#: What is shorter (bytes) may as well wait in memory.
+_SHORT = 256
+#: The largest output (bytes) that is parsed as JSON.
+LARGEST_JSON = 64 << 20
+
+
+class Quiet:
+    """A sink that does nothing: the others say what they take."""
+
+    def started(self, target: Target) -> None:
+        """See run.Sink."""
+
+    def data(self, target: Target, which: int, data: bytes) -> None:
+        """See run.Sink."""
+
+    def finished(self, result: Result) -> None:
+        """See run.Sink."""
+
+    def tick(self, state: State) -> None:
+        """See run.Sink."""
+
+    def close(self) -> None:
+        """See run.Sink."""
+
+
+class Stream:
+    """A descriptor to write to; a terminal gets text only."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.is_terminal = os.isatty(descriptor)
+
+    def write(self, data: bytes) -> None:
+        """Write all of it. Raises OSError."""
+        view = memoryview(visible(data) if self.is_terminal else data)
+        while view:
+            try:
+                view = view[os.write(self.descriptor, view) :]
+            except BlockingIOError:
+                select.select([], [self.descriptor], [])
+
+    def text(self, text: str) -> None:
+        """Write text. Raises OSError."""
+        self.write(text.encode("utf-8", "surrogateescape"))
+
+
+def visible(data: bytes) -> bytes:
+    """The bytes with everything escaped that is no text; lines and tabs stay."""
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        text = "\n".join("\t".join(escape(cell) for cell in line.split("\t")) for line in text.split("\n"))
+    return text.encode("utf-8", "backslashreplace")
+
+
+class Spool:
+    """A file for output that has to wait."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._path = ""
+        self._file: int | None = None
+        self._end = 0
+        self._links = 0
+
+    def keep(self, output: Output) -> Output:
+        """The output, for longer than its result. Raises OSError."""
+        if output.size <= _SHORT and not output.path:
+            return output
+        if output.path:
+            if not output.temporary:
+                return output
+            self._links += 1
+            path = os.path.join(self._folder, f"kept.{id(self)}.{self._links}")
+            os.link(output.path, path)
+            return Output(path=path, size=output.size)
+        if self._file is None:
+            self._file, self._path = tempfile.mkstemp(prefix="spool.", dir=self._folder)
+        offset = self._end
+        for chunk in output.chunks():
+            view = memoryview(chunk)
+            while view:
+                written = os.write(self._file, view)
+                self._end += written
+                view = view[written:]
+        return Output(path=self._path, size=output.size, offset=offset, temporary=False)
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, many at a time, each with its end; rule 1."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+        while len(rest) > LONGEST_LINE:
+            yield rest[:LONGEST_LINE] + b"\n"
+            rest = rest[LONGEST_LINE:]
+    if rest:
+        yield rest + b"\n"
+
+
+def prefixed(lines: bytes, prefix: bytes) -> bytes:
+    """Whole lines, each after the prefix."""
+    return prefix + lines[:-1].replace(b"\n", b"\n" + prefix) + b"\n"
+
+
+class Lines(Quiet):
+    """Each line after its target's name, as it comes. Stdout goes to stdout, stderr to stderr."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._streams = streams
+        self._rest: dict[tuple[str, int], bytearray] = {}
+
+    def data(self, target: Target, which: int, data: bytes) -> None:
+        rest = self._rest.setdefault((target.name, which), bytearray())
+        rest += data
+        end = rest.rfind(b"\n") + 1
+        if end:
+            self._write(target, which, bytes(rest[:end]))
+            del rest[:end]
+        while len(rest) > LONGEST_LINE:
+            self._write(target, which, bytes(rest[:LONGEST_LINE]) + b"\n")
+            del rest[:LONGEST_LINE]
+
+    def finished(self, result: Result) -> None:
+        for which, output in enumerate((result.stdout, result.stderr)):
+            rest = self._rest.pop((result.target.name, which), None)
+            if rest:
+                self._write(result.target, which, bytes(rest) + b"\n")
+            elif result.reason == CANNOT_RUN:  # nothing of it was streamed
+                for lines in lines_of(output.chunks()):
+                    self._write(result.target, which, lines)
+        if result.kind == NO_SESSION:
+            self._write(result.target, 1, _no_session(result))
+
+    def _write(self, target: Target, which: int, lines: bytes) -> None:
+        write_lines(self._streams[which], lines, target)
+
+
+def write_lines(stream: Stream, lines: bytes, target: Target) -> None:
+    """Write whole lines after the target's name. Raises OSError, but not for stderr: nobody is there to be told."""
+    try:
+        stream.write(prefixed(lines, f"{escape(target.name)}: ".encode()))
+    except OSError:
+        if stream.descriptor != 2:
+            raise
+
+
+def _no_session(result: Result) -> bytes:
+    return f"awsudo: no session: {escape(result.error)}\n".encode()
+
+
+class Ordered(Quiet):
+    """Each target's output, its lines after its name, in the order of the targets."""
+
+    def __init__(self, targets: Sequence[Target], streams: Sequence[Stream], spool: Spool) -> None:
+        self._order = [target.name for target in targets]
+        self._next = 0
+        self._done: dict[str, Result] = {}
+        self._streams = streams
+        self._spool = spool
+
+    def finished(self, result: Result) -> None:
+        if self._order[self._next] == result.target.name:
+            self._print(result)
+            self._next += 1
+        else:
+            kept = result._replace(stdout=self._spool.keep(result.stdout), stderr=self._spool.keep(result.stderr))
+            self._done[result.target.name] = kept
+        while self._next < len(self._order) and self._order[self._next] in self._done:
+            waited = self._done.pop(self._order[self._next])
+            self._print(waited)
+            waited.discard()
+            self._next += 1
+
+    def close(self) -> None:
+        # a run that ended early has gaps
+        for name in self._order[self._next :]:
+            if name in self._done:
+                self._print(self._done.pop(name))
+
+    def _print(self, result: Result) -> None:
+        for stream, output in zip(self._streams, (result.stdout, result.stderr), strict=True):
+            for lines in lines_of(output.chunks()):
+                write_lines(stream, lines, result.target)
+        if result.kind == NO_SESSION:
+            write_lines(self._streams[1], _no_session(result), result.target)
+
+
+class JsonLines(Quiet):
+    """One JSON object a line, as the targets finish."""
+
+    def __init__(self, stream: Stream, shard: str = "") -> None:
+        self._stream = stream
+        self._shard = shard
+
+    def finished(self, result: Result) -> None:
+        fields = json_fields(result)
+        if self._shard:
+            fields["shard"] = self._shard
+        self._stream.text(json.dumps(fields)[:-1])
+        for name, output in (("stdout", result.stdout), ("stderr", result.stderr)):
+            if is_text(output):
+                self._stream.text(f', "{name}": "')
+                for piece in _decoded(output):
+                    self._stream.text(json.dumps(piece)[1:-1])
+                self._stream.text('"')
+            else:
+                self._stream.text(f', "{name}": null, "{name}_base64": "')
+                for encoded in _base64(output):
+                    self._stream.write(encoded)
+                self._stream.text('"')
+        data = json_of(result.stdout)
+        if data is not None:
+            self._stream.text(f', "data": {json.dumps(data)}')
+        self._stream.text("}\n")
+
+
+def json_fields(result: Result) -> dict[str, Any]:
+    """A result without its output, as JSON has it."""
+    target = result.target
+    fields: dict[str, Any] = {
+        "target": target.name,
+        "account": target.account or None,
+        "role": target.role or None,
+        "region": target.region or target.home_region or None,
+        "class": result.kind,
+        "exit": result.exit,
+        "signal": result.signal,
+        "start": round(result.start, 3),
+        "seconds": round(result.seconds, 3),
+        "attempts": result.attempts,
+    }
+    if result.reason:
+        fields["reason"] = result.reason
+    if result.error:
+        fields["error"] = result.error
+    return fields
+
+
+def is_text(output: Output) -> bool:
+    """Whether all of it is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for chunk in output.chunks():
+            decoder.decode(chunk)
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(output: Output) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for chunk in output.chunks():
+        yield decoder.decode(chunk)
+
+
+def _base64(output: Output) -> Iterator[bytes]:
+    rest = b""
+    for chunk in output.chunks():
+        rest += chunk
+        whole = len(rest) - len(rest) % 3
+        yield base64.b64encode(rest[:whole])
+        rest = rest[whole:]
+    yield base64.b64encode(rest)
+
+
+def json_of(output: Output) -> Any:
+    """The JSON document that the output is; None if it is none, or too large to be parsed."""
+    if not 0 < output.size <= LARGEST_JSON or output.read(64).lstrip()[:1] not in (b"{", b"["):
+        return None
+    try:
+        return json.loads(output.read())
+    except (ValueError, RecursionError):
+        return None
+
+
+class MergedJson(Quiet):
+    """One JSON document of all: arrays put together, `awsudo_target` in each object.
+
+    Documents that are arrays, or objects without an array, become one array. Of objects that have arrays (as the AWS
+    CLI prints) each member becomes one array, under its name.
+    """
+
+    def __init__(self, stream: Stream, folder: str) -> None:
+        self._stream = stream
+        self._folder = folder
+        self._files: dict[str | None, Any] = {}
+        self.without: list[str] = []  # targets that ran well and printed something else than JSON
+
+    def finished(self, result: Result) -> None:
+        if result.kind != OK or not result.stdout.size:
+            return
+        document = json_of(result.stdout)
+        if document is None:
+            self.without.append(result.target.name)
+            return
+        for key, item in _items(document):
+            self._add(key, result.target.name, item)
+
+    def _add(self, key: str | None, name: str, item: Any) -> None:
+        file = self._files.get(key)
+        if file is None:
+            file = self._files[key] = tempfile.TemporaryFile("w+", dir=self._folder, encoding="utf-8")  # noqa: SIM115
+        else:
+            file.write(",\n  ")
+        object_ = item if isinstance(item, dict) else {"value": item}
+        json.dump({"awsudo_target": name, **object_}, file)
+
+    def close(self) -> None:
+        named = [key for key in self._files if key is not None]
+        if not named:
+            self._array(self._files.get(None))
+        else:
+            self._stream.text("{\n")
+            for position, key in enumerate([*named, *([None] if None in self._files else [])]):
+                self._stream.text(f"{',' if position else ''}{json.dumps('awsudo_items' if key is None else key)}: ")
+                self._array(self._files[key])
+            self._stream.text("}")
+        self._stream.text("\n")
+
+    def _array(self, file: Any) -> None:
+        self._stream.text("[\n  ")
+        if file is not None:
+            file.seek(0)
+            while text := file.read(1 << 16):
+                self._stream.text(text)
+        self._stream.text("\n]")
+
+
+def _items(document: Any) -> Iterator[tuple[str | None, Any]]:
+    """What a document gives to the merged one: pairs of member (None: the whole) and item."""
+    if isinstance(document, list):
+        yield from ((None, item) for item in document)
+    elif not any(isinstance(value, list) for value in document.values()):
+        yield None, document
+    else:
+        for key, value in document.items():
+            yield from ((key, item) for item in (value if isinstance(value, list) else [value]))
+
+
+class Directory(Quiet):
+    """A directory for each target with its stdout, stderr and exit code; the supervisor has written the output."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def folder(self, target: Target) -> str:
+        """The directory of one target."""
+        return os.path.join(self._path, directory_name(target.name))
+
+    def finished(self, result: Result) -> None:
+        folder = self.folder(result.target)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        texts = {"exit": f"{result.code}\n"}
+        if result.kind == NO_SESSION:
+            texts |= {"stdout": "", "stderr": f"awsudo: no session: {result.error}\n"}
+        elif not result.stderr.path and result.stderr.size:
+            texts["stderr"] = result.stderr.read().decode()
+        for name, text in texts.items():
+            descriptor = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+
+
+def directory_name(name: str) -> str:
+    """The target's name as the name of a directory: what a path cannot have is written %XX."""
+    quoted = re.sub(
+        rb"[^\w@:+=,. -]|^\.",
+        lambda match: b"%%%02X" % match[0][0],
+        name.encode("utf-8", "surrogateescape").replace(b"%", b"%25"),
+    ).replace(b"%2525", b"%25")
+    return quoted.decode("ascii")[:200]
+
+
+class Counter(Quiet):
+    """Counts the results for the summary."""
+
+    def __init__(self, add: Callable[..., None]) -> None:
+        self._add = add
+
+    def finished(self, result: Result) -> None:
+        self._add(result.target.name, result.kind, reason=result.reason, error=result.error, code=result.code)
+
+
+def summary(tally: Any, *, seconds: float, not_started: int = 0, listed: bool = True, most: int = 3) -> list[str]:
+    """The summary's lines: the three classes, and of those that are not ok the reasons with their targets."""
+    lines = []
+    if listed:
+        for (_, error), names in sorted(tally.reasons.items(), key=lambda pair: -len(pair[1])):
+            lines.append(f"  no session: {len(names)}  {error or 'unknown'}: {some(names, most)}")
+        for why, names in sorted(tally.failures.items(), key=lambda pair: -len(pair[1])):
+            lines.append(f"  failed: {len(names)}  {why}: {some(names, most)}")
+    counts = tally.counts
+    total = f"{tally.total} target{'' if tally.total == 1 else 's'} in {spell(seconds)}"
+    left = f"; {not_started} not started" if not_started else ""
+    return [
+        *lines,
+        f"{total}: {counts[OK]} ok, {counts[FAILED]} failed, {counts[NO_SESSION]} without a session{left}",
+    ]
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """The first names, and how many there are besides."""
+    more = len(names) - most
+    return ", ".join([*names[:most], *([f"and {more} more"] if more > 0 else [])])
+
+
+def spell(seconds: float) -> str:
+    """A length of time for people: 4.2 s, 31 s, 2m 10s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
+
+
+def clock_time(moment: float) -> str:
+    """A moment in UTC, as JSON and reports have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
