@@ -16,14 +16,14 @@ from awsudo_py.environment import changes_for
 from awsudo_py.resolve import explain
 from awsudo_py.resolve.chain import resolve
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
-from awsudo_py.sessions.obtain import Obtain, Obtained
+from awsudo_py.sessions.obtain import Obtain, Obtained, alone
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
     from awsudo_py.model import Request, RoleChain
-    from awsudo_py.sessions.obtain import Sts
+    from awsudo_py.sessions.obtain import Share, Sts
 
 
 class Answer(NamedTuple):
@@ -40,13 +40,13 @@ class Answer(NamedTuple):
         return self.obtained.credentials
 
 
-def session_for(context: Context, request: Request, *, ahead: float = RENEW_AHEAD) -> Answer:
-    """Credentials for the request, and the changes that carry them; ahead as in fresh_session().
+def session_for(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, share: Share = alone) -> Answer:
+    """Credentials for the request, and the changes that carry them; ahead as in fresh_session(), share as in Obtain.
 
     Raises AwsudoError.
     """
     chain = chain_for(context, request)
-    way = obtain(context, chain, request, ahead=ahead)
+    way = obtain(context, chain, request, ahead=ahead, share=share)
     obtained = way.credentials()
     credentials = obtained.credentials
     if credentials.expiration is not None:
@@ -66,7 +66,9 @@ def chain_for(context: Context, request: Request) -> RoleChain:
     return chain
 
 
-def obtain(context: Context, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD) -> Obtain:
+def obtain(
+    context: Context, chain: RoleChain, request: Request, *, ahead: float = RENEW_AHEAD, share: Share = alone
+) -> Obtain:
     """The way to the chain's credentials."""
     codes = Codes(
         chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process
@@ -80,6 +82,7 @@ def obtain(context: Context, chain: RoleChain, request: Request, *, ahead: float
         ahead=ahead,
         refresh=request.refresh,
         duration=request.duration,
+        share=share,
     )
 
 

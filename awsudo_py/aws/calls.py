@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from awsudo_py.aws.client import TRIES, Aws
+from awsudo_py.aws.client import Aws
 from awsudo_py.aws.errors import renew
 from awsudo_py.aws.fetchers import WAYS, moment
 from awsudo_py.errors import AwsudoError, NoCredentials
@@ -57,7 +57,7 @@ class BotocoreSts:
         self._refuse_expired()
         parameters = session_parameters(hop, self._session_name)
         if hop.mfa_serial is None:
-            return self._asked(hop, credentials, parameters, TRIES)
+            return self._asked(hop, credentials, parameters, self._aws.tries)
         parameters["SerialNumber"] = hop.mfa_serial
         # a code works once: the call that carries it is never sent again
         return self._with_code(hop, lambda code: self._asked(hop, credentials, {**parameters, "TokenCode": code}, 1))

@@ -39,15 +39,18 @@ from awsudo_py.aws.deadline import DeadlinePassed, within
 from awsudo_py.aws.errors import refusal, renew, subject
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
+from awsudo_py.model import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.model import RoleChain, Source, Wanted
+    from awsudo_py.model import RoleChain, Wanted
     from awsudo_py.resolve.aws_config import AwsConfig
 
 #: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
+#: Connections that threads can have to one service at the same time.
+CONNECTIONS = 64
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 #: What a profile says of its credentials, which no client looks at: profiles that differ in no more share theirs.
@@ -90,6 +93,7 @@ class Aws:
             config = Config(
                 connect_timeout=CONNECT,
                 read_timeout=READ,
+                max_pool_connections=CONNECTIONS,
                 retries={"mode": "standard", "total_max_attempts": tries},
                 **settings,
             )
@@ -100,6 +104,11 @@ class Aws:
         used = (self._config.profile(profile) or {}).items() if profile is not None else ()
         decides = frozenset((name, value) for name, value in used if not name.startswith(_OF_NO_CLIENT))
         return self._clients.get((service, region, url, tries, signs, decides), make)
+
+    @property
+    def tries(self) -> int:
+        """How often a call is tried. Where calls are paced, whoever paces them tries again, at that pace."""
+        return TRIES if self._clients.pace is None else 1
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
@@ -139,6 +148,9 @@ class Aws:
         """
         source = self.chain.source
         self._asked = ""
+        if self._clients.pace is not None:
+            # not part of the call's time: how long it waits depends on the others
+            self._clients.pace.take("sso" if isinstance(what, Source) and what.kind == "sso" else "sts")
         begun = time.monotonic()
 
         def note(address: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from awsudo_py import credentials as ours
 
+#: Error codes of services that are called too often.
+THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SIGNER: ContextVar[ReadOnlyCredentials | None] = ContextVar("signer", default=None)
 _NOTE: ContextVar[Callable[[str], None] | None] = ContextVar("note", default=None)
 _Result = TypeVar("_Result")
@@ -60,10 +62,21 @@ def _note_address(request: Any, **_: Any) -> None:
         note(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
+class Pace(Protocol):
+    """Keeps many threads below the rate that a service takes."""
+
+    def take(self, service: str) -> None:
+        """Wait until a call may go out."""
+
+    def slow_down(self, service: str) -> None:
+        """The service has throttled a call."""
+
+
 class Clients:
-    """Clients by what tells them apart."""
+    """Clients by what tells them apart. pace: what calls wait for, where there are many."""
 
     def __init__(self) -> None:
+        self.pace: Pace | None = None
         self._made: dict[Hashable, Any] = {}
         self._lock = Lock()
 
@@ -73,5 +86,12 @@ class Clients:
             if key not in self._made:
                 client = make()
                 client.meta.events.register("before-send", _note_address)
+                client.meta.events.register("response-received", self._note_throttling)
                 self._made[key] = client
             return self._made[key]
+
+    def _note_throttling(self, event_name: str, parsed_response: Any = None, **_: Any) -> None:
+        if self.pace is not None and parsed_response:
+            status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status == 429 or parsed_response.get("Error", {}).get("Code") in THROTTLED:
+                self.pace.slow_down(event_name.split(".")[1])

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: A supervisor for each core, up to so many: starting a process keeps a core busy.
 MOST_SUPERVISORS = 4
+#: How often a session is tried, where the network or AWS failed, and where AWS is called too often.
+SESSION_TRIES, THROTTLED_TRIES = 3, 30
 #: Seconds between two looks at the screen.
 TICK = 0.1
 
@@ -53,13 +55,14 @@ class Rules(NamedTuple):
 
 
 class NoSession(Exception):
-    """A target has no session. again: whether trying again may help."""
+    """A target has no session. again: whether trying again may help; throttled: whether AWS is called too often."""
 
-    def __init__(self, reason: str, error: str, *, again: bool = False) -> None:
+    def __init__(self, reason: str, error: str, *, again: bool = False, throttled: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.error = error
         self.again = again
+        self.throttled = throttled
 
 
 class Sink(Protocol):
@@ -93,11 +96,12 @@ class State(NamedTuple):
 class _Task:
     """One target on its way."""
 
-    __slots__ = ("attempts", "began", "kept", "pid", "supervisor", "target", "wall")
+    __slots__ = ("attempts", "began", "kept", "pid", "refused", "supervisor", "target", "wall")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.attempts = 0
+        self.refused = 0  # sessions, for reasons that may pass
         self.began = 0.0
         self.wall = 0.0
         self.pid = 0
@@ -264,7 +268,10 @@ class Fleet:
                 os.write(self._woken, b"\0")
 
     def _without_session(self, task: _Task, why: NoSession) -> None:
-        if why.again and task.attempts <= self._rules.retry and not self._stopping:
+        task.refused += 1
+        most = THROTTLED_TRIES if why.throttled else max(self._rules.retry + 1, SESSION_TRIES)
+        if why.again and task.refused < most and not self._stopping:
+            task.attempts -= why.throttled  # that is the run's own doing
             self._waiting.append(task)
             return
         self._finish(

@@ -40,6 +40,11 @@ class Bucket:
         self._tokens = rate
         self._filled = self._quiet_since = self._halved = clock()
 
+    @property
+    def slowed(self) -> bool:
+        """Whether the rate is below that of the start."""
+        return self.rate < self._most
+
     def take(self) -> None:
         """Wait for a token."""
         with self._lock:

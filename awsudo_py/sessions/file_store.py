@@ -78,6 +78,7 @@ class FileStore:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.swept = 0.0  # when, in this process
 
     @property
     def place(self) -> str:

@@ -44,10 +44,29 @@ class Sts(Protocol):
 
 
 class Obtained(NamedTuple):
-    """Credentials, and the key under which they are kept; empty where they are not."""
+    """Credentials, and the key under which they are cached; empty where they are not.
+
+    of_source: whether they are the source's own, and no hop's.
+    """
 
     credentials: Credentials
     key: str = ""
+    of_source: bool = False
+
+
+class Share(Protocol):
+    """How several ways that run at the same time share what they have in common: the source, and all hops but the last.
+
+    key tells one such thing from another.
+    """
+
+    def __call__(self, key: str, get: Callable[[], Obtained]) -> Obtained:
+        """What get() gives, or what it gave to another way. Raises AwsudoError."""
+
+
+def alone(key: str, get: Callable[[], Obtained]) -> Obtained:
+    """Share nothing, whatever the key: there is one way."""
+    return get()
 
 
 class _GaveSession(Exception):
@@ -62,7 +81,8 @@ class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
     min_ttl, ahead and refresh concern the last session only, the one that the child gets; duration is that of a session
-    of long-lived keys, where only asking shows that the source gives such; sts is called at the first miss.
+    of long-lived keys, where only asking shows that the source gives such; sts is called at the first miss; share
+    is how several ways share a source and hops.
     """
 
     def __init__(
@@ -76,8 +96,10 @@ class Obtain:
         ahead: float = RENEW_AHEAD,
         refresh: bool = False,
         duration: int | None = None,
+        share: Share = alone,
     ) -> None:
         self._chain = chain
+        self._share = share
         self._store = store
         self._sts = sts
         self._run = run
@@ -125,17 +147,20 @@ class Obtain:
         if hops == 0:
             source = self._chain.source
             title = f"profile {source.profile}" if source.profile else source.where
-            return self._kept(0, title, self._source) if source.kind in KEPT else Obtained(self._source())
+            return (
+                self._kept(0, title, self._source) if source.kind in KEPT else Obtained(self._source(), of_source=True)
+            )
         hop = self._chain.hops[hops - 1]
         from_where = f"profile {hop.profile}" if hop.profile else self._chain.source.where
         title = hop.role_arn if isinstance(hop, RoleHop) else from_where
 
         def ask() -> Credentials:
-            before = self._after(hops - 1).credentials
+            obtained = self._share(self.inputs(hops - 1), lambda: self._after(hops - 1))
+            before = obtained.credentials
             asked = hop
             if isinstance(hop, SessionTokenHop) and before.session_token is not None:
                 raise _GaveSession(before)
-            if hops > 1 and before is not self._first and isinstance(self._chain.hops[hops - 2], SessionTokenHop):
+            if hops > 1 and not obtained.of_source and isinstance(self._chain.hops[hops - 2], SessionTokenHop):
                 asked = hop._replace(mfa_serial=None)  # the session before it has shown the code
             if hops == len(self._chain.hops):
                 for notice in self._chain.chaining_notices:
@@ -154,7 +179,7 @@ class Obtain:
         try:
             return self._kept(hops, title, ask)
         except _GaveSession as gave:
-            return Obtained(gave.credentials)
+            return Obtained(gave.credentials, of_source=True)
 
     def _kept(self, hops: int, title: str, ask: Callable[[], Credentials]) -> Obtained:
         if self._store is None:
@@ -197,7 +222,13 @@ class Obtain:
             source = self._chain.source
             # the keyring tells of itself, and is not AWS
             timed = self._timed if source.kind != "keyring" else lambda _, call: call()
-            self._first = source.credentials or timed(source.where, lambda: self._aws().source(source))
+            self._first = (
+                source.credentials
+                or self._share(
+                    f"{source.kind} {source.profile} {source.identity} {source.settings}",
+                    lambda: Obtained(timed(source.where, lambda: self._aws().source(source)), of_source=True),
+                ).credentials
+            )
         return self._first
 
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:

@@ -32,6 +32,8 @@ SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
 PROMPT_GIVEN_UP_AFTER = 300.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
+#: Seconds between two sweeps of one process.
+_SWEEP_EVERY = 60
 _Result = TypeVar("_Result")
 
 
@@ -148,7 +150,10 @@ class SharedSession:
         if until is not None and until > now + _WORTH_KEEPING:
             try:
                 self._store.write(f"{self.key}.session", session_fields(credentials, self._inputs), until=until)
-                self._store.sweep(now)
+                # not for each of the thousands of sessions that a fleet gets: sweeping looks at every file
+                if abs(now - self._store.swept) >= _SWEEP_EVERY:
+                    self._store.swept = now
+                    self._store.sweep(now)
             except (OSError, ValueError) as error:
                 self._warn(error)
         return credentials

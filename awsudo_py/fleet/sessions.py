@@ -1,0 +1,216 @@
+"""Gets the sessions of a fleet: one call for each target, and one for whatever several of them share.
+
+1. A source, and each hop but a target's last, is got once for all targets; so is the reason why it is not to be had.
+2. All calls to a service take their turn at one token bucket, the AssumeRole calls of every thread included.
+3. Questions are asked one at a time, on the terminal, while nothing else is drawn there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.errors import AwsudoError, Interrupted, Unreachable
+from awsudo_py.fleet.run import NoSession, Order
+from awsudo_py.fleet.throttle import RATES, Bucket
+from awsudo_py.model import Request
+from awsudo_py.session import session_for
+from awsudo_py.sessions.sealed import digest
+from awsudo_py.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TextIO
+
+    from awsudo_py.context import Context
+    from awsudo_py.fleet.records import Target
+    from awsudo_py.sessions.obtain import Obtained
+
+#: A shared session is got again when it lasts no longer than this (seconds).
+ALMOST_OVER = 60
+#: Error codes that say: not so fast.
+_THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
+
+
+class Paces:
+    """A token bucket for each service."""
+
+    def __init__(self, wait: Callable[[float], object] = time.sleep) -> None:
+        self._buckets = {service: Bucket(rate, wait=wait) for service, rate in RATES.items()}
+
+    def take(self, service: str) -> None:
+        """Rule 2: wait for a token."""
+        if service in self._buckets:
+            self._buckets[service].take()
+
+    def slow_down(self, service: str) -> None:
+        """A call was throttled."""
+        if service in self._buckets:
+            self._buckets[service].slow_down()
+
+    @property
+    def throttled(self) -> bool:
+        """Whether a service has been asked too often, and the rate has not recovered yet."""
+        return any(each.slowed for each in self._buckets.values())
+
+
+class _Entry:
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.value: Obtained | None = None
+        self.error: BaseException | None = None
+
+
+class Shared:
+    """Rule 1: what several targets share, by its key."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+
+    def __call__(self, key: str, get: Callable[[], Obtained]) -> Obtained:
+        """What get() gave to the first that came. Raises what it raised."""
+        key = digest(key)
+        with self._lock:
+            entry = self._entries.get(key)
+            mine = entry is None or self._is_over(entry)
+            if mine:
+                entry = self._entries[key] = _Entry()
+        assert entry is not None
+        if not mine:
+            entry.done.wait()
+        else:
+            try:
+                entry.value = get()
+            except BaseException as error:
+                entry.error = error
+            finally:
+                entry.done.set()
+        if entry.error is not None:
+            raise entry.error
+        assert entry.value is not None
+        return entry.value
+
+    def _is_over(self, entry: _Entry) -> bool:
+        """Whether it has to be got again: it expires, or the reason why it was not to be had may have passed."""
+        if not entry.done.is_set():
+            return False
+        if entry.value is None:
+            return may_pass(entry.error)
+        expiration = entry.value.credentials.expiration
+        return expiration is not None and expiration < self._clock() + ALMOST_OVER
+
+
+class FleetTerminal(Terminal):
+    """Rule 3: the terminal of many threads. aside: makes way for a line or a question on it."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._turn = threading.RLock()
+        self.aside: Callable[[], AbstractContextManager[None]] | None = None
+
+    @contextmanager
+    def _mine(self) -> Iterator[None]:
+        with self._turn:
+            if self.aside is None:
+                yield
+                return
+            with self.aside():
+                yield
+
+    def ask(self, *words: Any, **how: Any) -> str:
+        """See Terminal."""
+        with self._mine():
+            return super().ask(*words, **how)
+
+    @contextmanager
+    def lent(self) -> Iterator[TextIO | None]:
+        """See Terminal."""
+        with self._mine(), super().lent() as terminal:
+            yield terminal
+
+    def _write(self, lines: list[str]) -> None:
+        with self._mine():
+            super()._write(lines)
+
+
+class Sessions:
+    """What each target runs with. inputs: the fields of a Request that are the same for all."""
+
+    def __init__(
+        self,
+        context: Context,
+        inputs: Mapping[str, Any],
+        *,
+        template: Sequence[str] | None = None,
+        folder: Callable[[Target], str] = lambda _: "",
+    ) -> None:
+        self._context = context
+        self._inputs = inputs
+        self._template = template
+        self._folder = folder
+        self._shared = Shared(context.run.clock)
+        self.paces = Paces()
+        self._paced = threading.Event()
+
+    def order(self, target: Target) -> Order:
+        """What this target runs with. Raises NoSession; Interrupted if the user gave up at a question."""
+        request = request_of(target, self._inputs)
+        try:
+            answer = session_for(self._context, request, share=self._share)
+        except Interrupted:
+            raise
+        except AwsudoError as error:
+            raise NoSession(
+                reason_of(error), message_of(error), again=may_pass(error), throttled=error.code in _THROTTLED
+            ) from None
+        argv = None if self._template is None else filled(self._template, target, answer.chain.region or "")
+        return Order(answer.changes, argv, self._folder(target))
+
+    def _share(self, key: str, get: Callable[[], Obtained]) -> Obtained:
+        # only a run that calls AWS needs clients, and with them botocore
+        if not self._paced.is_set():
+            self._context.clients.pace = self.paces
+            self._paced.set()
+        return self._shared(key, get)
+
+
+def request_of(target: Target, inputs: Mapping[str, Any]) -> Request:
+    """The request that a target stands for."""
+    fields = dict(inputs)
+    if target.region:
+        fields["region"] = target.region
+    if target.source is not None:
+        return Request(profile=target.source, role=target.word, **fields)
+    return Request(target=target.word, **fields)
+
+
+def filled(words: Sequence[str], target: Target, region: str) -> list[str]:
+    """The command's words with {target}, {account}, {role} and {region} filled in."""
+    values = {"target": target.name, "account": target.account, "role": target.role, "region": region}
+    result = []
+    for word in words:
+        for name, value in values.items():
+            word = word.replace(f"{{{name}}}", value)
+        result.append(word)
+    return result
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Whether trying again may help."""
+    return isinstance(error, Unreachable) or (isinstance(error, AwsudoError) and error.code in _THROTTLED)
+
+
+def reason_of(error: AwsudoError) -> str:
+    """The class of an error: AWS's code for it, else ours."""
+    return error.code or type(error).__name__
+
+
+def message_of(error: AwsudoError) -> str:
+    """What is wrong, without the name of what was to be got: the same for all targets with the same trouble."""
+    _, colon, why = error.message.partition(": ")
+    return why if colon and error.message.startswith("cannot ") else error.message
