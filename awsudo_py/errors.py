@@ -99,6 +99,10 @@ class KeyringLocked(KeyringError):
     """The OS key store is there, and its user has to unlock it."""
 
 
+class PolicyError(AwsudoError):
+    """A policy document, or the request that it is evaluated for, cannot be read."""
+
+
 def no_target() -> UsageError:
     """The error for a command line that names no target, where no list can be shown to pick one."""
     return UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")
