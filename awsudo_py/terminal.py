@@ -1,8 +1,9 @@
-"""Says things on stderr and asks on the controlling terminal.
+"""Writes messages to stderr, and asks questions on the controlling terminal.
 
-1. stdout belongs to the child, or to the one thing asked for: nothing here writes to it.
+1. stdout belongs to the command, or to the one thing requested: nothing here writes to it.
 2. Every line is escaped on its way out: no text from outside can move the cursor, set a title or forge a line.
-3. Questions are asked on the controlling terminal only; stdin is the child's.
+3. Questions are asked on the controlling terminal only; stdin is the command's.
+4. Styles are for terminals only, and never where NO_COLOR is set or TERM is dumb (https://no-color.org).
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import TextIO
+
+#: Styles by name, as SGR parameters (ECMA-48). Colour means something: red refused or production, yellow soon over,
+#: green allowed, dim secondary.
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "alarm": "1;97;41"}
 
 
 def escape(text: str) -> str:
@@ -27,6 +32,32 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def styled(text: str, style: str) -> str:
+    """The text in one of STYLES."""
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+
+
+def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Rule 4: whether this stream shows styles."""
+    if environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb":
+        return False
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def plain_glyphs(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Whether glyphs need their ASCII form here: a dumb terminal, or an encoding that is not UTF-8."""
+    encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
+    if encoding != "utf8":
+        return True
+    try:
+        return stream is not None and stream.isatty() and environ.get("TERM", "dumb") == "dumb"
+    except ValueError:
+        return True
 
 
 class Terminal:
@@ -77,17 +108,24 @@ class Terminal:
         if isinstance(error, Told):
             return
         if isinstance(error, AwsudoError):
-            said = [f"  AWS said: {error.detail}"] if error.detail else []
-            self._write([f"awsudo: {error.message}", *said, *(f"  {line}" for line in error.hints)])
+            detail = [f"  AWS: {error.detail}"] if error.detail else []
+            lines = [f"awsudo: {error.message}", *detail, *(f"  {line}" for line in error.hints)]
+            styles = ["bold", *("dim" for _ in detail)]
         else:
-            self._write([f"awsudo: internal error: {_where(error)}", "  please report this line; no secret is in it"])
+            lines = [f"awsudo: internal error: {_where(error)}", "  Please report this line; it holds no secret."]
+            styles = ["bold"]
+        self._write(lines, styles)
 
-    def _write(self, lines: list[str]) -> None:
+    def _write(self, lines: list[str], styles: list[str] | None = None) -> None:
+        """Write lines; the first have these styles, where stderr shows any."""
+        written = [escape(line) for line in lines]
+        if styles and coloured(sys.stderr, os.environ):
+            written[: len(styles)] = [styled(line, style) for line, style in zip(written, styles, strict=False)]
         try:
-            sys.stderr.write("".join(f"{escape(line)}\n" for line in lines))
+            sys.stderr.write("".join(f"{line}\n" for line in written))
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):
-            # Closed or full: there is nobody to tell. What is left in its buffer would change the exit code.
+            # Closed or full. What is left in its buffer would change the exit code.
             sys.stderr = None
 
 
@@ -116,13 +154,13 @@ class NoTerminal(Terminal):
         """No terminal: the program has to do without one."""
         return nullcontext(None)
 
-    def _write(self, lines: list[str]) -> None:
+    def _write(self, lines: list[str], styles: list[str] | None = None) -> None:
         for line in lines:
             self._notices(line.removeprefix("awsudo: "))
 
 
 def _where(error: BaseException) -> str:
-    """The error's type and the place in our code; its text could hold anything, a secret included."""
+    """The error's type and the line of our code. Its text could hold anything, a secret included."""
     trace = error.__traceback__
     place = ""
     while trace is not None:
@@ -175,9 +213,12 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
     return line.strip()
 
 
-def confirmed(question: str, *, otherwise: str) -> bool:
-    """Ask a question of yes or no on the controlling terminal; anything but a yes is a no. Raises as ask() does."""
-    return ask(f"{question} [y/N] ", otherwise=otherwise).lower() in ("y", "yes")
+def confirmed(question: str, *, yes: bool = False, otherwise: str | tuple[str, ...] = "to confirm, pass --yes") -> bool:
+    """The answer to a yes/no question: yes, if --yes was given; else as typed, where only y or yes is a yes.
+
+    Raises as ask() does.
+    """
+    return yes or ask(f"{question} [y/N] ", otherwise=otherwise).lower() in ("y", "yes")
 
 
 @contextmanager

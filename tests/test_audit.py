@@ -1,4 +1,4 @@
-"""awsudo audit: every long-lived key in a known place is found, shown without its secret, and really goes away."""
+"""awsudo keys audit: every long-lived key in a known place is found, shown without its secret, and really goes away."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _put(world: World, name: str, text: str, mode: int = 0o600) -> Path:
 
 
 def _audit(world: World, env: dict[str, str | None] | None = None) -> list[dict[str, Any]]:
-    done = world.run("audit", "--json", env=env)
+    done = world.run("keys", "audit", "--json", env=env)
     assert (done.code, done.err) == (0, "")
     assert SECRET not in done.out
     found: list[dict[str, Any]] = json.loads(done.out)
@@ -66,7 +66,7 @@ def _audit(world: World, env: dict[str, str | None] | None = None) -> list[dict[
 
 def test_a_clean_machine_is_said_to_be_one(home: World) -> None:
     """Nothing found is an answer too."""
-    done = home.run("audit", "--check")
+    done = home.run("keys", "audit", "--check")
 
     assert (done.code, done.out, done.err) == (0, "No long-lived keys found on this machine.\n", "")
 
@@ -173,7 +173,7 @@ def test_a_file_that_others_can_read_is_said_so_and_closed_first(home: World) ->
     """Who can read it, can be the user."""
     file = _put(home, ".aws/credentials", INI, 0o644)
 
-    told = home.run("audit").out
+    told = home.run("keys", "audit").out
     (found,) = _audit(home)
 
     assert "mode 0644, OPEN TO OTHERS" in told
@@ -189,7 +189,7 @@ def test_it_says_since_when_a_file_is_as_it_is(home: World) -> None:
     then = file.stat().st_mtime - 412 * 86_400 - 60
     os.utime(file, (then, then))
 
-    assert "(unchanged for 412 days, mode 0600)" in home.run("audit").out
+    assert "(unchanged for 412 days, mode 0600)" in home.run("keys", "audit").out
     assert _audit(home)[0]["unchanged_since"] == int(then)
 
 
@@ -217,7 +217,7 @@ def test_a_key_in_the_keyring_is_listed_and_is_no_failure(home: World, sts: Stri
         added = home.run("keys", "add", "work", "--from-env", env=env)
     assert added.code == 0, added.err
 
-    done = home.run("audit", "--check")
+    done = home.run("keys", "audit", "--check")
     (found,) = _audit(home)
 
     assert done.code == 0 and "the OS keyring (work) (since today)" in done.out
@@ -229,7 +229,7 @@ def test_check_is_for_scripts(home: World) -> None:
     """Exit code 1, and the same text."""
     _put(home, ".s3cfg", f"access_key = {KEY}\nsecret_key = {SECRET}\n")
 
-    done = home.run("audit", "--check")
+    done = home.run("keys", "audit", "--check")
 
     assert done.code == 1 and KEY in done.out and SECRET not in done.out
 
@@ -239,7 +239,7 @@ def test_a_hostile_name_cannot_touch_the_terminal_or_the_command(home: World) ->
     name = "x'; touch pwned; '\x1b]0;owned\x07"
     _put(home, f".aws/{name}", INI)
 
-    told = home.run("audit").out
+    told = home.run("keys", "audit").out
     (found,) = _audit(home)
 
     assert "\x1b" not in told and "\\x1b]0;owned" in told

@@ -637,7 +637,7 @@ def test_rule_8_clear_of_an_empty_cache_is_no_error(tmp_path: Path) -> None:
     done = World(tmp_path).run("clear")
 
     assert done.code == 0
-    assert "awsudo: 0 sessions forgotten" in done.err
+    assert "awsudo: deleted 0 sessions" in done.err
 
 
 @needs("unshare", "mount")
@@ -650,7 +650,7 @@ def test_rule_8_clear_does_not_claim_what_it_could_not_do(kept: Kept) -> None:
 
     assert kept.left() == "base dev dev ops"
     assert "Read-only file system" in done.err
-    assert "4 sessions forgotten" not in done.err
+    assert "deleted 4 sessions" not in done.err
     assert done.code == 125
 
 

@@ -108,7 +108,7 @@ def test_installing_twice_is_installing_once_and_can_be_undone(world: World, she
     undone = world.run("completion", "--uninstall", "--yes", shell)
     again = world.run("completion", "--uninstall", "--yes", shell)
 
-    assert (undone.code, again.code) == (0, 0) and "not set up" in again.err
+    assert (undone.code, again.code) == (0, 0) and "no awsudo completion" in again.err
     assert (
         not file.exists() if not before else file.read_bytes().rstrip(b"\n") == before.encode("latin-1").rstrip(b"\n")
     )

@@ -220,7 +220,9 @@ def test_what_a_format_cannot_carry_is_refused(name: str) -> None:
 
     for value in HOSTILE:
         try:
-            FORMATS[name].write({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SESSION_TOKEN": value})
+            FORMATS[name].write(
+                {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": value}
+            )
         except AwsudoError as error:
             refused.append(value)
             assert "AWS_SESSION_TOKEN" in error.message and error.hints

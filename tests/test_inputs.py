@@ -162,9 +162,9 @@ def test_a_policy_file_is_read_and_sent_without_its_white_space(world: World, st
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("nowhere.json", "there is no file nowhere.json"),
+        ("nowhere.json", "no such file: nowhere.json"),
         (".", "cannot read .: Is a directory"),
-        ("latin1.json", "cannot read latin1.json: it is not UTF-8 text"),
+        ("latin1.json", "cannot read latin1.json: not UTF-8 text"),
         ("broken.json", "not a JSON policy"),
     ],
 )
@@ -189,7 +189,7 @@ def test_an_empty_option_is_refused_and_not_passed_over(world: World, sts: Stric
     done = world.run(flag, "", "dev", "echo", "ran", env={FIELDS[field].variable: ""})
 
     assert (done.code, done.out, sts.calls) == (2, "", [])
-    told = "awsudo: Invalid value for '{}': ''" if FIELDS[field].only else "awsudo: {}: it is empty\n"
+    told = "awsudo: Invalid value for '{}': ''" if FIELDS[field].strict else "awsudo: {}: empty value\n"
     assert done.err.startswith(told.format(FIELDS[field].name))
 
 

@@ -94,8 +94,8 @@ def test_clear_forgets_what_the_keyring_has(desk: World, sts: StrictSts, session
     left = len(session.entries())
     all_others = desk.run("clear")
 
-    assert "2 sessions of dev forgotten" in one.err and left == 1
-    assert "1 session forgotten" in all_others.err
+    assert "deleted 2 sessions of dev" in one.err and left == 1
+    assert "deleted 1 session" in all_others.err
     assert session.entries() == {} and _told(desk) == [] == desk.kept()
 
 

@@ -150,9 +150,9 @@ def test_renewing_a_role_costs_no_code_and_renewing_its_source_does(
     asked = world.run("ops", "true")
 
     assert (refreshed.code, after.code) == (0, 0), (refreshed, after)
-    assert "1 session of dev forgotten" in cleared.err and "awsudo clear base" in cleared.err
+    assert "deleted 1 session of dev" in cleared.err and "awsudo clear base" in cleared.err
     assert renewed.key_id != old
-    assert forgotten.err == "awsudo: 1 session of base forgotten\n"
+    assert forgotten.err == "awsudo: deleted 1 session of base\n"
     assert asked.code == 125 and "no terminal" in asked.err
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 3}
 
@@ -163,7 +163,7 @@ def test_clearing_the_keys_forgets_every_session_behind_their_code(world: World,
 
     done = world.run("clear", "base")
 
-    assert done.err == "awsudo: 1 session of base forgotten\n"
+    assert done.err == "awsudo: deleted 1 session of base\n"
     assert "no terminal" in world.run("ops", "true").err
 
 
@@ -369,7 +369,7 @@ def test_a_device_that_is_not_the_users_is_not_asked_for_again(world: World, sts
         spawned.sendline("123456")
         done = ended(spawned)
 
-    assert done.code == 125 and f"{OTHER} is no MFA device of the user" in done.out and "awsudo mfa" in done.out
+    assert done.code == 125 and f"{OTHER} is no MFA device of the user" in done.out and "awsudo keys mfa" in done.out
     assert counted(sts) == {"GetSessionToken": 1}
 
 
@@ -796,7 +796,7 @@ def test_a_refusal_without_a_device_says_how_to_name_one(world: World, sts: Stri
 
     done = world.run("dev", "true")
 
-    assert done.code == 125 and "--mfa-serial ARN; find yours: awsudo mfa" in done.err
+    assert done.code == 125 and "--mfa-serial ARN; find yours: awsudo keys mfa" in done.err
 
 
 # -- secrets

@@ -307,7 +307,7 @@ def test_an_answer_is_told_in_words_with_the_original_beside_it(world: World, st
     first, original, *hints = done.err.splitlines()
     assert (done.code, done.out) == (125, "")
     assert first.startswith(CANNOT) and answer.told in first
-    assert original.rstrip() == f"  AWS said: {answer.text}".rstrip()
+    assert original.rstrip() == f"  AWS: {answer.text}".rstrip()
     assert hints[0].startswith("  ") and answer.hint in hints[0] if answer.hint else not hints
 
 
@@ -457,7 +457,7 @@ BY_STS: dict[str, tuple[Arrange, str, str]] = {
     "no-such-device": (
         _no_such_device,
         f"{PHONE} is no MFA device of the user whose keys these are",
-        "awsudo mfa",
+        "awsudo keys mfa",
     ),
     "malformed-policy": (_malformed_policy, "not one that AWS takes", "check --policy"),
     "packed-policy": (_too_many_tags, "too large together", "use fewer tags"),
@@ -482,7 +482,7 @@ def test_a_refusal_of_sts_names_its_side_and_the_way_out(world: World, sts: Stri
     first, *rest = done.err.splitlines()
     assert (done.code, done.out, len(sts.calls)) == (125, "", 1), done.err
     assert first.startswith(CANNOT) and told in first
-    assert rest[0].startswith("  AWS said: ") and hint in "\n".join(rest[1:])
+    assert rest[0].startswith("  AWS: ") and hint in "\n".join(rest[1:])
     assert not world.kept("session") or name == "chained-by-a-process"
 
 
@@ -497,7 +497,7 @@ def test_a_process_that_gives_expired_sessions_is_told_from_refused_ones(world: 
     done = world.run(DEV, "true", env=dict(ran_out))
 
     assert done.code == 125 and "the credentials that ask for it have expired" in done.err
-    assert "AWS said: The security token included in the request is expired" in done.err
+    assert "AWS: The security token included in the request is expired" in done.err
     assert "unset what the environment holds (awsudo export --unset)" in done.err
 
 
@@ -523,7 +523,7 @@ def test_a_web_identity_that_is_refused_is_told_too(
 
     assert done.code == 125
     assert done.err.startswith("awsudo: cannot get a session of profile ci: ") and told in done.err
-    assert "AWS said: " in done.err and hint in done.err
+    assert "AWS: " in done.err and hint in done.err
     assert f"{token}-token" not in done.err
 
 
@@ -541,7 +541,7 @@ def test_a_clock_that_is_off_is_told_by_how_much(world: World, sts: StrictSts, s
 
     assert (done.code, len(sts.calls)) == (125, 1)
     assert f"this machine's clock is {said}, and AWS takes 15 min at most" in done.err
-    assert "set the clock: " in done.err and "AWS said: Signature" in done.err
+    assert "set the clock: " in done.err and "AWS: Signature" in done.err
 
 
 @needs("faketime")

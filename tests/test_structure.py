@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("environment", "files", "terminal", "child", "model", "grammar", "installation"),
-    ("fingerprint", "credentials", "errors", "__init__"),
+    ("fingerprint", "credentials", "durations", "errors", "__init__"),
 )
 #: Third-party library → the rooms that may know it.
 LIBRARIES = {

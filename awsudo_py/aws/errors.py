@@ -163,7 +163,7 @@ def _code_refused(text: str, title: str, serial: str) -> CodeRefused:
     if "serial number" in text:
         error = CodeRefused(
             f"cannot get {title}: {serial} is no MFA device of the user whose keys these are, or its code was wrong",
-            hint="see which devices the user has: awsudo mfa",
+            hint="see which devices the user has: awsudo keys mfa",
             detail=text,
         )
         error.again = False
@@ -222,7 +222,7 @@ def _access_denied(text: str, title: str, what: Wanted, chain: RoleChain) -> Rej
 def _about_mfa(what: RoleHop) -> str:
     if what.mfa_serial:
         return "the MFA device is another one"
-    return "it asks for MFA: --mfa-serial ARN; find yours: awsudo mfa"
+    return "it asks for MFA: --mfa-serial ARN; find yours: awsudo keys mfa"
 
 
 def _about_mfa_session(what: Wanted, chain: RoleChain) -> tuple[str, ...]:

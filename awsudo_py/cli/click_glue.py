@@ -1,26 +1,53 @@
-"""What the commands' grammars are made of: click's classes and options, and what a command does first and last."""
+"""Makes click commands of the tables in grammar/, and calls each with a typed record of what it was given."""
 
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
-from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
+from awsudo_py.cli.options import Options
+from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from awsudo_py.cli.options import Common
     from awsudo_py.context import Context
     from awsudo_py.grammar.options import Option
+    from awsudo_py.grammar.registry import Argument
     from awsudo_py.model import Request
     from awsudo_py.session import Answer
+    from awsudo_py.terminal import Terminal
+
+_O = TypeVar("_O", bound=Options)
+
+
+class Process(NamedTuple):
+    """What this process was started with, and what main prepared."""
+
+    argv: Sequence[str]
+    terminal: Terminal
+    allow_core_dumps: Callable[[], None]  # puts back the caller's limit, for the command that we become
+
+
+class Call(NamedTuple):
+    """One call of a subcommand, or of awsudo itself: all that its options do not say."""
+
+    process: Process
+    name: str  # the subcommand's words, for messages; empty for awsudo itself
+    words: tuple[str, ...] = ()  # the target and the command, where the subcommand runs one
+    dashed: bool = False  # whether a `--` stands right before those words
+
+    @property
+    def terminal(self) -> Terminal:
+        """Where messages go."""
+        return self.process.terminal
 
 
 class Words(click.Command):
@@ -51,33 +78,93 @@ class Words(click.Command):
         return ["[OPTIONS] TARGET [--] COMMAND [ARG]..."]
 
 
-def taking(options: Sequence[Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a function these options."""
-
-    def give(function: Callable[..., None]) -> Callable[..., None]:
-        for each in reversed(options):
-            how: dict[str, Any] = {"is_flag": True}
-            if each.metavar:
-                how = {"metavar": each.metavar, "multiple": each.many}
-            if each.only:
-                how["type"] = click.Choice(list(each.values))
-            function = click.option(each.field, *each.flags, help=each.said, **how)(function)
-        return function
-
-    return give
+def click_options(options: Sequence[Option]) -> list[click.Parameter]:
+    """These options as click's."""
+    made: list[click.Parameter] = []
+    for each in options:
+        how: dict[str, Any] = {"is_flag": True}
+        if each.metavar:
+            how = {"metavar": each.metavar, "multiple": each.many}
+        if each.strict:
+            how["type"] = click.Choice(list(each.values))
+        made.append(click.Option([each.field, *each.flags], help=each.help, **how))
+    return made
 
 
-help_option = click.help_option(*HELP.flags, help=HELP.said)
+def _click_argument(argument: Argument) -> click.Argument:
+    kind = click.Choice(list(argument.values)) if argument.strict else None
+    count = -1 if argument.many else 1
+    return click.Argument([argument.field], required=argument.required, metavar=argument.usage, type=kind, nargs=count)
 
 
-def subcommand(path: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., None]], click.Command]:
-    """Make this function the subcommand of that name (`clear`, `keys add`), with the options that its line has."""
+def help_option(command: click.Command) -> click.Command:
+    """The command, with -h and --help."""
+    return click.help_option(*HELP.flags, help=HELP.help)(command)
 
-    def make(function: Callable[..., None]) -> click.Command:
+
+def subcommand(path: str, record: type[_O]) -> Callable[[Callable[[Call, _O], int | None]], click.Command]:
+    """Make this function the subcommand of that name (`clear`, `keys add`), with the options and arguments of its line.
+
+    It is called with a `record` of them. What it returns is the exit code; None is 0.
+    """
+
+    def make(function: Callable[[Call, _O], int | None]) -> click.Command:
         line = registered(path)
-        return click.command(line.name, cls=cls)(help_option(taking(line.options)(function)))
+
+        @click.pass_context
+        def callback(ctx: click.Context, /, **values: Any) -> None:
+            merged = _with_outer(path, line, ctx, values)
+            process = cast("Process", ctx.obj)
+            call = Call(process, path, tuple(ctx.args), ctx.meta.get("dashed", False))
+            code = function(call, record(merged))
+            if code:
+                ctx.exit(code)
+
+        made = (Words if line.runs else click.Command)(
+            line.name,
+            callback=callback,
+            help=function.__doc__,
+            params=[*click_options(line.options), *map(_click_argument, line.arguments)],
+        )
+        return help_option(made)
 
     return make
+
+
+def _with_outer(path: str, line: Subcommand, ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
+    """A subcommand's options with those given before it (`awsudo -q keys list`). Raises UsageError.
+
+    One that the subcommand does not take is refused: ignored, it would be a silent mistake.
+    """
+    outer = {name: value for name, value in ctx.find_root().params.items() if _given(value)}
+    merged = {name: value if _given(value) else outer.get(name, value) for name, value in values.items()}
+    taken = {option.field for option in line.options}
+    for name in outer:
+        if name not in taken and name not in ("quiet", "verbose"):
+            flag = next(param.opts[-1] for param in ctx.find_root().command.params if param.name == name)
+            raise UsageError(f"{path} does not take {flag}", hint=f"see awsudo {path} --help")
+    if merged.get("profile") == "":
+        raise empty_profile()
+    set_level(
+        cast("Process", ctx.obj).terminal,
+        quiet=bool(merged.get("quiet") or outer.get("quiet")),
+        verbose=bool(merged.get("verbose") or outer.get("verbose")),
+    )
+    return merged
+
+
+def _given(value: object) -> bool:
+    return value not in (None, (), False)
+
+
+def empty_profile() -> UsageError:
+    """The error for `-p "$UNSET"`."""
+    return UsageError("--profile is empty", hint="name a profile, or leave the option out")
+
+
+def set_level(terminal: Terminal, *, quiet: bool, verbose: bool) -> None:
+    """Let the terminal be quiet or verbose."""
+    terminal.level = -1 if quiet else 1 if verbose else 0
 
 
 def loaded(line: Subcommand) -> click.Command:
@@ -92,7 +179,7 @@ class _Group(click.Group):
         names = {"help_option_names": ["-h", "--help"]}
         super().__init__(
             line.name,
-            help=line.said,
+            help=line.help,
             no_args_is_help=False,
             context_settings=names,
             subcommand_metavar="SUBCOMMAND ...",
@@ -103,13 +190,16 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self._line.subs and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self._line.subs) or f"there are: {', '.join(self._line.subs)}"
-            raise UsageError(f"{self._line.name} has no subcommand {args[0]}", hint=hint)
+            hint = did_you_mean(args[0], self._line.subs) or f"one of {', '.join(self._line.subs)}"
+            raise UsageError(f"{self._line.name} has no subcommand {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
-            raise UsageError(f"which of {', '.join(self._line.subs)}?", hint=f"see awsudo {self._line.name} --help")
+            raise UsageError(
+                f"{self._line.name} needs a subcommand: {', '.join(self._line.subs)}",
+                hint=f"see awsudo {self._line.name} --help",
+            )
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -120,39 +210,35 @@ class _Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Subcommands"):
-            formatter.write_dl([(each.name, each.said) for each in self._line.subs.values()])
-        formatter.write(f"\n`awsudo {self._line.name} SUBCOMMAND --help` tells more.\n")
+            formatter.write_dl([(each.name, each.help) for each in self._line.subs.values()])
+        formatter.write(f"\nMore about each: awsudo {self._line.name} SUBCOMMAND --help\n")
 
 
-def begin(ctx: click.Context, options: Mapping[str, Any]) -> tuple[Context, dict[str, Any]]:
-    """What this run has, and a command's options with those given before the subcommand."""
+def begin(call: Call) -> Context:
+    """What one run has: its environment, its terminal, the files it reads."""
     from awsudo_py.context import Context  # here, so that --help does without it
 
-    outer = ctx.find_root().params if ctx.parent is not None else {}
-    merged = {name: outer.get(name) if value in (None, (), False) else value for name, value in options.items()}
-    if merged.get("profile") == "":
-        raise UsageError("--profile: it is empty", hint="name a profile, or leave the option out")
-    level = -1 if merged["quiet"] else 1 if merged["verbose"] else 0
-    ctx.obj["terminal"].level = level
-    return Context(os.environ, ctx.obj["terminal"]), merged
+    return Context(os.environ, call.terminal)
 
 
-def inputs_of(context: Context, options: Mapping[str, Any]) -> dict[str, Any]:
+def inputs_of(context: Context, options: Common) -> dict[str, Any]:
     """The fields of a Request that options and variables set. Raises AwsudoError."""
     from awsudo_py.cli.request import read_inputs
 
-    return read_inputs(options, context.deciding, context.files)
+    return read_inputs(vars(options), context.deciding, context.files)
 
 
-def targeted(ctx: click.Context, context: Context, target: str | None, options: Mapping[str, Any]) -> Request:
+def targeted(call: Call, context: Context, target: str | None, profile: str | None, options: Common) -> Request:
     """The request of a subcommand that takes a target and no command. Raises UsageError."""
     from awsudo_py.cli.request import exec_request
 
     words = [] if target is None else [target]
-    request = exec_request(words, options["profile"], inputs_of(context, options))
+    request = exec_request(words, profile, inputs_of(context, options))
     if request.command:
-        name = ctx.info_name
-        raise UsageError(f"{name} takes no command: {target}", hint=f"awsudo {name} TARGET; awsudo TARGET COMMAND")
+        raise UsageError(
+            f"{call.name} takes no command: {target}",
+            hint=(f"awsudo {call.name} TARGET", "to run a command: awsudo TARGET COMMAND"),
+        )
     return request
 
 
@@ -172,17 +258,9 @@ def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, 
 
 
 def forget_sessions_of(context: Context, access_key_ids: Iterable[str]) -> None:
-    """Forget the sessions that come from these access keys, and say how many there were. Raises AwsudoError."""
+    """Delete the sessions that come from these access keys, with a notice of how many. Raises AwsudoError."""
     from awsudo_py.sessions.clearing import forget_key
 
     count = sum(forget_key(each, [*context.stores.values()]) for each in access_key_ids)
     if count:
-        context.terminal.notice(f"{count} session{'' if count == 1 else 's'} that came from it forgotten")
-
-
-def printed(text: str) -> None:
-    """Write to stdout, as bytes: what a secret is made of survives every locale."""
-    if sys.stdout is None:
-        raise AwsudoError("cannot write to stdout: it is closed")
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+        context.terminal.notice(f"deleted {count} session{'' if count == 1 else 's'} that came from it")

@@ -1,36 +1,39 @@
-"""Changes of an environment as text: one registry, and all quoting.
+"""Writes changes of an environment as text: one table of formats, and all quoting.
 
-A format is one function and one line of FORMATS. What a format cannot carry is refused, never mangled.
+A format is one function, one line of _FORMATS and its name in the grammar. What a format cannot carry is refused, never
+mangled.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import AwsudoError
+from awsudo_py.grammar.registry import FORMATS as NAMES
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
 
 
 class Format(NamedTuple):
     """One way to write changes.
 
-    shells: the programs that read it. ahead: by how many seconds before its end its reader wants a session renewed.
+    shells: the programs that read it. ahead: how many seconds before it expires its reader wants a session renewed.
     """
 
     name: str
     write: Callable[[Changes], str]
-    said: str
     shells: tuple[str, ...] = ()
     ahead: float = RENEW_AHEAD
 
 
 def _posix(changes: Changes) -> str:
-    """One command a line, each with its semicolon, so that an unquoted `eval $(…)` works too."""
+    """One command per line, each with its semicolon, so that an unquoted `eval $(…)` works too."""
 
     def line(name: str, value: str | None) -> str:
         if value is None:
@@ -45,10 +48,10 @@ def _posix(changes: Changes) -> str:
 def _fish(changes: Changes) -> str:
     def line(name: str, value: str | None) -> str:
         if value is None:
-            # `set -e` erases the innermost scope only, and fails where there is none; a universal variable cannot be
-            # hidden by less than its end
-            told = f"awsudo: the universal variable {name} is erased, in every fish"
-            return f"if set -qU {name}; echo '{told}' >&2; end; while set -q {name}; set -e {name}; end;\n"
+            # `set -e` erases the innermost scope only, and fails if there is no variable; a universal variable cannot
+            # be hidden, only erased
+            notice = f"awsudo: erasing the universal variable {name}, in every fish"
+            return f"if set -qU {name}; echo '{notice}' >&2; end; while set -q {name}; set -e {name}; end;\n"
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {name} '{quoted}';\n"
 
@@ -70,7 +73,7 @@ def _csh(changes: Changes) -> str:
     return "".join(line(name, value) for name, value in changes.items())
 
 
-#: PowerShell takes the typographic single quotes, U+2018 to U+201B, for the plain one.
+#: PowerShell reads the typographic single quotes, U+2018 to U+201B, as the plain one.
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 
 
@@ -98,12 +101,12 @@ def _cmd(changes: Changes) -> str:
 
 def _dotenv(changes: Changes) -> str:
     if all(value is None for value in changes.values()):
-        raise AwsudoError("dotenv has no form for unsetting", hint="use another --format with --unset")
+        raise AwsudoError("dotenv cannot unset variables", hint="use another --format with --unset")
 
     def line(name: str, value: str) -> str:
         if "\n" in value or "\r" in value:
             raise AwsudoError(f"dotenv cannot carry the value of {name}: it has a line break", hint="use --format json")
-        # Bare, as long as it can be: `docker run --env-file` takes quotes for a part of the value.
+        # Without quotes if possible: `docker run --env-file` reads quotes as a part of the value.
         plain = all(character.isalnum() or character in "_./:=+@,-" for character in value)
         if plain:
             return f"{name}={value}\n"
@@ -120,39 +123,44 @@ def _json(changes: Changes) -> str:
 
 
 def _process(changes: Changes) -> str:
+    key, secret = changes.get("AWS_ACCESS_KEY_ID"), changes.get("AWS_SECRET_ACCESS_KEY")
+    if key is None or secret is None:
+        raise AwsudoError("credential_process cannot unset variables", hint="use another --format with --unset")
+    return _process_json(key, secret, changes.get("AWS_SESSION_TOKEN"), changes.get("AWS_CREDENTIAL_EXPIRATION"))
+
+
+def credential_process(credentials: Credentials) -> str:
+    """These credentials as a credential_process prints them."""
+    until = None if credentials.expiration is None else rfc3339(credentials.expiration)
+    return _process_json(credentials.access_key_id, credentials.secret_access_key, credentials.session_token, until)
+
+
+def _process_json(key: str, secret: str, token: str | None, until: str | None) -> str:
     """What a credential_process prints (AWS SDKs and tools reference guide, "Process credential provider")."""
     import json
 
-    given = {
-        "AccessKeyId": changes.get("AWS_ACCESS_KEY_ID"),
-        "SecretAccessKey": changes.get("AWS_SECRET_ACCESS_KEY"),
-        "SessionToken": changes.get("AWS_SESSION_TOKEN"),
-        "Expiration": changes.get("AWS_CREDENTIAL_EXPIRATION"),
-    }
-    if given["AccessKeyId"] is None:
-        raise AwsudoError("credential_process has no form for unsetting", hint="use another --format with --unset")
-    return json.dumps({"Version": 1, **{name: value for name, value in given.items() if value is not None}}) + "\n"
+    fields = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token, "Expiration": until}
+    return json.dumps({"Version": 1, **{name: value for name, value in fields.items() if value is not None}}) + "\n"
 
 
-FORMATS = {
-    each.name: each
-    for each in (
-        Format("sh", _posix, "POSIX shells", ("sh", "dash", "ash", "ksh", "mksh", "busybox")),
-        Format("bash", _posix, "bash", ("bash",)),
-        Format("zsh", _posix, "zsh", ("zsh",)),
-        Format("fish", _fish, "fish", ("fish",)),
-        Format("csh", _csh, "tcsh and csh", ("csh", "tcsh")),
-        Format("powershell", _powershell, "PowerShell", ("powershell", "pwsh")),
-        Format("cmd", _cmd, "Windows cmd", ("cmd",)),
-        Format("dotenv", _dotenv, "NAME=value lines, for docker --env-file and the like"),
-        Format("json", _json, "an object; null stands for unset"),
-        # botocore renews a quarter of an hour ahead, and would ask again before every call for less
-        Format("process", _process, "what a credential_process prints", ahead=900.0),
-    )
-}
+_FORMATS = (
+    Format("sh", _posix, ("sh", "dash", "ash", "ksh", "mksh", "busybox")),
+    Format("bash", _posix, ("bash",)),
+    Format("zsh", _posix, ("zsh",)),
+    Format("fish", _fish, ("fish",)),
+    Format("csh", _csh, ("csh", "tcsh")),
+    Format("powershell", _powershell, ("powershell", "pwsh")),
+    Format("cmd", _cmd, ("cmd",)),
+    Format("dotenv", _dotenv),
+    Format("json", _json),
+    # botocore renews a quarter of an hour ahead, and would call again before every request for less
+    Format("process", _process, ahead=900.0),
+)
+#: The formats by name, in the order of the grammar, which has their names.
+FORMATS = {name: next(each for each in _FORMATS if each.name == name) for name in NAMES}
 
 
 def format_of_shell(program: str) -> str:
-    """The format that this shell reads; sh where the program is none that is known."""
+    """The format that this shell reads; sh for a program that is not known."""
     name = program.replace("\\", "/").rsplit("/", 1)[-1].lower().removeprefix("-").removesuffix(".exe")
     return next((each.name for each in FORMATS.values() if name in each.shells), "sh")

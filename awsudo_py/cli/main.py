@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from awsudo_py import __version__
-from awsudo_py.cli.click_glue import Words, help_option, loaded, taking
+from awsudo_py.cli.click_glue import Call, Process, Words, click_options, empty_profile, help_option, loaded, set_level
 from awsudo_py.cli.core_dumps import forbid
+from awsudo_py.cli.options import RequestOptions
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar.options import REQUEST, VERSION
 from awsudo_py.grammar.registry import SUBCOMMANDS
@@ -52,7 +53,7 @@ Exit codes:
 
 `awsudo SUBCOMMAND --help` tells more. Options stand before TARGET; all after COMMAND is the command's own.
 """
-#: Who reads our output has seen enough: what a shell says of a program that SIGPIPE ended.
+#: The reader of our output is gone: what a shell reports for a program that SIGPIPE ended.
 _PIPE_CLOSED = 141
 
 
@@ -64,44 +65,52 @@ class _Awsudo(Words):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Subcommands"):
-            formatter.write_dl([(each.name, each.said) for each in SUBCOMMANDS.values()])
+            formatter.write_dl([(each.name, each.help) for each in SUBCOMMANDS.values()])
         super().format_epilog(ctx, formatter)
 
 
-@click.command("awsudo", cls=_Awsudo, epilog=_EPILOG)
-@taking(REQUEST)
-@click.version_option(__version__, *VERSION.flags, message="awsudo %(version)s", help=VERSION.said)
-@help_option
 @click.pass_context
-def main(ctx: click.Context, /, **options: Any) -> None:
+def _awsudo(ctx: click.Context, /, **values: Any) -> None:
     """sudo for AWS: run one command as an IAM role.
 
     TARGET is a profile of the AWS configuration, the ARN of a role, or [PARTITION:]ACCOUNT:ROLE. Its temporary
-    credentials are kept until they expire, and COMMAND gets them in its environment.
+    credentials are cached until they expire, and COMMAND gets them in its environment.
     """
     words: list[str] = ctx.args
-    if words and options["profile"] is None and not ctx.meta["dashed"] and words[0] in SUBCOMMANDS:
+    if words and values["profile"] is None and not ctx.meta["dashed"] and words[0] in SUBCOMMANDS:
         subcommand = loaded(SUBCOMMANDS[words[0]])
         with subcommand.make_context(words[0], words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
     from awsudo_py.cli.commands.run import run  # here, so that --help does without it
 
-    run(ctx, options)
+    options = RequestOptions(values)
+    if options.profile == "":
+        raise empty_profile()
+    process = cast("Process", ctx.obj)
+    set_level(process.terminal, quiet=options.quiet, verbose=options.verbose)
+    run(Call(process, "", tuple(words), ctx.meta["dashed"]), options)
+
+
+main = help_option(
+    click.version_option(__version__, *VERSION.flags, message="awsudo %(version)s", help=VERSION.help)(
+        _Awsudo("awsudo", callback=_awsudo, help=_awsudo.__doc__, params=click_options(REQUEST), epilog=_EPILOG)
+    )
+)
 
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:
-    """Do what the words say; returns the exit code where nothing was become. Raises AwsudoError."""
+    """Do what the words say; returns the exit code, unless this process becomes the command. Raises AwsudoError."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # --help has characters that not every terminal can show
-    obj = {"argv": argv, "terminal": terminal, "allow_core_dumps": forbid()}
+    process = Process(argv, terminal, forbid())
     try:
-        with main.make_context("awsudo", list(argv), obj=obj) as ctx:
+        with main.make_context("awsudo", list(argv), obj=process) as ctx:
             main.invoke(ctx)
     except click.exceptions.Exit as end:
         return end.exit_code
     except OSError as error:
-        # what is left in the buffer would raise once more when the interpreter ends
+        # what is left in the buffer would raise again when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
             return _PIPE_CLOSED

@@ -1,34 +1,190 @@
-"""Shows a table: the one place that knows rich."""
+"""Writes to stdout: text, JSON, and tables that fit the terminal.
+
+1. Text from outside is escaped before it is written.
+2. Colour is for terminals only, and never where NO_COLOR is set or TERM is dumb (https://no-color.org).
+3. A terminal gets no line longer than it is wide; a pipe gets every row whole.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py.terminal import escape
+from awsudo_py.errors import AwsudoError
+from awsudo_py.terminal import coloured, escape, plain_glyphs, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+#: A column is not shortened to less than this; it is left out instead.
+_NARROWEST = 8
+_GAP = "  "
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: Sequence[str] = ()) -> None:
-    """Write a table to stdout. On a terminal it is as wide as that; else each row is a line, whatever its length.
+class Column(NamedTuple):
+    """A column of a table.
 
-    whole: the columns that are not broken, as long as others can be.
+    yields: which columns give way where the table is too wide: those with the highest number first, 0 never.
+    right: whether its cells are numbers, which stand at the right.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
-    for row in rows:
-        # Text, not str: what looks like markup in a name is a name
-        table.add_row(*(Text(escape(cell)) for cell in row))
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 10_000
-        console.width = console.measure(table).maximum
-    console.print(table)
+    title: str
+    yields: int = 0
+    right: bool = False
+
+
+class Cell(NamedTuple):
+    """A cell with a style of terminal.STYLES."""
+
+    text: str
+    style: str = ""
+
+
+def write(text: str) -> None:
+    """Write to stdout, as bytes: what a secret is made of survives every locale. Raises AwsudoError if it is closed."""
+    if sys.stdout is None:
+        raise AwsudoError("cannot write to stdout: it is closed")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def write_json(value: Any) -> None:
+    """Write a value as JSON, indented."""
+    import json
+
+    write(json.dumps(value, indent=2) + "\n")
+
+
+def refuse_terminal(what: str, *, force: bool, hint: str) -> None:
+    """Refuse to print secrets to a terminal. hint: what to do instead. Raises AwsudoError."""
+    if on_terminal() and not force:
+        raise AwsudoError(f"this would print {what} on the terminal", hint=f"{hint}; or add --force")
+
+
+def on_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def terminal_width() -> int | None:
+    """How many columns a line on stdout may have; None for a pipe, where there is no limit."""
+    if not on_terminal():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def glyph(name: str) -> str:
+    """A glyph by its name in GLYPHS, in the form that stdout can show."""
+    return GLYPHS[name][plain_glyphs(sys.stdout, os.environ)]
+
+
+#: Each with the form for dumb terminals and locales that are not UTF-8.
+GLYPHS = {
+    "ok": ("✓", "ok"),
+    "bad": ("✗", "x"),
+    "more": ("…", "..."),
+    "tee": ("├─ ", "|- "),
+    "last": ("└─ ", "`- "),
+    "bar": ("│  ", "|  "),
+    "arrow": ("→", "->"),
+    "block": ("█", "#"),
+}
+
+
+def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
+    """Write a table without borders to stdout; see the rules above."""
+    colour = coloured(sys.stdout, os.environ)
+    lines = table_lines(columns, list(rows), width=terminal_width(), colour=colour, more=glyph("more"))
+    write("".join(f"{line}\n" for line in lines))
+
+
+def table_lines(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str | Cell]],
+    *,
+    width: int | None,
+    colour: bool,
+    more: str = "…",
+) -> list[str]:
+    """A table's lines: the titles, then the rows, as wide as `width` lets them be (None: without limit)."""
+    titles: list[str | Cell] = [Cell(column.title, "bold") for column in columns]
+    table = [[_cell(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(map(len, map(_text, column))) for column in zip(*table, strict=True)]
+    if not all(_text(cell).isascii() for row in table for cell in row):
+        widths = [max(display_width(_text(cell)) for cell in column) for column in zip(*table, strict=True)]
+    # a column in which no row has anything says nothing
+    empty = {at for at in range(len(columns)) if rows and not any(_text(row[at]) for row in table[1:])}
+    shown = [at for at in range(len(columns)) if at not in empty]
+    if width is not None:
+        shown = _fitted(columns, widths, shown, width)
+    return [_line([(row[at], widths[at], columns[at].right) for at in shown], colour, more) for row in table]
+
+
+def _cell(cell: str | Cell) -> Cell:
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    return Cell(escape(text), style)
+
+
+def _text(cell: Cell) -> str:
+    return cell[0]
+
+
+def _fitted(columns: Sequence[Column], widths: list[int], shown: list[int], width: int) -> list[int]:
+    """Which columns are shown, their widths made to fit: the least important is shortened first, then left out."""
+
+    def excess() -> int:
+        return sum(widths[at] for at in shown) + len(_GAP) * (len(shown) - 1) - width
+
+    for at in sorted((at for at in shown if columns[at].yields), key=lambda at: -columns[at].yields):
+        over = excess()
+        if over <= 0:
+            break
+        least = max(_NARROWEST, len(columns[at].title))
+        if widths[at] - over >= least:
+            widths[at] -= over
+        elif widths[at] > least:
+            widths[at] = least
+    for at in sorted((at for at in shown if columns[at].yields), key=lambda at: -columns[at].yields):
+        if excess() <= 0:
+            break
+        shown = [each for each in shown if each != at]
+    return shown
+
+
+def _line(cells: Sequence[tuple[Cell, int, bool]], colour: bool, more: str) -> str:
+    written = []
+    for (text, style), width, right in cells:
+        size = len(text) if text.isascii() else display_width(text)
+        if size > width:
+            text, size = _cut(text, width, more)
+        pad = " " * (width - size)
+        text = styled(text, style) if colour and style else text
+        written.append(pad + text if right else text + pad)
+    return _GAP.join(written).rstrip()
+
+
+def _cut(text: str, width: int, more: str) -> tuple[str, int]:
+    """The text's beginning in so many columns, and how many it takes."""
+    while text and display_width(text) > width - len(more):
+        text = text[:-1]
+    return text + more, display_width(text) + len(more)
+
+
+def display_width(text: str) -> int:
+    """How many columns of a terminal a text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

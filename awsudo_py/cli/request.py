@@ -1,4 +1,4 @@
-"""Puts options and AWSUDO_* variables in order, and makes a request of them."""
+"""Makes a request of options and AWSUDO_* variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.errors import InvalidInput, UsageError, no_target
-from awsudo_py.grammar.options import INPUTS
+from awsudo_py.grammar.options import INPUTS, STORES
 from awsudo_py.model import Request
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.fingerprint import Files
 
-#: No line with a code is longer (bytes); what has no line end is not read for ever.
+#: No line with a code is longer (bytes); input without a line end is not read for ever.
 _LONGEST_LINE = 64
 
 
@@ -36,12 +36,10 @@ def _policy(value: str, origin: Origin, files: Files) -> str:
     try:
         content = files.read(path)
         if content is None:
-            raise origin.refuse(f"there is no file {path}", "give a file's path, or the policy's JSON itself")
+            raise origin.refuse(f"no such file: {path}", "give the path of a file, or the policy's JSON itself")
         return limits.policy(content.decode("utf-8"), Origin(f"{origin.name} ({path})", origin.error))
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise origin.refuse(
-            f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-        ) from None
+        raise origin.refuse(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
 
 
 def _switch(value: Any, origin: Origin, _files: Files) -> bool:
@@ -50,14 +48,14 @@ def _switch(value: Any, origin: Origin, _files: Files) -> bool:
 
 def _store(value: str, origin: Origin, _files: Files) -> str:
     if value not in STORES:
-        raise origin.refuse(f"{value!r} is none of {', '.join(STORES)}")
+        raise origin.refuse(f"invalid store {value!r}: it must be {' or '.join(STORES)}")
     return value
 
 
 def _mfa_code(value: str, origin: Origin, _files: Files) -> str:
     if value != "-":
         return limits.mfa_code(value, origin)
-    # Now, whether it will be needed or not: what the command finds on stdin is not to depend on the cache.
+    # Read now, whether it will be needed or not: what the command finds on stdin must not depend on the cache.
     return limits.mfa_code(_line_of_stdin(origin), Origin(f"{origin.name} - (stdin)", origin.error))
 
 
@@ -73,12 +71,10 @@ def _line_of_stdin(origin: Origin) -> str:
     except OSError:
         pass  # it is closed
     if not line:
-        raise origin.refuse("there is no line on stdin to read the code from", "printf '%s\\n' CODE | awsudo …")
+        raise origin.refuse("no line on stdin to read the code from", "printf '%s\\n' CODE | awsudo …")
     return line.decode("ascii", "replace")
 
 
-#: Where sessions can be kept.
-STORES = ("file", "keyring")
 #: How the value of each input is read; a switch has True, or a variable's text.
 _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "duration": _duration,
@@ -109,21 +105,21 @@ def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: F
     """
     found: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
-    for wanted in INPUTS:
-        value = options.get(wanted.field)
+    for option in INPUTS:
+        value = options.get(option.field)
         if value not in (None, (), False):
-            origin = Origin(wanted.name, UsageError)
-            if value == "" or (wanted.many and "" in value):
+            origin = Origin(option.name, UsageError)
+            if value == "" or (option.many and "" in value):
                 # `--policy "$NOT_SET"` is a mistake, and running without the policy would be a worse one
-                raise origin.refuse("it is empty", "give it a value, or leave the option out")
-        elif environ.get(wanted.variable):
-            value, origin = environ[wanted.variable], Origin(wanted.variable, InvalidInput)
-            if wanted.many:
+                raise origin.refuse("empty value", "give it a value, or leave the option out")
+        elif environ.get(option.variable):
+            value, origin = environ[option.variable], Origin(option.variable, InvalidInput)
+            if option.many:
                 value = [word.strip() for word in value.split(",") if word.strip()]
         else:
             continue
-        found[wanted.field] = _READ[wanted.field](value, origin, files)
-        origins[wanted.field] = origin
+        found[option.field] = _READ[option.field](value, origin, files)
+        origins[option.field] = origin
     return {**found, "origins": origins}
 
 

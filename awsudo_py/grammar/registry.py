@@ -1,42 +1,100 @@
-"""The subcommands: a line each. Its module is loaded when it is called, so that none costs the others anything."""
+"""The subcommands: one line each. A module is loaded when its subcommand is called, so none costs the others anything.
+
+To add a subcommand NAME:
+
+1. a line in SUBCOMMANDS: its name, module, help line, group, options and arguments;
+2. a module cli/commands/NAME.py with a record of what it takes and a function:
+
+       class NameOptions(Common):       # from cli/options.py: one attribute for each option and argument of the line
+           as_json: bool
+           target: str | None
+
+       @subcommand("NAME", NameOptions)
+       def command(call: Call, options: NameOptions) -> int | None:
+           '''The help line, then a longer text and examples (after a line with \\b alone).'''
+
+The returned number is the exit code; None is 0. Help, the man page and completion follow from the table, and a test
+checks that the record has exactly the fields of the line.
+"""
 
 from __future__ import annotations
 
-from awsudo_py.grammar.options import INPUTS, PROFILE, QUIET, REQUEST, VERBOSE, Option
+from awsudo_py.grammar.options import FORCE, INPUTS, JSON, PROCESS, PROFILE, QUIET, REQUEST, VERBOSE, YES, Option
 
-#: Names of formats.py's formats (a test compares): completion has no time to load it.
+#: The names of the formats; cli/formats.py has how each is written.
 FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "json", "process")
 #: The shells that have a completion script, those that have an `awsudo-use`, and those that a prompt is escaped for.
 COMPLETED = ("bash", "zsh", "fish")
 SWITCHED = ("sh", "bash", "zsh", "fish", "csh", "tcsh")
 PROMPTED = ("plain", "bash", "zsh", "fish")
+#: Under which headings --help lists the subcommands, in order.
+GROUPS = ("Run", "See", "Sign in", "Shell")
+
+
+class Argument:
+    """A word of a subcommand that is no option.
+
+    field: the name of its value in the command's Options record; metavar: how usage lines write it.
+    values: what completes it: words, or the name of a kind, as Option.values. strict: whether only these are accepted.
+    many: takes all the words that follow.
+    """
+
+    __slots__ = ("field", "many", "metavar", "required", "strict", "values")
+
+    def __init__(
+        self,
+        field: str,
+        metavar: str,
+        values: tuple[str, ...] | str = (),
+        *,
+        required: bool = False,
+        strict: bool = False,
+        many: bool = False,
+    ) -> None:
+        self.field = field
+        self.metavar = metavar
+        self.values = values
+        self.required = required
+        self.strict = strict
+        self.many = many
+
+    @property
+    def usage(self) -> str:
+        """How a usage line writes it."""
+        word = f"{self.metavar}..." if self.many else self.metavar
+        return word if self.required else f"[{word}]"
 
 
 class Subcommand:
-    """One subcommand: a module of this package, named by it, that has a click command called `command`.
+    """One subcommand: a module of cli/commands that has a click command called `command`.
 
-    said: its line in `awsudo --help`; the first line of its own help is the same.
-    options: what it takes.
-    words: what completes its words: `target`, `command` (a target, then the child's words), or as Option.values.
-    subs: the subcommands it has itself, by name; then it does nothing but lead to them, and has no module.
+    help: its line in `awsudo --help`; the first line of its own help is the same.
+    group: its heading in `awsudo --help`; empty for a subcommand of a subcommand, and for one that is not listed.
+    options, arguments: what it takes.
+    runs: whether TARGET COMMAND ARG... follow its options, as after `awsudo` itself.
+    subs: the subcommands it has itself, by name; it then has no module.
     """
 
-    __slots__ = ("module", "name", "options", "said", "subs", "words")
+    __slots__ = ("arguments", "group", "help", "module", "name", "options", "runs", "subs")
 
     def __init__(
         self,
         name: str,
         module: str,
-        said: str,
+        help: str,
         options: tuple[Option, ...] = (),
-        words: tuple[str, ...] | str = "",
+        *arguments: Argument,
+        group: str = "",
+        runs: bool = False,
         subs: tuple[Subcommand, ...] = (),
     ) -> None:
         self.name = name
         self.module = f"awsudo_py.cli.commands.{module}"
-        self.said = said
+        self.help = help
         self.options = options
-        self.words = words
+        self.arguments = arguments
+        self.group = group
+        self.runs = runs
         self.subs = {each.name: each for each in subs}
 
 
@@ -53,56 +111,64 @@ def _input(field: str) -> Option:
     return next(option for option in INPUTS if option.field == field)
 
 
-_YES = Option("yes", ("-y", "--yes"), "", "Ask nothing: the answer is yes.")
-_JSON = Option("as_json", ("--json",), "", "Print JSON, for programs.")
-#: What a subcommand that asks AWS with a profile's keys takes.
-_ASKING = (QUIET, VERBOSE, _input("region"))
+TARGET = Argument("target", "TARGET", "target")
+_KEY = Argument("name", "NAME", "key", required=True)
+#: What a subcommand takes that calls AWS with a profile's keys.
+_CALLS = (QUIET, VERBOSE, _input("region"))
 _KEYS = (
     Subcommand(
         "add",
         "keys.add",
         "Store an access key in the OS keyring, under the name of its profile.",
         (
-            *_ASKING,
+            *_CALLS,
             Option("from_env", ("--from-env",), "", "Take it from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
             Option("imported", ("--import",), "", "Take it from the profile's AWS file; offer to remove it there."),
             Option("replace", ("--replace",), "", "Replace the key that is stored under this name."),
             Option("backup", ("--backup",), "", "Keep a copy of the AWS file (0600) before a key is removed from it."),
-            _YES,
+            YES,
         ),
-        "profile",
+        Argument("name", "NAME", "profile", required=True),
     ),
     Subcommand(
         "list",
         "keys.list",
-        "Show the stored keys: owner, age, last use, MFA device; never a secret.",
-        (*_ASKING, _JSON, Option("offline", ("--offline",), "", "Ask neither AWS nor the keyring.")),
+        "List the stored keys: owner, age, last use, MFA device. Never a secret.",
+        (*_CALLS, JSON, Option("offline", ("--offline",), "", "Call neither AWS nor the keyring.")),
     ),
     Subcommand(
         "remove",
         "keys.remove",
-        "Take a key out of the keyring; at AWS it stays as it is.",
-        (QUIET, VERBOSE, _YES),
-        "key",
+        "Remove a key from the keyring. At AWS it stays valid.",
+        (QUIET, VERBOSE, YES),
+        _KEY,
     ),
     Subcommand(
         "rotate",
         "keys.rotate",
-        "Replace a key by a new one, at AWS and here, and delete the old one.",
-        (*_ASKING, *(_input(name) for name in ("mfa_serial", "mfa_code", "mfa_process")), _YES),
-        "key",
+        "Replace a key with a new one, at AWS and in the keyring, and delete the old one.",
+        (*_CALLS, *(_input(name) for name in ("mfa_serial", "mfa_code", "mfa_process")), YES),
+        _KEY,
     ),
     Subcommand(
         "export",
         "keys.export",
-        "Print a stored key for an SDK that has to have the key itself.",
-        (
-            QUIET,
-            VERBOSE,
-            Option("process", ("--process",), "", "As a credential_process prints it."),
-            Option("force", ("--force",), "", "Write the secret to a terminal too."),
-        ),
-        "key",
+        "Print a stored key, for an SDK that needs the key itself.",
+        (QUIET, VERBOSE, PROCESS, FORCE),
+        _KEY,
+    ),
+    Subcommand(
+        "mfa",
+        "keys.mfa",
+        "Find your MFA devices and print the mfa_serial line for the profile.",
+        (PROFILE, *_CALLS),
+        Argument("name", "PROFILE", "profile"),
+    ),
+    Subcommand(
+        "audit",
+        "keys.audit",
+        "Find the long-lived keys on this machine, and how to remove each.",
+        (JSON, Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment.")),
     ),
 )
 
@@ -113,83 +179,90 @@ SUBCOMMANDS = {
         Subcommand(
             "exec",
             "run",
-            "Run a command: the same as without `exec`, for targets that are called like a subcommand.",
+            "Run a command. The same as without exec; also for a target named like a subcommand.",
             REQUEST,
-            "command",
+            group="Run",
+            runs=True,
         ),
         Subcommand(
             "export",
             "export",
-            "Print the environment for a shell, a file or an SDK.",
+            "Print the credentials for a shell, a file or an SDK.",
             (
                 *REQUEST,
                 Option(
                     "format_name",
                     ("--format",),
                     "FORMAT",
-                    f"How to write them: {', '.join(FORMATS)} [as the calling shell reads them].",
+                    f"One of {', '.join(FORMATS)} [default: what the calling shell reads].",
                     values=FORMATS,
-                    only=True,
+                    strict=True,
                 ),
-                Option("unset", ("--unset",), "", "Write what takes a session out of the environment again."),
-                Option("force", ("--force",), "", "Write secrets to a terminal too."),
+                Option("as_json", ("--json",), "", "Print JSON: the same as --format json."),
+                Option("process", ("--process",), "", "Print the JSON of a credential_process: --format process."),
+                Option("unset", ("--unset",), "", "Print what removes a session from the environment."),
+                FORCE,
             ),
-            "target",
+            TARGET,
+            group="Run",
         ),
         Subcommand(
-            "clear", "clear", "Forget the sessions that are kept: all, or those of one target.", REQUEST, "target"
-        ),
-        Subcommand(
-            "keys", "keys", "Keep long-lived keys in the OS keyring: add, list, remove, rotate, export.", subs=_KEYS
-        ),
-        Subcommand(
-            "mfa",
-            "mfa",
-            "Find your MFA device, and print the line for the profile.",
-            (PROFILE, *_ASKING),
-            "profile",
-        ),
-        Subcommand(
-            "audit",
-            "audit",
-            "Find the long-lived keys on this machine, and the command that makes each go away.",
-            (
-                Option("as_json", ("--json",), "", "Write a list for other programs."),
-                Option("check", ("--check",), "", "Exit with 1 if any key lies in a file or the environment."),
-            ),
+            "keys",
+            "keys",
+            "Keep long-lived keys in the OS keyring; find those in files, and MFA devices.",
+            group="Sign in",
+            subs=_KEYS,
         ),
         Subcommand(
             "completion",
             "completion",
-            "Print what lets a shell complete awsudo, or set it up.",
+            "Print a completion script, or set completion up.",
             (
-                Option("install", ("--install",), "", "Set it up for the calling shell, or SHELL: shows, then asks."),
+                Option("install", ("--install",), "", "Set completion up in the shell's start-up file."),
                 Option("uninstall", ("--uninstall",), "", "Undo --install."),
-                Option("yes", ("--yes",), "", "Do it without asking."),
+                YES,
             ),
-            COMPLETED,
+            Argument("shell", "SHELL", COMPLETED, strict=True),
+            group="Shell",
         ),
-        Subcommand("shell-init", "shell_init", "Print what gives a shell awsudo-use.", (), SWITCHED),
+        Subcommand(
+            "shell-init",
+            "shell_init",
+            "Print the shell function awsudo-use.",
+            (),
+            Argument("shell", "SHELL", SWITCHED, strict=True),
+            group="Shell",
+        ),
         Subcommand(
             "prompt",
             "prompt",
-            "Print a prompt's segment: the target, and the time left.",
+            "Print a segment for the shell prompt: the target and the time left.",
             (
                 Option(
                     "shell",
                     ("--shell",),
                     "SHELL",
-                    "Colour it, in the escapes of this shell's prompt: bash, zsh, fish [plain: no colour].",
+                    "Colour it for this shell's prompt: bash, zsh, fish [default: plain, no colour].",
                     values=PROMPTED,
-                    only=True,
+                    strict=True,
                 ),
             ),
+            group="Shell",
+        ),
+        Subcommand(
+            "clear",
+            "clear",
+            "Delete cached sessions: all, or those of one target.",
+            (PROFILE, QUIET, VERBOSE, _input("store")),
+            TARGET,
+            group="Shell",
         ),
         Subcommand(
             "demo",
             "demo",
-            "Show awsudo at work in a throw-away world.",
-            (Option("shell", ("--shell",), "", "Open a shell in that world, to play."),),
+            "Show awsudo at work in a temporary world; no AWS account needed.",
+            (Option("shell", ("--shell",), "", "Open a shell in that world."),),
+            group="Shell",
         ),
     )
 }

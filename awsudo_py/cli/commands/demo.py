@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 
-from awsudo_py.cli.click_glue import subcommand
+from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.options import Options
 
 
-@subcommand("demo")
-def command(shell: bool) -> None:
-    """Show awsudo at work in a throw-away world.
+class DemoOptions(Options):
+    """What `awsudo demo` takes."""
 
-    An STS on this machine, a user, two roles; nothing of yours is touched.
+    shell: bool
+
+
+@subcommand("demo", DemoOptions)
+def command(call: Call, options: DemoOptions) -> None:
+    """Show awsudo at work in a temporary world; no AWS account needed.
+
+    An STS on this machine, a user and two roles. Nothing of yours is touched.
     """
     from awsudo_py.demo.story import run_demo  # here, so that --help does without it
 
-    run_demo(shell=shell, environ=os.environ)
+    run_demo(shell=options.shell, environ=os.environ)

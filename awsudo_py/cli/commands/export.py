@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from typing import Any
 
-import click
-
-from awsudo_py.cli.click_glue import answered, begin, printed, subcommand, targeted
+from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
+from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.output import refuse_terminal, write
 from awsudo_py.environment import unset_changes
-from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.errors import UsageError
 from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 
 
-@subcommand("export")
-@click.argument("target", required=False)
-@click.pass_context
-def command(
-    ctx: click.Context, /, target: str | None, format_name: str | None, unset: bool, force: bool, **options: Any
-) -> None:
-    """Print the environment for a shell, a file or an SDK.
+class ExportOptions(RequestOptions):
+    """What `awsudo export` takes."""
+
+    format_name: str | None
+    as_json: bool
+    process: bool
+    unset: bool
+    force: bool
+    target: str | None
+
+
+@subcommand("export", ExportOptions)
+def command(call: Call, options: ExportOptions) -> None:
+    """Print the credentials for a shell, a file or an SDK.
 
     \b
       eval "$(awsudo export prod)"                            sh, bash, zsh
@@ -29,23 +34,30 @@ def command(
       eval "`awsudo export prod`"                             tcsh, csh
       x=$(awsudo export prod) || exit; eval "$x"              in scripts, with set -e or without
       awsudo export prod --format dotenv > .env               docker run --env-file
-      credential_process = awsudo export prod --format process     in ~/.aws/config
+      credential_process = awsudo export prod --process       in ~/.aws/config
     """
-    context, merged = begin(ctx, options)
-    form = FORMATS[format_name or _format_of_caller(target or merged["profile"] or "TARGET")]
-    if unset:
-        if target is not None or merged["profile"] is not None:
+    context = begin(call)
+    form = _format(options)
+    if options.unset:
+        if options.target is not None or options.profile is not None:
             raise UsageError("--unset takes no target: it is the same for all", hint="awsudo export --unset")
-        text = form.write(unset_changes())
-    else:
-        if target is None and merged["profile"] is None:
-            raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
-        if sys.stdout is not None and sys.stdout.isatty() and not force:
-            line = shlex.join(["awsudo", *ctx.obj["argv"]])
-            raise AwsudoError("this would print secrets on the terminal", hint=_instead(form, line))
-        request = targeted(ctx, context, target, merged)
-        text = form.write(answered(context, request, ahead=form.ahead).changes)
-    printed(text)
+        write(form.write(unset_changes()))
+        return
+    if options.target is None and options.profile is None:
+        raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
+    line = shlex.join(["awsudo", *call.process.argv])
+    refuse_terminal("secrets", force=options.force, hint=_instead(form, line))
+    request = targeted(call, context, options.target, options.profile, options)
+    write(form.write(answered(context, request, ahead=form.ahead).changes))
+
+
+def _format(options: ExportOptions) -> Format:
+    """The format that --format, --json or --process names; else the one that the calling shell reads."""
+    named = {options.format_name} if options.format_name else set()
+    named |= {name for name, given in (("json", options.as_json), ("process", options.process)) if given}
+    if len(named) > 1:
+        raise UsageError(f"formats exclude each other: {', '.join(sorted(named))}", hint="name one")
+    return FORMATS[named.pop() if named else _format_of_caller(options.target or options.profile or "TARGET")]
 
 
 def _format_of_caller(target: str) -> str:
@@ -63,13 +75,13 @@ def _format_of_caller(target: str) -> str:
 
 
 def _instead(form: Format, line: str) -> str:
-    """The hint that has the line which was typed, as it does no harm."""
+    """The hint: the line that was typed, written so that no secret reaches the terminal."""
     if not form.shells or form.name == "cmd":
-        return f"let a file or a program take it: {line} > FILE; or add --force"
+        return f"write it to a file, or pipe it to a program: {line} > FILE"
     ways = {
         "fish": f"{line} | source",
         "csh": f'eval "`{line}`"',
         "powershell": f"{line} | Out-String | Invoke-Expression",
     }
     way = ways.get(form.name, f'eval "$({line})"')
-    return f"let the shell read it: {way}; or add --force"
+    return f"let the shell read it: {way}"

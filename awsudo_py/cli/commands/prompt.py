@@ -1,24 +1,32 @@
-"""awsudo prompt: prints a prompt's segment."""
+"""awsudo prompt: prints a segment for the shell prompt."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from awsudo_py.cli.click_glue import subcommand
+from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.options import Options
 from awsudo_py.shell.prompt import print_segment
 
 
-@subcommand("prompt")
-def command(shell: str | None) -> None:
-    """Print a prompt's segment: the target, and the time left.
+class PromptOptions(Options):
+    """What `awsudo prompt` takes."""
 
-    Nothing where there is no session. Production is red: what has one of the words prod, production, prd or live in its
-    target or role, and no "non" or "pre" before it; AWSUDO_PROMPT_PRODUCTION=word,word lists others.
+    shell: str | None
+
+
+@subcommand("prompt", PromptOptions)
+def command(call: Call, options: PromptOptions) -> None:
+    """Print a segment for the shell prompt: the target and the time left.
+
+    Prints nothing without a session. Production is red: a target or role with one of the words prod, production, prd or
+    live, and no "non" or "pre" before it. AWSUDO_PROMPT_PRODUCTION=word,word sets other words.
 
     \b
-      PS1='${AWSUDO_TARGET:+$(awsudo prompt --shell bash) }\\$ '             bash
-      PROMPT='${AWSUDO_TARGET:+$(awsudo prompt --shell zsh) }%# '           zsh, after: setopt prompt_subst
-      awsudo prompt --shell fish                                            fish, in fish_prompt
+      bash:  PS1='${AWSUDO_TARGET:+$(awsudo prompt --shell bash) }\\$ '
+      zsh:   setopt prompt_subst
+             PROMPT='${AWSUDO_TARGET:+$(awsudo prompt --shell zsh) }%# '
+      fish:  awsudo prompt --shell fish, in the function fish_prompt
     """
-    print_segment(shell or "plain", os.environ, time.time())
+    print_segment(options.shell or "plain", os.environ, time.time())

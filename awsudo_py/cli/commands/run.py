@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from awsudo_py import child
-from awsudo_py.cli.click_glue import Words, answered, begin, inputs_of, subcommand
+from awsudo_py.cli.click_glue import Call, answered, begin, inputs_of, subcommand
+from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.request import exec_request
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
@@ -22,32 +21,28 @@ from awsudo_py.shell import history
 from awsudo_py.shell.calling import users_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from awsudo_py.context import Context
     from awsudo_py.session import Answer
 
 
-@subcommand("exec", Words)
-@click.pass_context
-def command(ctx: click.Context, /, **options: Any) -> None:
-    """Run a command: the same as without `exec`, for targets that are called like a subcommand."""
-    run(ctx, options)
+@subcommand("exec", RequestOptions)
+def command(call: Call, options: RequestOptions) -> None:
+    """Run a command. The same as without exec; also for a target named like a subcommand."""
+    run(call, options)
 
 
-def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
+def run(call: Call, options: RequestOptions) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
-    context, merged = begin(ctx, options)
-    words: Sequence[str] = ctx.args
-    argv: Sequence[str] = ctx.obj["argv"]
-    dashed: bool = ctx.meta["dashed"]
-    inputs = inputs_of(context, merged)
+    context, words, argv = begin(call), call.words, call.process.argv
+    inputs = inputs_of(context, options)
     # `awsudo` alone, or with nothing but options and a command after `--`
-    unnamed = merged["profile"] is None and ctx.parent is None and (dashed or not words)
+    unnamed = options.profile is None and not call.name and (call.dashed or not words)
     request = (
-        Request(command=tuple(words), **inputs)
+        Request(command=words, **inputs)
         if unnamed
-        else exec_request(words, merged["profile"], inputs, dashed=dashed)
+        else exec_request(words, options.profile, inputs, dashed=call.dashed)
     )
     environ = os.environ
     if not request.command and not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
@@ -74,7 +69,7 @@ def run(ctx: click.Context, options: Mapping[str, Any]) -> None:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
         context.terminal.notice(_greeting(answer))
-    ctx.obj["allow_core_dumps"]()  # to the command, as the caller had them
+    call.process.allow_core_dumps()  # to the command, as the caller had them
     child.become(path, command, applied(environ, answer.changes))
 
 
@@ -96,4 +91,4 @@ def _line(request: Request, before: Sequence[str]) -> str:
 def _greeting(answer: Answer) -> str:
     who = answer.credentials.arn or answer.chain.role_arn or answer.credentials.access_key_id
     until = answer.credentials.expiration
-    return f"a shell as {answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}; exit ends it"
+    return f"a shell as {answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}; to leave: exit"

@@ -1,20 +1,24 @@
-"""awsudo shell-init: prints what gives a shell awsudo-use."""
+"""awsudo shell-init: prints the shell function awsudo-use."""
 
 from __future__ import annotations
 
-import click
-
-from awsudo_py.cli.click_glue import printed, subcommand
+from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.options import Options
+from awsudo_py.cli.output import write
 from awsudo_py.errors import UsageError
-from awsudo_py.grammar.registry import SWITCHED
 from awsudo_py.shell.calling import calling_shell
 from awsudo_py.shell.shell_init import TEXTS, reading_shell
 
 
-@subcommand("shell-init")
-@click.argument("shell", type=click.Choice(SWITCHED), required=False)
-def command(shell: str | None) -> None:
-    """Print what gives a shell awsudo-use.
+class ShellInitOptions(Options):
+    """What `awsudo shell-init` takes."""
+
+    shell: str | None
+
+
+@subcommand("shell-init", ShellInitOptions)
+def command(call: Call, options: ShellInitOptions) -> None:
+    """Print the shell function awsudo-use.
 
     \b
       eval "$(awsudo shell-init)"        in ~/.bashrc, ~/.zshrc, ~/.profile
@@ -23,14 +27,10 @@ def command(shell: str | None) -> None:
       awsudo-use prod                    makes this shell prod
       awsudo-use --unset                 undoes that
     """
-    shell = shell or reading_shell()
+    shell = options.shell or reading_shell()
     if shell is None:
         name = calling_shell()
-        ways = {"powershell": "awsudo export TARGET | Out-String | Invoke-Expression"}
-        raise UsageError(
-            f"there is no awsudo-use for {name}",
-            hint=f"run in it: {ways['powershell']}"
-            if name in ways
-            else f"start one as the target: awsudo TARGET {name}",
-        )
-    printed(TEXTS[shell])
+        way = "awsudo export TARGET | Out-String | Invoke-Expression" if name == "powershell" else ""
+        hint = f"run in it: {way}" if way else f"start one as the target: awsudo TARGET {name}"
+        raise UsageError(f"no awsudo-use for {name}", hint=hint)
+    write(TEXTS[shell])

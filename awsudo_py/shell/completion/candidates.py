@@ -48,8 +48,8 @@ class Group:
 
 def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     """What can stand there. typed is what is there already: it decides what is looked for, nothing is left out."""
-    flags = {flag: each.said for each in place.options for flag in each.flags}
-    subs = {each.name: each.said for each in place.subs}
+    flags = {flag: each.help for each in place.options for flag in each.flags}
+    subs = {each.name: each.help for each in place.subs}
     groups = [Group("option", flags, flags.__getitem__), Group("subcommand", subs, subs.__getitem__)]
     if isinstance(place.wanted, tuple):
         groups.append(Group("value", place.wanted))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from awsudo_py.grammar.options import Option
-    from awsudo_py.grammar.registry import Subcommand
+    from awsudo_py.grammar.registry import Argument, Subcommand
 
 
 _NONE: dict[str, Subcommand] = {}
@@ -147,7 +147,7 @@ def _after_dashes(words: Sequence[str], at: int) -> int:
 def _subcommand(subcommand: Subcommand, words: Sequence[str], at: int) -> Place:
     options = (*subcommand.options, HELP)
     walk = _Walk(words, at, options)
-    if subcommand.words == "command":
+    if subcommand.runs:
         return walk.found or _command(walk)
     count = 0
     while walk.found is None and not walk.last:
@@ -159,8 +159,18 @@ def _subcommand(subcommand: Subcommand, words: Sequence[str], at: int) -> Place:
         walk = _Walk(words, walk.at + 1, options, walk)
     if walk.found is not None:
         return walk.found
-    if count:
+    if subcommand.subs:
+        return Place(subs=tuple(subcommand.subs.values()))
+    argument = _argument(subcommand, count)
+    if argument is None:
         return Place()
-    if subcommand.words == "target" and "profile" in walk.given:
+    if argument.values == "target" and "profile" in walk.given:
         return Place("role")
-    return Place(subcommand.words, subs=tuple(subcommand.subs.values()))
+    return Place(argument.values)
+
+
+def _argument(subcommand: Subcommand, count: int) -> Argument | None:
+    """The argument that a word stands for, after so many others."""
+    if count < len(subcommand.arguments):
+        return subcommand.arguments[count]
+    return next((each for each in subcommand.arguments[-1:] if each.many), None)

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import sys
-from typing import Any
 
-import click
+from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.formats import credential_process
+from awsudo_py.cli.options import Common
+from awsudo_py.cli.output import refuse_terminal, write
+from awsudo_py.errors import UsageError
 
-from awsudo_py.cli.click_glue import begin, printed, subcommand
-from awsudo_py.errors import AwsudoError, UsageError
+
+class ExportOptions(Common):
+    """What `awsudo keys export` takes."""
+
+    name: str
+    process: bool
+    force: bool
 
 
-@subcommand("keys export")
-@click.argument("name")
-@click.pass_context
-def command(ctx: click.Context, /, name: str, process: bool, force: bool, **options: Any) -> None:
-    """Print a stored key for an SDK that has to have the key itself.
+@subcommand("keys export", ExportOptions)
+def command(call: Call, options: ExportOptions) -> None:
+    """Print a stored key, for an SDK that needs the key itself.
 
-    What needs no more than a session gets one: `awsudo export NAME --format process`. The key itself is for programs
-    that assume roles on their own, and for calls of IAM that a session is refused.
+    Programs for which a session is enough should get one: `awsudo export NAME --process`. The key itself is for
+    programs that assume roles on their own, and for IAM calls that a session is not allowed to make.
+
+    In ~/.aws/config, below [profile base]:
 
     \b
-      credential_process = awsudo keys export base --process     in ~/.aws/config, below [profile base]
+      credential_process = awsudo keys export base --process
 
-    It reads the keyring and no configuration, so it cannot come back to itself.
+    It reads the keyring and no configuration file, so it cannot call itself.
     """
-    context, _ = begin(ctx, options)
-    quoted = shlex.quote(name)
-    if not process:
+    context, quoted = begin(call), shlex.quote(options.name)
+    if not options.process:
         raise UsageError(
-            "a key is printed in one form only: --process",
-            hint=(f"awsudo keys export {quoted} --process", f"a session, in many forms: awsudo export {quoted}"),
+            "keys export needs --process, its only format",
+            hint=(f"awsudo keys export {quoted} --process", f"for a session, in other formats: awsudo export {quoted}"),
         )
-    if sys.stdout is not None and sys.stdout.isatty() and not force:
-        raise AwsudoError(
-            "this would print a secret on the terminal",
-            hint=f"let an SDK read it: credential_process = awsudo keys export {quoted} --process; or add --force",
-        )
-    key = context.keys.named(name)
-    found = context.keys.secret(name, key.access_key_id, key.backend)
-    said = {"Version": 1, "AccessKeyId": found.access_key_id, "SecretAccessKey": found.secret_access_key}
-    printed(json.dumps(said) + "\n")
+    refuse_terminal(
+        "a secret",
+        force=options.force,
+        hint=f"let an SDK read it: credential_process = awsudo keys export {quoted} --process",
+    )
+    key = context.keys.named(options.name)
+    write(credential_process(context.keys.secret(options.name, key.access_key_id, key.backend)))

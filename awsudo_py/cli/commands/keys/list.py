@@ -1,17 +1,16 @@
-"""awsudo keys list: shows the stored keys, and what AWS says of them."""
+"""awsudo keys list: lists the stored keys, with what IAM knows about them."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from awsudo_py.cli.click_glue import begin, inputs_of, printed, subcommand
-from awsudo_py.cli.output import show_table
+from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
+from awsudo_py.cli.options import CallOptions
+from awsudo_py.cli.output import Column, write_json, write_table
 from awsudo_py.credentials import rfc3339
+from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError, KeyringError, Unreachable
 from awsudo_py.keys.os_keyring import backend_name
 from awsudo_py.keys.owner import iam_at, keys_chain
@@ -23,43 +22,57 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.keys.index import StoredKey
 
-_COLUMNS = ("PROFILE", "ACCOUNT", "ACCESS KEY", "AGE", "LAST USE", "MFA DEVICE", "KEYRING")
+_COLUMNS = (
+    Column("PROFILE"),
+    Column("ACCOUNT"),
+    Column("ACCESS KEY"),
+    Column("AGE", right=True),
+    Column("LAST USE", yields=1),
+    Column("MFA DEVICE", yields=2),
+    Column("KEYRING", yields=3),
+)
 
 
-@subcommand("keys list")
-@click.pass_context
-def command(ctx: click.Context, /, as_json: bool, offline: bool, **options: Any) -> None:
-    """Show the stored keys: owner, age, last use, MFA device; never a secret.
+class ListOptions(CallOptions):
+    """What `awsudo keys list` takes."""
 
-    Age, last use and device are IAM's answers, asked with each key itself (which is a use of it, for the next time).
-    What IAM does not tell is shown as ?, and -v says why.
+    as_json: bool
+    offline: bool
+
+
+@subcommand("keys list", ListOptions)
+def command(call: Call, options: ListOptions) -> None:
+    """List the stored keys: owner, age, last use, MFA device. Never a secret.
+
+    Age, last use and device come from IAM, called with each key itself (which counts as its next use). What IAM does
+    not return is shown as ?, and -v says why.
 
     \b
       awsudo keys list
-      awsudo keys list --offline      asks neither AWS nor the keyring
+      awsudo keys list --offline      calls neither AWS nor the keyring
       awsudo keys list --json
     """
-    context, merged = begin(ctx, options)
-    request = Request(region=inputs_of(context, merged).get("region"))
+    context = begin(call)
+    request = Request(region=inputs_of(context, options).get("region"))
     keys = context.keys.list.read()
-    ask = _Asking(context, request, offline)
-    found = [ask.about(name, key) for name, key in keys.items()]
-    if as_json:
-        printed(json.dumps(found, indent=2) + "\n")
+    iam = _Lookup(context, request, options.offline)
+    found = [iam.about(name, key) for name, key in keys.items()]
+    if options.as_json:
+        write_json(found)
     elif not found:
-        context.terminal.notice("no key is stored; store one: awsudo keys add NAME")
+        context.terminal.notice("no key is stored; to store one: awsudo keys add NAME")
     else:
         now = time.time()
-        show_table(_COLUMNS, [_row(each, now) for each in found], whole=("ACCOUNT", "ACCESS KEY", "AGE"))
+        write_table(_COLUMNS, [_row(each, now) for each in found])
     for name, key in keys.items():
         if key.rotating:
             context.terminal.notice(
-                f"the key of profile {name} is being rotated; go on: awsudo keys rotate {shlex.quote(name)}"
+                f"the key of profile {name} is being rotated; to go on: awsudo keys rotate {shlex.quote(name)}"
             )
 
 
-class _Asking:
-    """Asks about one key after the other, until it turns out that nobody answers."""
+class _Lookup:
+    """Looks up one key after the other, until the keyring or AWS turns out not to answer."""
 
     def __init__(self, context: Context, request: Request, offline: bool) -> None:
         self._context = context
@@ -67,7 +80,7 @@ class _Asking:
         self._silent = {"keyring": offline, "AWS": offline}
 
     def about(self, name: str, key: StoredKey) -> dict[str, Any]:
-        """What is known of a key; None stands for what is not."""
+        """What is known about a key; None for what is not."""
         known: dict[str, Any] = {
             "name": name,
             "access_key_id": key.access_key_id,
@@ -87,9 +100,9 @@ class _Asking:
         try:
             secret = self._context.keys.secret(name, key.access_key_id, key.backend)
         except KeyringError as error:
-            # the keyring that is locked for one key is locked for all
+            # a keyring that is locked for one key is locked for all
             self._silent["keyring"] = True
-            self._context.terminal.notice(f"AWS is not asked: {error.message}")
+            self._context.terminal.notice(f"AWS is not called: {error.message}")
             return known
         chain = keys_chain(self._context, name, secret, self._request)
         iam = iam_at(self._context, chain, secret, tries=1)
@@ -102,13 +115,13 @@ class _Asking:
             used = iam.last_use(key.access_key_id)
             return {"last_used": used.at, "last_used_service": used.service if used.at else ""}
 
-        asked: tuple[Callable[[], dict[str, Any]], ...] = (last_use, keys, lambda: {"mfa_devices": iam.devices()})
-        for ask in asked:
+        lookups: tuple[Callable[[], dict[str, Any]], ...] = (last_use, keys, lambda: {"mfa_devices": iam.devices()})
+        for lookup in lookups:
             try:
-                known.update(ask())
+                known.update(lookup())
             except Unreachable as error:
                 self._silent["AWS"] = True
-                self._context.terminal.notice(f"AWS is not asked any more: {error.message}")
+                self._context.terminal.notice(f"AWS is not called any more: {error.message}")
                 break
             except AwsudoError as error:
                 detail(f"{name}: {error.message}")
@@ -125,7 +138,7 @@ def _row(known: dict[str, Any], now: float) -> tuple[str, ...]:
         known["access_key_id"] + (" (inactive)" if known["active"] is False else ""),
         _ago(known["created"], now) if known["created"] else "?",
         last,
-        # an ARN says the account and the partition once more
+        # an ARN would repeat the account and the partition
         "?" if devices is None else ", ".join(device.rpartition(":")[2] for device in devices) or "none",
         known["keyring"].removeprefix("the "),
     )
@@ -134,8 +147,4 @@ def _row(known: dict[str, Any], now: float) -> tuple[str, ...]:
 def _ago(moment: str, now: float) -> str:
     import calendar
 
-    seconds = max(now - calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")), 0)
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+    return brief(now - calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")), parts=1)

@@ -1,48 +1,51 @@
-"""awsudo keys remove: takes a key out of the OS keyring."""
+"""awsudo keys remove: removes a key from the OS keyring."""
 
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
-import click
-
-from awsudo_py.cli.click_glue import begin, forget_sessions_of, subcommand
+from awsudo_py.cli.click_glue import Call, begin, forget_sessions_of, subcommand
+from awsudo_py.cli.options import Common
 from awsudo_py.errors import Interrupted, KeyringError
 from awsudo_py.terminal import confirmed
 
 
-@subcommand("keys remove")
-@click.argument("name")
-@click.pass_context
-def command(ctx: click.Context, /, name: str, yes: bool, **options: Any) -> None:
-    """Take a key out of the keyring; at AWS it stays as it is.
+class RemoveOptions(Common):
+    """What `awsudo keys remove` takes."""
+
+    name: str
+    yes: bool
+
+
+@subcommand("keys remove", RemoveOptions)
+def command(call: Call, options: RemoveOptions) -> None:
+    """Remove a key from the keyring. At AWS it stays valid.
 
     \b
       awsudo keys remove base
       awsudo keys remove base --yes      without asking
     """
-    context, _ = begin(ctx, options)
-    keys, tell = context.keys, context.terminal.notice
+    context, name = begin(call), options.name
+    keys, notice = context.keys, context.terminal.notice
     key = keys.named(name)
-    question = f"Take {key.access_key_id} ({name}) out of the keyring? Its secret cannot be got back"
-    if not yes and not confirmed(question, otherwise="say that you mean it: --yes"):
-        raise Interrupted(f"{key.access_key_id} ({name}) stays where it is")
+    question = f"Remove {key.access_key_id} ({name}) from the keyring? Its secret cannot be recovered."
+    if not confirmed(question, yes=options.yes):
+        raise Interrupted(f"{key.access_key_id} ({name}) was not removed")
     held = [each for each in (key.access_key_id, key.pending, key.retiring) if each]
     try:
-        # asked before the list lets go of it: a secret that nothing names would stay for good
+        # looked up before the index drops it: a secret that nothing names would stay for good
         keys.find(key.access_key_id, key.backend)
     except KeyringError as error:
-        if not yes and not confirmed(f"{error.message}. Forget the name all the same?", otherwise="--yes"):
+        if not confirmed(f"{error.message}. Remove {name} from the index anyway?", yes=options.yes):
             raise
         keys.write(name, None)
-        tell(f"{name} is forgotten; a secret may still be in the keyring ({error.message})")
+        notice(f"removed {name} from the index; its secret may still be in the keyring ({error.message})")
     else:
         keys.write(name, None)
         for each in held:
             keys.drop(each, key.backend)
-        tell(f"{name} is taken out of {keys.keyring(key.backend).name}")
+        notice(f"removed {name} from {keys.keyring(key.backend).name}")
     forget_sessions_of(context, held)
     user = f" --user-name {shlex.quote(key.arn.rsplit('/', 1)[-1])}" if ":user/" in key.arn else ""
     for each in held:
-        tell(f"at AWS {each} works as before; delete it there: aws iam delete-access-key --access-key-id {each}{user}")
+        notice(f"at AWS {each} is still valid; to delete it: aws iam delete-access-key --access-key-id {each}{user}")

@@ -1,0 +1,52 @@
+"""Typed records of what subcommands take: one attribute for each option and argument of their line in the registry.
+
+A module of cli/commands declares its own, from these; a test compares each with its line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Options:
+    """What a subcommand was given. An option that was not given is None, False or ()."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+
+class Common(Options):
+    """What nearly every subcommand takes."""
+
+    quiet: bool
+    verbose: bool
+
+
+class CallOptions(Common):
+    """What a subcommand takes that calls AWS with a profile's keys."""
+
+    region: str | None
+
+
+class RequestOptions(Common):
+    """What a run takes, and every subcommand that resolves a target as a run does."""
+
+    profile: str | None
+    duration: str | None
+    session_name: str | None
+    external_id: str | None
+    mfa_serial: str | None
+    mfa_code: str | None
+    mfa_process: str | None
+    mfa_session_duration: str | None
+    mfa_per_role: bool
+    policy: str | None
+    policy_arns: tuple[str, ...]
+    tags: tuple[str, ...]
+    transitive_tags: tuple[str, ...]
+    source_identity: str | None
+    region: str | None
+    min_ttl: str | None
+    refresh: bool
+    no_cache: bool
+    store: str | None
