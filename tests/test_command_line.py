@@ -222,7 +222,7 @@ def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -
 def test_the_help_is_complete_and_has_examples(world: World) -> None:
     """Every option, subcommand and exit code is in it, and it says where help for a subcommand is."""
     from awsudo_py.grammar.options import REQUEST
-    from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
+    from awsudo_py.grammar.registry import SUBCOMMANDS
 
     done = world.run("--help")
 
