@@ -248,8 +248,18 @@ class Obtain:
 
 def made_from(access_key_id: str, kept: Mapping[str, str]) -> set[str]:
     """Of the kept sessions (their inputs, by key), those that come from an access key, by any number of hops."""
-    origin = digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))
-    found, fresh = set[str](), {origin}
+    return _descendants({digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))}, kept)
+
+
+def made_from_sso(start_url: str, kept: Mapping[str, str]) -> set[str]:
+    """Of the kept sessions (their inputs, by key), those that come from an SSO session, by any number of hops."""
+    marks = {_lines([("source", "sso")]), _lines([("sso_start_url", start_url)])}
+    origins = {key for key, inputs in kept.items() if marks <= set(inputs.splitlines())}
+    return origins | _descendants(origins, kept)
+
+
+def _descendants(origins: set[str], kept: Mapping[str, str]) -> set[str]:
+    found, fresh = set[str](), origins
     while fresh:
         marks = {_lines([("from", key)]) for key in fresh}
         fresh = {key for key, inputs in kept.items() if key not in found and marks & set(inputs.splitlines())}

@@ -42,9 +42,10 @@ class Screen(NamedTuple):
     """The user's side of a sign-in: where lines are displayed, what opens a page, and how time passes."""
 
     show: Callable[[list[str]], None]
-    open_page: Callable[[str], bool] | None  # whether a browser was started; None: the user opens the page
+    open_page: Callable[[str], bool]  # whether a browser was started
     sleep: Callable[[float], None]
     now: Callable[[], float]  # seconds since the epoch
+    print_page: Callable[[str], None] | None = None  # takes the address instead of a browser
 
 
 def sign_in_by_browser(session: SsoSession, oidc: Oidc, files: TokenFiles, screen: Screen) -> SsoToken:
@@ -179,9 +180,12 @@ def _present(session: SsoSession, screen: Screen, page: str, *more: str) -> None
     """Say what is to be signed in to, then open its page; the address is displayed in any case."""
     named = f'session "{session.name}", ' if session.name else ""
     for_role = f", for {session.role} in account {session.account}" if session.account else ""
-    verb = "Sign in to" if screen.open_page is None else "Opening"
+    verb = "Opening" if screen.print_page is None else "Sign in to"
     screen.show([f"{verb} {session.start_url} ({named}region {session.region}{for_role}).", *more])
-    opened = screen.open_page is not None and screen.open_page(page)
+    if screen.print_page is not None:
+        screen.print_page(page)
+        return
+    opened = screen.open_page(page)
     screen.show(["If no browser opens, visit:" if opened else "Visit:", f"  {page}"])
 
 

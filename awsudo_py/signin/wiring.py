@@ -51,18 +51,23 @@ class SignIns:
         self._clients = clients
 
     def tokens(
-        self, *, show: Callable[[list[str]], None] | None = None, device: bool | None = None, opens: bool = True
+        self,
+        *,
+        show: Callable[[list[str]], None] | None = None,
+        device: bool | None = None,
+        print_page: Callable[[str], None] | None = None,
     ) -> SsoTokens:
         """The tokens. show displays the lines of a sign-in, on the terminal if it is left out.
 
-        device: whether to use a device code, None: where no browser can come back to this machine. opens: whether the
-        page is opened for the user.
+        device: whether to use a device code, None: where no browser can come back to this machine. print_page takes
+        the address of the page, which then is not opened.
         """
         screen = Screen(
             show or _on_terminal,
-            (lambda url: open_page(url, self._environ)) if opens else None,
+            lambda url: open_page(url, self._environ),
             self._run.sleep,
             self._run.clock,
+            print_page,
         )
 
         def sign_in(session: SsoSession, oidc: Oidc) -> SsoToken:

@@ -1,0 +1,130 @@
+"""awsudo login: signs in to the SSO session of a target, or lists the sessions."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsudo_py.cli.click_glue import begin, printed, subcommand
+from awsudo_py.cli.output import show_table
+from awsudo_py.credentials import rfc3339
+from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.resolve.chain import source_of
+from awsudo_py.resolve.sso_sessions import find_session, sessions
+from awsudo_py.signin.token_files import TokenFiles
+from awsudo_py.terminal import controlling_terminal
+
+if TYPE_CHECKING:
+    from awsudo_py.context import Invocation
+    from awsudo_py.model import SsoSession
+    from awsudo_py.signin.token_files import SsoToken
+
+
+@subcommand("login")
+@click.argument("word", metavar="[TARGET|SESSION]", required=False)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    word: str | None,
+    device_code: bool,
+    browser: bool,
+    print_url: bool,
+    list_all: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Sign in to the SSO session of a target, for awsudo and the AWS CLI.
+
+    Opens the page of IAM Identity Center. Over ssh and in containers, or with --device-code, the page displays a code
+    and can be opened on any device. The token is stored where the AWS CLI stores it, and both programs renew it.
+
+    \b
+      awsudo login                 the only SSO session of ~/.aws/config
+      awsudo login corp            [sso-session corp], or the session of [profile corp]
+      awsudo login --list
+    """
+    invocation, merged = begin(ctx, options)
+    if list_all:
+        _list(invocation, as_json=as_json)
+        return
+    if as_json:
+        raise UsageError("--json goes with --list", hint="awsudo login --list --json")
+    if device_code and browser:
+        raise UsageError("--device-code and --browser exclude each other", hint="leave one of them out")
+    session = named_session(invocation, word if word is not None else merged["profile"])
+    _require_terminal()
+    tokens = invocation.sign_ins.tokens(
+        show=invocation.terminal.show,
+        device=True if device_code else False if browser else None,
+        print_page=(lambda url: printed(f"{url}\n")) if print_url else None,
+    )
+    token = tokens.signed_in(session)
+    renewable = token.can_be_renewed(invocation.run.clock())
+    how = "renewed without a page after that" if renewable else "cannot be renewed"
+    invocation.terminal.notice(f"signed in to {session.title} until {local_time(token.expires_at)}; {how}")
+
+
+def named_session(invocation: Invocation, word: str | None) -> SsoSession:
+    """The SSO session that a word on the command line means. Raises AwsudoError."""
+    config, source = invocation.config, None
+    if word is not None and word not in config.sso_sessions and config.profile(word) is not None:
+        source = source_of(word, config, invocation.deciding, invocation.fingerprint)
+    return find_session(word, config, source)
+
+
+def local_time(moment: float, now: float | None = None) -> str:
+    """A moment for people: 23:10, with the date if it is not today."""
+    then, today = time.localtime(moment), time.localtime(now)
+    same_day = (then.tm_year, then.tm_yday) == (today.tm_year, today.tm_yday)
+    return time.strftime("%H:%M" if same_day else "%d %b %H:%M", then)
+
+
+def _require_terminal() -> None:
+    try:
+        with controlling_terminal():
+            return
+    except OSError:
+        raise AwsudoError(
+            "signing in needs a terminal: no page is opened without one", hint="run awsudo login in a terminal"
+        ) from None
+
+
+def _list(invocation: Invocation, *, as_json: bool) -> None:
+    files, now = TokenFiles(invocation.environ), invocation.run.clock()
+    found = [(each, files.token(each)) for each in sessions(invocation.config)]
+    if as_json:
+        import json
+
+        printed(json.dumps([_record(session, token, now) for session, token in found], indent=2) + "\n")
+        return
+    if not found:
+        raise AwsudoError(
+            f"no SSO session in {invocation.config.config_file}", hint="add one: aws configure sso-session"
+        )
+    show_table(
+        ("SESSION", "SIGNED IN", "RENEWABLE", "REGION", "START URL"),
+        [(each.word, *_state(token, now), each.region, each.start_url) for each, token in found],
+        whole=("SESSION", "SIGNED IN", "RENEWABLE", "REGION"),
+    )
+
+
+def _state(token: SsoToken | None, now: float) -> tuple[str, str]:
+    if token is None:
+        return "no", ""
+    renewable = "yes" if token.can_be_renewed(now) else "no"
+    return (f"until {local_time(token.expires_at, now)}" if token.expires_at > now else "expired"), renewable
+
+
+def _record(session: SsoSession, token: SsoToken | None, now: float) -> dict[str, object]:
+    return {
+        "session": session.name,
+        "profile": session.profile,
+        "startUrl": session.start_url,
+        "region": session.region,
+        "expiresAt": rfc3339(token.expires_at) if token is not None else None,
+        "signedIn": token is not None and token.expires_at > now,
+        "renewable": token is not None and token.can_be_renewed(now),
+    }
