@@ -193,6 +193,8 @@ class Obtain:
             wait = _asking(device)
         elif any(before.mfa_serial for before in chain.hops[:hops]):
             wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
+        elif chain.source.kind == "sso":
+            wait = Wait(f"{wait.doing}, or signing in for it", asks=True, signs_in=True)
         shared = SharedSession(
             self._store,
             self._run,

@@ -17,7 +17,7 @@ from awsudo_py.signin.token_files import TokenFiles
 from awsudo_py.terminal import controlling_terminal
 
 if TYPE_CHECKING:
-    from awsudo_py.context import Invocation
+    from awsudo_py.context import Context
     from awsudo_py.model import SsoSession
     from awsudo_py.signin.token_files import SsoToken
 
@@ -46,32 +46,32 @@ def command(
       awsudo login corp            [sso-session corp], or the session of [profile corp]
       awsudo login --list
     """
-    invocation, merged = begin(ctx, options)
+    context, merged = begin(ctx, options)
     if list_all:
-        _list(invocation, as_json=as_json)
+        _list(context, as_json=as_json)
         return
     if as_json:
         raise UsageError("--json goes with --list", hint="awsudo login --list --json")
     if device_code and browser:
         raise UsageError("--device-code and --browser exclude each other", hint="leave one of them out")
-    session = named_session(invocation, word if word is not None else merged["profile"])
+    session = named_session(context, word if word is not None else merged["profile"])
     _require_terminal()
-    tokens = invocation.sign_ins.tokens(
-        show=invocation.terminal.show,
+    tokens = context.sign_ins.tokens(
+        show=context.terminal.show,
         device=True if device_code else False if browser else None,
         print_page=(lambda url: printed(f"{url}\n")) if print_url else None,
     )
     token = tokens.signed_in(session)
-    renewable = token.can_be_renewed(invocation.run.clock())
+    renewable = token.can_be_renewed(context.run.clock())
     how = "renewed without a page after that" if renewable else "cannot be renewed"
-    invocation.terminal.notice(f"signed in to {session.title} until {local_time(token.expires_at)}; {how}")
+    context.terminal.notice(f"signed in to {session.title} until {local_time(token.expires_at)}; {how}")
 
 
-def named_session(invocation: Invocation, word: str | None) -> SsoSession:
+def named_session(context: Context, word: str | None) -> SsoSession:
     """The SSO session that a word on the command line means. Raises AwsudoError."""
-    config, source = invocation.config, None
+    config, source = context.config, None
     if word is not None and word not in config.sso_sessions and config.profile(word) is not None:
-        source = source_of(word, config, invocation.deciding, invocation.fingerprint)
+        source = source_of(word, config, context.deciding, context.fingerprint)
     return find_session(word, config, source)
 
 
@@ -92,18 +92,16 @@ def _require_terminal() -> None:
         ) from None
 
 
-def _list(invocation: Invocation, *, as_json: bool) -> None:
-    files, now = TokenFiles(invocation.environ), invocation.run.clock()
-    found = [(each, files.token(each)) for each in sessions(invocation.config)]
+def _list(context: Context, *, as_json: bool) -> None:
+    files, now = TokenFiles(context.environ), context.run.clock()
+    found = [(each, files.token(each)) for each in sessions(context.config)]
     if as_json:
         import json
 
         printed(json.dumps([_record(session, token, now) for session, token in found], indent=2) + "\n")
         return
     if not found:
-        raise AwsudoError(
-            f"no SSO session in {invocation.config.config_file}", hint="add one: aws configure sso-session"
-        )
+        raise AwsudoError(f"no SSO session in {context.config.config_file}", hint="add one: aws configure sso-session")
     show_table(
         ("SESSION", "SIGNED IN", "RENEWABLE", "REGION", "START URL"),
         [(each.word, *_state(token, now), each.region, each.start_url) for each, token in found],
