@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from awsudo_py.cli.click_glue import begin, printed, subcommand
-from awsudo_py.cli.output import show_table
+from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.options import Common
+from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.resolve.chain import source_of
@@ -22,20 +21,20 @@ if TYPE_CHECKING:
     from awsudo_py.signin.token_files import SsoToken
 
 
-@subcommand("login")
-@click.argument("word", metavar="[TARGET|SESSION]", required=False)
-@click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    word: str | None,
-    device_code: bool,
-    browser: bool,
-    print_url: bool,
-    list_all: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+class LoginOptions(Common):
+    """What `awsudo login` takes."""
+
+    profile: str | None
+    device_code: bool
+    browser: bool
+    print_url: bool
+    list_all: bool
+    as_json: bool
+    word: str | None
+
+
+@subcommand("login", LoginOptions)
+def command(call: Call, options: LoginOptions) -> None:
     """Sign in to the SSO session of a target, for awsudo and the AWS CLI.
 
     Opens the page of IAM Identity Center. Over ssh and in containers, or with --device-code, the page displays a code
@@ -46,20 +45,20 @@ def command(
       awsudo login corp            [sso-session corp], or the session of [profile corp]
       awsudo login --list
     """
-    context, merged = begin(ctx, options)
-    if list_all:
-        _list(context, as_json=as_json)
+    context = begin(call)
+    if options.list_all:
+        _list(context, as_json=options.as_json)
         return
-    if as_json:
+    if options.as_json:
         raise UsageError("--json goes with --list", hint="awsudo login --list --json")
-    if device_code and browser:
+    if options.device_code and options.browser:
         raise UsageError("--device-code and --browser exclude each other", hint="leave one of them out")
-    session = named_session(context, word if word is not None else merged["profile"])
+    session = named_session(context, options.word if options.word is not None else options.profile)
     _require_terminal()
     tokens = context.sign_ins.tokens(
         show=context.terminal.show,
-        device=True if device_code else False if browser else None,
-        print_page=(lambda url: printed(f"{url}\n")) if print_url else None,
+        device=True if options.device_code else False if options.browser else None,
+        print_page=(lambda url: write(f"{url}\n")) if options.print_url else None,
     )
     token = tokens.signed_in(session)
     renewable = token.can_be_renewed(context.run.clock())
@@ -96,24 +95,23 @@ def _list(context: Context, *, as_json: bool) -> None:
     files, now = TokenFiles(context.environ), context.run.clock()
     found = [(each, files.token(each)) for each in sessions(context.config)]
     if as_json:
-        import json
-
-        printed(json.dumps([_record(session, token, now) for session, token in found], indent=2) + "\n")
+        write_json([_record(session, token, now) for session, token in found])
         return
     if not found:
         raise AwsudoError(f"no SSO session in {context.config.config_file}", hint="add one: aws configure sso-session")
-    show_table(
-        ("SESSION", "SIGNED IN", "RENEWABLE", "REGION", "START URL"),
+    write_table(
+        (Column("SESSION"), Column("SIGNED IN"), Column("RENEWABLE", 2), Column("REGION", 1), Column("START URL", 3)),
         [(each.word, *_state(token, now), each.region, each.start_url) for each, token in found],
-        whole=("SESSION", "SIGNED IN", "RENEWABLE", "REGION"),
     )
 
 
-def _state(token: SsoToken | None, now: float) -> tuple[str, str]:
+def _state(token: SsoToken | None, now: float) -> tuple[Cell, str]:
     if token is None:
-        return "no", ""
+        return Cell("no"), ""
     renewable = "yes" if token.can_be_renewed(now) else "no"
-    return (f"until {local_time(token.expires_at, now)}" if token.expires_at > now else "expired"), renewable
+    if token.expires_at > now:
+        return Cell(f"until {local_time(token.expires_at, now)}"), renewable
+    return Cell("expired", "" if renewable == "yes" else "yellow"), renewable
 
 
 def _record(session: SsoSession, token: SsoToken | None, now: float) -> dict[str, object]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from awsudo_py.cli.click_glue import begin, subcommand
+from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.commands.login import named_session
+from awsudo_py.cli.options import Common
 from awsudo_py.errors import AwsudoError, Rejected, UsageError
 from awsudo_py.resolve.sso_sessions import sessions
 from awsudo_py.sessions.clearing import forget_sso
@@ -17,19 +16,24 @@ if TYPE_CHECKING:
     from awsudo_py.model import SsoSession
 
 
-@subcommand("logout")
-@click.argument("word", metavar="[TARGET|SESSION]", required=False)
-@click.pass_context
-def command(ctx: click.Context, /, word: str | None, every: bool, **options: Any) -> None:
+class LogoutOptions(Common):
+    """What `awsudo logout` takes."""
+
+    every: bool
+    word: str | None
+
+
+@subcommand("logout", LogoutOptions)
+def command(call: Call, options: LogoutOptions) -> None:
     """Sign out of an SSO session, here and at its portal.
 
-    Ends the session at the portal, removes its token, and the cached sessions of roles that came from it. Copies of
-    those that a running command has stay valid until they expire.
+    Ends the session at the portal, and deletes its token and the cached sessions of roles that came from it. A command
+    that is running keeps its session until that expires.
     """
-    context, _ = begin(ctx, options)
-    if every and word is not None:
-        raise UsageError(f"--all and {word} exclude each other", hint="awsudo logout --all")
-    for session in sessions(context.config) if every else [named_session(context, word)]:
+    context = begin(call)
+    if options.every and options.word is not None:
+        raise UsageError(f"--all and {options.word} exclude each other", hint="awsudo logout --all")
+    for session in sessions(context.config) if options.every else [named_session(context, options.word)]:
         context.terminal.notice(_sign_out(context, session))
 
 
