@@ -21,7 +21,7 @@ _SERVICES = ("cognito-identity", "iam", "signin", "sso", "sso-oidc", "sts")
 class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
     """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
 
-    def list_available_services(self, type_name: str) -> list[str]:
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
         return list(_SERVICES)
 
 

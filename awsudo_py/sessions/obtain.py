@@ -64,7 +64,7 @@ class Share(Protocol):
         """What get() gives, or what it gave to another way. Raises AwsudoError."""
 
 
-def alone(key: str, get: Callable[[], Obtained]) -> Obtained:
+def alone(_key: str, get: Callable[[], Obtained]) -> Obtained:
     """Share nothing, whatever the key: there is one way."""
     return get()
 

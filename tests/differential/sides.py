@@ -262,6 +262,6 @@ def by_botocore(case: Case, home: Path) -> Resolved | Refused:
                     "Credentials"
                 ]
             region = session.get_config_variable("region")
-        except Exception as error:  # whatever it is, a program that uses botocore fails
+        except Exception as error:  # noqa: BLE001 (whatever it is, a program that uses botocore fails)
             return Refused(f"{type(error).__name__}: {error}")
         return Resolved(tuple(wire.sent), got["AccessKeyId"], got["SessionToken"] or None, region)
