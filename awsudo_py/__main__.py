@@ -38,7 +38,7 @@ def _done(argv: list[str]) -> int:
         return _full(argv)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 (no traceback reaches a user)
+    except Exception as error:
         return _failed(error)
 
 

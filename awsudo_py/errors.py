@@ -80,6 +80,10 @@ class Unreachable(AwsudoError):
     sent = True
 
 
+class Throttled(AwsudoError):
+    """AWS is called too often, by this account or from here: the same call may succeed later."""
+
+
 class NoCredentials(AwsudoError):
     """The source of a chain has no credentials to give."""
 

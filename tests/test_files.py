@@ -122,11 +122,9 @@ def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path: Path) -> None:
     def full(_from: str, _to: str) -> None:
         raise OSError(28, "No space left on device")
 
-    change = Change(str(file), b"old\n", b"new\n")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(AwsudoError, match="No space left") as caught:
         patch.setattr(os, "replace", full)
-        with pytest.raises(AwsudoError, match="No space left") as caught:
-            change.apply()
+        Change(str(file), b"old\n", b"new\n").apply()
 
     assert file.read_bytes() == b"old\n" and _names(tmp_path) == ["my rc"]
     assert f"'{file}'" in caught.value.hints[0]

@@ -253,6 +253,7 @@ ANSWERS = [
         "see them: aws iam list-access-keys",
         409,
     ),
+    Answer("RequestLimitExceeded", "Rate exceeded", "AWS is being called too often", "try again in a few seconds", 400),
     Answer("ThrottlingException", "Rate exceeded", "AWS is being asked too often", "try again in some seconds", 400),
     Answer(
         "TooManyRequestsException", "Rate exceeded", "AWS is being asked too often", "try again in some seconds", 400

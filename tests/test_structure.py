@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("context",),
     ("shell",),
-    ("replay", "keys", "signin"),
+    ("replay", "keys"),
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("environment", "files", "terminal", "child", "model", "grammar", "installation"),

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
+from awsudo_py.aws.errors import THROTTLED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from awsudo_py import credentials as ours
 
-#: Error codes of services that are called too often.
-THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _SIGNER: ContextVar[ReadOnlyCredentials | None] = ContextVar("signer", default=None)
 _NOTE: ContextVar[Callable[[str], None] | None] = ContextVar("note", default=None)
 _Result = TypeVar("_Result")

@@ -11,7 +11,7 @@ import shlex
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Unreachable
+from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
 from awsudo_py.model import Ask, RoleHop, SessionTokenHop
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ _CODES = {
     ),
     "IDPRejectedClaim": ("the identity provider rejected the token", "get a new one: it may be expired or revoked"),
     "IDPCommunicationError": ("AWS could not reach the identity provider", "try again; then look at the provider"),
+    "RequestLimitExceeded": ("AWS is being called too often", "try again in a few seconds"),
     "Throttling": ("AWS is being asked too often", "try again in some seconds; use --verbose to see what is asked"),
     "ThrottlingException": ("AWS is being asked too often", "try again in some seconds"),
     "TooManyRequestsException": ("AWS is being asked too often", "try again in some seconds"),
@@ -95,6 +96,8 @@ _CODES = {
     ),
 }
 
+#: Codes of services that are called too often.
+THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 #: Codes that find fault with the credentials that ask.
 _OF_CREDENTIALS = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
@@ -125,7 +128,8 @@ def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: R
     session = _mfa_session_before(what, chain)
     if session is not None and code in _OF_CREDENTIALS:
         filled = f"they are an MFA session: for a new one, {_clear(session)}"
-    return Rejected(f"cannot get {title}: {failed}", hint=filled, detail=text)
+    kind = Throttled if code in THROTTLED else Rejected
+    return kind(f"cannot get {title}: {failed}", hint=filled, detail=text)
 
 
 def subject(what: Wanted) -> str:
@@ -141,7 +145,8 @@ def subject(what: Wanted) -> str:
 def renew(source: Source) -> str:
     """How the user gets new credentials of this source."""
     if source.kind == "sso":
-        return f"sign in: awsudo login {shlex.quote(source.setting('sso_session') or source.profile or '')}"
+        session = source.setting("sso_session")
+        return f"log in: aws sso login {f'--sso-session {session}' if session else f'--profile {source.profile}'}"
     if source.kind == "login":
         return f"log in: aws login --profile {source.profile}"
     if source.kind == "environment":

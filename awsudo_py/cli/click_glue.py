@@ -78,6 +78,20 @@ class Words(click.Command):
         return ["[OPTIONS] TARGET [--] COMMAND [ARG]..."]
 
 
+class Dashed(click.Command):
+    """A command whose options and arguments stand in any order before `--`; ctx.args holds what follows that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["dashed"] = at < len(args)
+        super().parse_args(ctx, args[:at])
+        ctx.args = args[at + 1 :]
+        return ctx.args
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARG]..."]
+
+
 def click_options(options: Sequence[Option]) -> list[click.Parameter]:
     """These options as click's."""
     made: list[click.Parameter] = []
@@ -120,7 +134,7 @@ def subcommand(path: str, record: type[_O]) -> Callable[[Callable[[Call, _O], in
             if code:
                 ctx.exit(code)
 
-        made = (Words if line.runs else click.Command)(
+        made = (Words if line.runs else Dashed if line.dashed else click.Command)(
             line.name,
             callback=callback,
             help=function.__doc__,

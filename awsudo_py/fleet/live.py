@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.fleet.output import Quiet
@@ -10,6 +12,8 @@ from awsudo_py.fleet.records import FAILED, NO_SESSION, OK
 from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from awsudo_py.fleet.records import Result
     from awsudo_py.fleet.run import State
 
@@ -25,20 +29,39 @@ class Live(Quiet):
         from rich.live import Live as View
 
         self._total = total
+        self._closed = False
         self._command = escape(command)
         self._counts = {OK: 0, FAILED: 0, NO_SESSION: 0}
         self._began = time.monotonic()
         self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         self._view = View(console=self._console, auto_refresh=False, transient=True)
+        self._turn = threading.RLock()
         self._view.start()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Nothing is drawn for the length of a with block: others write on the terminal."""
+        with self._turn:
+            self._view.stop()
+            try:
+                yield
+            finally:
+                if not self._closed:
+                    self._view.start()
 
     def finished(self, result: Result) -> None:
         self._counts[result.kind] += 1
 
     def tick(self, state: State) -> None:
-        self._view.update(self._drawn(state, time.monotonic() - self._began), refresh=True)
+        if self._turn.acquire(blocking=False):
+            try:
+                self._view.update(self._drawn(state, time.monotonic() - self._began), refresh=True)
+            finally:
+                self._turn.release()
 
     def close(self) -> None:
+        # not waiting for a turn: at a question that nobody answers any more, nothing is drawn anyway
+        self._closed = True
         self._view.stop()
 
     def _drawn(self, state: State, seconds: float) -> Any:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from awsudo_py.environment import Changes
     from awsudo_py.fleet.records import Target
 
-#: A supervisor for each core, up to so many: starting a process keeps a core busy.
-MOST_SUPERVISORS = 4
 #: How often a session is tried, where the network or AWS failed, and where AWS is called too often.
 SESSION_TRIES, THROTTLED_TRIES = 3, 30
 #: Seconds between two looks at the screen.
@@ -261,7 +259,7 @@ class Fleet:
             order: Order | BaseException
             try:
                 order = self._order(task.target)
-            except BaseException as error:  # noqa: BLE001 (a target that fails is a result)
+            except BaseException as error:
                 order = error
             self._arrived.append((task, order))
             with suppress(OSError):  # it is awake anyway

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from awsudo_py.errors import AwsudoError, Interrupted, Unreachable
+from awsudo_py.errors import AwsudoError, Interrupted, Throttled, Unreachable
 from awsudo_py.fleet.run import NoSession, Order
 from awsudo_py.fleet.throttle import RATES, Bucket
 from awsudo_py.model import Request
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: A shared session is got again when it lasts no longer than this (seconds).
 ALMOST_OVER = 60
-#: Error codes that say: not so fast.
-_THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 
 
 class Paces:
@@ -86,7 +84,7 @@ class Shared:
         else:
             try:
                 entry.value = get()
-            except BaseException as error:  # noqa: BLE001 (raised again in each thread that waits)
+            except BaseException as error:
                 entry.error = error
             finally:
                 entry.done.set()
@@ -133,9 +131,9 @@ class FleetTerminal(Terminal):
         with self._mine(), super().lent() as terminal:
             yield terminal
 
-    def _write(self, lines: list[str]) -> None:
+    def _write(self, lines: list[str], styles: list[str] | None = None) -> None:
         with self._mine():
-            super()._write(lines)
+            super()._write(lines, styles)
 
 
 class Sessions:
@@ -166,7 +164,7 @@ class Sessions:
             raise
         except AwsudoError as error:
             raise NoSession(
-                reason_of(error), message_of(error), again=may_pass(error), throttled=error.code in _THROTTLED
+                reason_of(error), message_of(error), again=may_pass(error), throttled=isinstance(error, Throttled)
             ) from None
         argv = None if self._template is None else filled(self._template, target, answer.chain.region or "")
         return Order(answer.changes, argv, self._folder(target))
@@ -202,7 +200,7 @@ def filled(words: Sequence[str], target: Target, region: str) -> list[str]:
 
 def may_pass(error: BaseException | None) -> bool:
     """Whether trying again may help."""
-    return isinstance(error, Unreachable) or (isinstance(error, AwsudoError) and error.code in _THROTTLED)
+    return isinstance(error, Unreachable | Throttled)
 
 
 def reason_of(error: AwsudoError) -> str:

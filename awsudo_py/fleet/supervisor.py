@@ -14,11 +14,14 @@ from __future__ import annotations
 import errno
 import marshal
 import os
+import resource
 import select
+import shutil
 import signal
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.environment import applied
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
     from awsudo_py.environment import Changes
 
+#: A supervisor for each core, up to so many: starting processes keeps a core busy.
+MOST = 4
 #: Bytes of a stream that are kept in memory, and those on the way to awsudo above which commands have to wait.
 SPILL, ENOUGH = 1 << 16, 1 << 20
 #: Seconds for which output is read after a command has ended, if something else still holds its end.
@@ -57,6 +62,8 @@ class Setting(NamedTuple):
     keep: bool = True  # whether it gets it at the end
     timeout: float | None = None  # seconds
     grace: float = 5.0  # seconds between TERM and KILL
+    file_limit: tuple[int, int] | None = None  # of open files, for commands, where ours was raised
+    core_limit: tuple[int, int] | None = None  # of core dumps, for commands: awsudo itself writes none
 
 
 def packed(message: tuple[Any, ...]) -> bytes:
@@ -81,7 +88,7 @@ class Inbox:
             if len(buffer) - at - _HEAD.size < length:
                 break
             at += _HEAD.size
-            found.append(marshal.loads(memoryview(buffer)[at : at + length]))  # noqa: S302 (from our own child)
+            found.append(marshal.loads(memoryview(buffer)[at : at + length]))
             at += length
         del buffer[:at]
         return found
@@ -166,11 +173,13 @@ class _Process:
         try:
             while not self._closed:
                 self._turn()
-        except Exception as error:  # noqa: BLE001 (the parent must learn of it)
+        except Exception as error:
             self._outgoing += packed((BROKEN, -1, f"{type(error).__name__}: {error}", ""))
             self._flush()
         finally:
             self._signal_all(signal.SIGKILL)
+            # awsudo does so itself, if it can
+            shutil.rmtree(self._setting.folder, ignore_errors=True)
 
     def _prepare(self) -> None:
         defaults = []
@@ -269,7 +278,7 @@ class _Process:
         setting = self._setting
         ours: list[int] = []
         theirs: list[int] = []
-        stdin = self._null
+        stdin, began = self._null, time.monotonic()
         try:
             for _ in range(2):
                 reads, writes = os.pipe()
@@ -286,7 +295,8 @@ class _Process:
             return
         for descriptor in theirs:
             os.close(descriptor)
-        command = _Command(number, pid, time.monotonic())
+        self._set_limits(pid)
+        command = _Command(number, pid, began)
         if setting.timeout is not None:
             command.deadline = command.began + setting.timeout
         self._commands[pid] = command
@@ -313,6 +323,18 @@ class _Process:
             return os.posix_spawn(path, argv, environ, setsid=True, **how)
         except NotImplementedError:  # an old libc
             return os.posix_spawn(path, argv, environ, setpgroup=0, **how)
+
+    def _set_limits(self, pid: int) -> None:
+        """Give a command the limits that the caller had, where the system lets us do so."""
+        if not hasattr(resource, "prlimit"):
+            return
+        for kind, limit in (
+            (resource.RLIMIT_CORE, self._setting.core_limit),
+            (resource.RLIMIT_NOFILE, self._setting.file_limit),
+        ):
+            if limit is not None:
+                with suppress(OSError):  # it has ended already
+                    resource.prlimit(pid, kind, limit)
 
     def _read(self, descriptor: int) -> None:
         command, which = self._streams[descriptor]

@@ -148,3 +148,38 @@ PROCESS = Option("process", ("--process",), "", "Print the JSON of a credential_
 #: What every command takes, and what awsudo itself takes besides.
 HELP = Option("help", ("-h", "--help"), "", "Show this help and exit.")
 VERSION = Option("version", ("--version",), "", "Show the version and exit.")
+
+#: What `each` takes besides.
+EACH = (
+    Option("everything", ("--all",), "", "All profiles that have a role."),
+    Option("where", ("--where",), "TEXT", "Only targets with these words, or KEY=GLOB. Repeatable.", many=True),
+    Option("regions", ("--regions",), "LIST", "Run in each of these Regions, or in all.", many=True, values="region"),
+    Option("role_name", ("--role",), "NAME", "With --accounts, --org or --sso: the role to assume in each account."),
+    Option("accounts", ("--accounts",), "LIST", "Account IDs, or @FILE with one per line. Repeatable.", many=True),
+    Option("org", ("--org",), "TARGET", "All active accounts of the organization, listed as TARGET.", values="target"),
+    Option("ou", ("--ou",), "ID", "With --org: only accounts below this OU. Repeatable.", many=True),
+    Option("dry_run", ("--dry-run",), "", "Print the targets, one per line, and run nothing."),
+    Option("jobs", ("-j", "--jobs"), "N", "How many to run at once [default: 8 per core, at most 64]."),
+    Option("timeout", ("--timeout",), "TIME", "End a command that runs longer: TERM, then KILL."),
+    Option("grace", ("--grace",), "TIME", "Time between TERM and KILL [default: 5s]."),
+    Option("retry", ("--retry",), "N", "Try a failed target again, up to N times."),
+    Option("fail_fast", ("--fail-fast",), "", "Start no more targets after the first failure."),
+    Option("stdin", ("--stdin",), "", "Give each command a copy of stdin [default: none]."),
+    Option("template", ("--template",), "", "Replace {target}, {account}, {role} and {region} in the command."),
+    Option("ordered", ("--ordered",), "", "Print the output in the order of the targets."),
+    Option("merged", ("--merged",), "", "Print identical output once [default on a terminal]."),
+    Option("no_merge", ("--no-merge",), "", "Print each line as it comes [default in a pipe]."),
+    Option("diff", ("--diff",), "", "Print merged output as a diff against the largest group."),
+    JSON,
+    Option("merge_json", ("--merge-json",), "", "Print one JSON document of all output, with awsudo_target."),
+    Option("output_dir", ("--output-dir",), "DIR", "Write DIR/TARGET/stdout, stderr and exit.", values="file"),
+    Option("html", ("--html",), "FILE", "Write a report page.", values="file"),
+    Option(
+        "joblog", ("--joblog",), "FILE", "Write what is done to a journal, one JSON line per target.", values="file"
+    ),
+    Option("resume", ("--resume",), "", "With --joblog: skip the targets that are ok there."),
+    Option("only_failed", ("--only-failed",), "", "With --joblog: only the targets that failed there."),
+    Option("shard", ("--shard",), "I/N", "Only the I-th of N parts; auto: as the batch engine says."),
+    Option("merge", ("--merge",), "DIR", "Summarize the journals of all shards. Repeatable.", many=True, values="file"),
+    *REQUEST,
+)

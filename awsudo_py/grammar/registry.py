@@ -19,7 +19,7 @@ checks that the record has exactly the fields of the line.
 
 from __future__ import annotations
 
-from awsudo_py.grammar.options import FORCE, INPUTS, JSON, PROCESS, PROFILE, QUIET, REQUEST, VERBOSE, YES, Option
+from awsudo_py.grammar.options import EACH, FORCE, INPUTS, JSON, PROCESS, PROFILE, QUIET, REQUEST, VERBOSE, YES, Option
 
 #: The names of the formats; cli/formats.py has how each is written.
 FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "json", "process")
@@ -72,10 +72,11 @@ class Subcommand:
     group: its heading in `awsudo --help`; empty for a subcommand of a subcommand, and for one that is not listed.
     options, arguments: what it takes.
     runs: whether TARGET COMMAND ARG... follow its options, as after `awsudo` itself.
+    dashed: whether `-- COMMAND ARG...` follows its options and arguments, which stand in any order before the dashes.
     subs: the subcommands it has itself, by name; it then has no module.
     """
 
-    __slots__ = ("arguments", "group", "help", "module", "name", "options", "runs", "subs")
+    __slots__ = ("arguments", "dashed", "group", "help", "module", "name", "options", "runs", "subs")
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Subcommand:
         *arguments: Argument,
         group: str = "",
         runs: bool = False,
+        dashed: bool = False,
         subs: tuple[Subcommand, ...] = (),
     ) -> None:
         self.name = name
@@ -95,6 +97,7 @@ class Subcommand:
         self.arguments = arguments
         self.group = group
         self.runs = runs
+        self.dashed = dashed
         self.subs = {each.name: each for each in subs}
 
 
@@ -207,29 +210,13 @@ SUBCOMMANDS = {
             group="Run",
         ),
         Subcommand(
-            "login",
-            "login",
-            "Sign in to the SSO session of a target, for awsudo and the AWS CLI.",
-            (
-                PROFILE,
-                QUIET,
-                VERBOSE,
-                Option("device_code", ("--device-code",), "", "Sign in on any device, with a code."),
-                Option("browser", ("--browser",), "", "Sign in with a browser on this machine."),
-                Option("print_url", ("--print-url",), "", "Print the address of the page instead of opening it."),
-                Option("list_all", ("--list",), "", "List the SSO sessions, and until when each is signed in."),
-                JSON,
-            ),
-            Argument("word", "TARGET|SESSION", "sso-session"),
-            group="Sign in",
-        ),
-        Subcommand(
-            "logout",
-            "logout",
-            "Sign out of an SSO session, here and at its portal.",
-            (QUIET, VERBOSE, Option("every", ("--all",), "", "Sign out of every SSO session.")),
-            Argument("word", "TARGET|SESSION", "sso-session"),
-            group="Sign in",
+            "each",
+            "each",
+            "Run a command as many targets at once.",
+            EACH,
+            Argument("patterns", "PATTERN", "target", many=True),
+            group="Run",
+            dashed=True,
         ),
         Subcommand(
             "keys",

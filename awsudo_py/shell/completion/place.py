@@ -146,6 +146,8 @@ def _after_dashes(words: Sequence[str], at: int) -> int:
 
 def _subcommand(subcommand: Subcommand, words: Sequence[str], at: int) -> Place:
     options = (*subcommand.options, HELP)
+    if subcommand.dashed and "--" in words[at:-1]:
+        return Place(child=words.index("--", at) + 1)
     walk = _Walk(words, at, options)
     if subcommand.runs:
         return walk.found or _command(walk)

@@ -1,0 +1,251 @@
+"""One fleet run from its targets to its summary: width, supervisors, sinks, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from awsudo_py import child
+from awsudo_py.errors import AwsudoError
+from awsudo_py.fleet.joblog import Joblog, read_past
+from awsudo_py.fleet.output import (
+    Counter,
+    Directory,
+    JsonLines,
+    Lines,
+    MergedJson,
+    Ordered,
+    Spool,
+    Stream,
+    some,
+    summary,
+)
+from awsudo_py.fleet.records import Tally
+from awsudo_py.fleet.run import Fleet, Rules
+from awsudo_py.fleet.supervisor import MOST, Setting, Supervisor
+from awsudo_py.fleet.width import available_memory, width
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from awsudo_py.context import Context
+    from awsudo_py.fleet.merge import Groups
+    from awsudo_py.fleet.records import Target
+    from awsudo_py.fleet.report import Report
+    from awsudo_py.fleet.run import Sink
+    from awsudo_py.fleet.sessions import FleetTerminal
+    from awsudo_py.fleet.shard import Shard
+
+#: How the results are printed.
+LINES, ORDERED, MERGED, JSON, MERGED_JSON = "lines", "ordered", "merged", "json", "merge-json"
+
+
+class Job(NamedTuple):
+    """What is to be done, and how."""
+
+    targets: Sequence[Target]
+    command: tuple[str, ...]
+    jobs: int | None = None
+    retry: int = 0
+    timeout: float | None = None
+    grace: float = 5.0
+    fail_fast: bool = False
+    stdin: bool = False
+    template: bool = False
+    mode: str = LINES
+    diff: bool = False
+    output_dir: str = ""
+    html: str = ""
+    joblog: str = ""
+    resume: bool = False
+    only_failed: bool = False
+    shard: Shard | None = None
+
+
+class Outcome(NamedTuple):
+    """What came of a run: its exit code, and the signal that interrupted it, 0 if none did."""
+
+    code: int
+    signal: int = 0
+
+
+def run_job(
+    job: Job,
+    context: Context,
+    terminal: FleetTerminal,
+    inputs: Mapping[str, Any],
+    *,
+    core_limit: tuple[int, int] | None = None,
+) -> Outcome:
+    """Do all of it. core_limit: the limit of core dumps that commands get. Raises AwsudoError."""
+    # looked up before anything is spent
+    path = child.find(job.command[0], context.environ)
+    job = _left(job, terminal)
+    if not job.targets:
+        return Outcome(0)
+    folder = tempfile.mkdtemp(prefix="awsudo-each.")
+    supervisors: list[Supervisor] = []
+    try:
+        commands, file_limit = _width(job, terminal)
+        setting = Setting(
+            path,
+            list(job.command),
+            dict(context.environ),
+            folder,
+            stdin=_stdin_copy(folder) if job.stdin else os.devnull,
+            stream=job.mode == LINES,
+            keep=job.mode != LINES or bool(job.html),
+            timeout=job.timeout,
+            grace=job.grace,
+            file_limit=file_limit,
+            core_limit=core_limit,
+        )
+        for _ in range(min(os.cpu_count() or 1, MOST, commands)):
+            supervisors.append(Supervisor(setting, supervisors))
+        return _run(job, context, terminal, inputs, commands, supervisors, folder)
+    finally:
+        for each in supervisors:
+            each.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left(job: Job, terminal: FleetTerminal) -> Job:
+    """The job without the targets that an earlier run has done."""
+    if not (job.resume or job.only_failed):
+        return job
+    past = read_past(job.joblog, job.command)
+    targets = past.left(job.targets, only_failed=job.only_failed)
+    done = len(job.targets) - len(targets)
+    what = "did not fail before" if job.only_failed else "are done"
+    terminal.notice(f"{done} of {len(job.targets)} targets {what} ({job.joblog}); {len(targets)} left")
+    return job._replace(targets=targets)
+
+
+def _width(job: Job, terminal: FleetTerminal) -> tuple[int, tuple[int, int] | None]:
+    """How many run at once, and the limit of open files as it was, if that had to be raised."""
+    import resource
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (-1 if each == resource.RLIM_INFINITY else each for each in files)
+    found = width(
+        job.jobs,
+        cores=os.cpu_count() or 1,
+        files=(soft, hard),
+        memory=available_memory(),
+        targets=len(job.targets),
+    )
+    if found.notice:
+        terminal.notice(found.notice)
+    if not found.files > soft >= 0:
+        return found.commands, None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (found.files, files[1]))
+    return found.commands, files
+
+
+def _stdin_copy(folder: str) -> str:
+    """A file with all that is on stdin. Raises AwsudoError."""
+    path = os.path.join(folder, "stdin")
+    try:
+        with open(path, "wb") as copy:
+            while sys.stdin is not None and (chunk := os.read(0, 1 << 16)):
+                copy.write(chunk)
+    except OSError as error:
+        raise AwsudoError(f"cannot copy stdin to {path}: {error.strerror}", hint="TMPDIR names another place") from None
+    return path
+
+
+def _run(
+    job: Job,
+    context: Context,
+    terminal: FleetTerminal,
+    inputs: Mapping[str, Any],
+    commands: int,
+    supervisors: Sequence[Supervisor],
+    folder: str,
+) -> Outcome:
+    # here, so that the supervisors do without them
+    from awsudo_py.fleet.merge import Groups, print_merged, style_of
+    from awsudo_py.fleet.report import Report
+    from awsudo_py.fleet.sessions import Sessions
+
+    streams = Stream(1), Stream(2)
+    spool, tally, began, line = Spool(folder), Tally(), time.time(), shlex.join(job.command)
+    directory = Directory(job.output_dir) if job.output_dir else None
+    sinks: list[Sink] = [Counter(tally.add)]
+    groups: Groups | None = None
+    report: Report | None = None
+    merged_json: MergedJson | None = None
+    if job.joblog:
+        sinks.append(Joblog(job.joblog, job.command, job.shard, job.targets))
+    if job.html:
+        report = Report()
+        sinks.append(report)
+    if job.mode == MERGED or report is not None:
+        groups = Groups(spool)
+        sinks.append(groups)
+    if job.mode == LINES:
+        sinks.append(Lines(streams))
+    elif job.mode == ORDERED:
+        sinks.append(Ordered(job.targets, streams, spool))
+    elif job.mode == JSON:
+        sinks.append(JsonLines(streams[0], str(job.shard or "")))
+    elif job.mode == MERGED_JSON:
+        merged_json = MergedJson(streams[0], folder)
+        sinks.append(merged_json)
+    if directory is not None:
+        sinks.append(directory)
+    if job.mode != LINES and terminal.level >= 0:
+        view = _view(job, terminal, line)
+        if view is not None:
+            sinks.append(view)
+    sessions = Sessions(
+        context,
+        inputs,
+        template=job.command if job.template else None,
+        folder=directory.folder if directory is not None else lambda _: "",
+    )
+    rules = Rules(commands, job.retry, job.fail_fast)
+    fleet = Fleet(job.targets, sessions.order, supervisors, rules, sinks, throttled=lambda: sessions.paces.throttled)
+    try:
+        fleet.run()
+    finally:
+        for sink in reversed(sinks):
+            sink.close()
+    seconds = time.time() - began
+    if job.mode == MERGED and groups is not None:
+        style = style_of(streams[0], context.environ, sys.stdout.encoding if sys.stdout else "")
+        print_merged(groups, streams[0], style, diff=job.diff)
+    if report is not None and groups is not None:
+        report.write(job.html, groups, tally, command=line, began=began, seconds=seconds)
+    if merged_json is not None and merged_json.without:
+        names = merged_json.without
+        terminal.notice(f"no JSON on stdout of {len(names)} targets: {some(names, 3)}")
+    if terminal.level >= 0:
+        listed = job.mode not in (MERGED, LINES, ORDERED) or len(job.targets) > 20
+        terminal.show(
+            [*summary(tally, seconds=seconds, not_started=fleet.not_started, listed=listed), *_again(job, tally)]
+        )
+    return Outcome(tally.exit_code or (1 if fleet.not_started else 0), fleet.interrupted)
+
+
+def _view(job: Job, terminal: FleetTerminal, line: str) -> Any:
+    """The live view, if there is a terminal to draw it on."""
+    from awsudo_py.fleet.live import Live, can_show
+
+    if sys.stderr is None or not can_show(os.environ, sys.stderr.isatty()):
+        return None
+    view = Live(len(job.targets), line)
+    terminal.aside = view.aside
+    return view
+
+
+def _again(job: Job, tally: Tally) -> list[str]:
+    """The line to run next, where something failed."""
+    if not job.joblog or tally.exit_code == 0:
+        return []
+    return [f"  to run the failed ones again, add --only-failed to the same line ({job.joblog} lists them)"]
