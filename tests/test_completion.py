@@ -21,7 +21,7 @@ from awsudo_py.cli.request import exec_request
 from awsudo_py.errors import AwsudoError, ConfigError
 from awsudo_py.fingerprint import Files
 from awsudo_py.grammar.options import REQUEST, Option
-from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
+from awsudo_py.grammar.registry import SUBCOMMANDS, Argument, Subcommand
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.roles import PARTITIONS
 from awsudo_py.sessions.file_store import FileStore
@@ -104,7 +104,7 @@ def test_an_option_is_offered_once_unless_it_may_be_repeated() -> None:
 
 def test_subcommands_may_have_subcommands(monkeypatch: pytest.MonkeyPatch) -> None:
     """A group's own subcommands are its words, and each takes what its line says."""
-    inner = Subcommand("add", "none", "Add one.", REQUEST, "profile")
+    inner = Subcommand("add", "none", "Add one.", REQUEST, Argument("profile", "PROFILE", "profile"))
     monkeypatch.setitem(SUBCOMMANDS, "group", Subcommand("group", "none", "A group.", subs=(inner,)))
 
     assert [each.name for each in place_of(["group", ""]).subs] == ["add"]
