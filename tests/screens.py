@@ -78,6 +78,11 @@ class Screen:
         self._child.send(keys)
         return self
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size; the program gets a SIGWINCH."""
+        self._screen.resize(rows, columns)
+        self._child.setwinsize(rows, columns)
+
     def until(self, wanted: str | Callable[[str], bool], *, seconds: float = 20) -> str:
         """Read until the screen shows that (a regular expression, or what says yes to its text); gives the screen."""
         shows = wanted if callable(wanted) else lambda text: re.search(wanted, text, re.MULTILINE) is not None

@@ -362,3 +362,109 @@ class TestHistory:
         world.run("--no-cache", "dev", "true")
 
         assert not (world.home / ".local/state").exists()
+
+
+# -- rank, size, keys, plain terminals ------------------------------------------------------------------------------
+
+
+def _with_names(world: World, *names: str) -> None:
+    world.config(
+        "".join(
+            f"[profile {name}]\nrole_arn = arn:aws:iam::111111111111:role/team/dev-admin\nsource_profile = base\n"
+            f"description = of {number}\n"
+            for number, name in enumerate(names)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "target"),
+    [
+        ("admin", "admin"),  # exactly that name
+        ("ADMIN", "admin"),
+        ("ops-a", "ops-a1"),  # a name that begins so
+    ],
+)
+def test_the_target_typed_is_the_one_picked(lists: World, typed: str, target: str) -> None:
+    """`prod-admin` comes before `admin` in the file: who types admin and presses Enter gets admin."""
+    _with_names(lists, "prod-admin", "admin-x", "admin", "devops-a1", "ops-a1")
+    with _screen(lists, "--", "sh", "-c", AS) as screen:
+        screen.until("of 4")
+        screen.type(typed).until(lambda text: "base" not in text)
+
+        screen.type("\r").end()
+
+    assert _told(screen)[-1] == f"as {target}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("a", ["prod-a", "x", "a-2", "a"]),
+        ("", ["prod-a", "x", "a-2", "a"]),
+        ("zz", []),
+    ],
+)
+def test_rule_2_exact_then_prefix_then_the_usual_order(typed: str, found: list[str]) -> None:
+    """The order that was given decides among equals."""
+    given = [Choice("prod-a"), Choice("x", role="a"), Choice("a-2"), Choice("a")]
+    expected = {"a": ["a", "a-2", "prod-a", "x"]}.get(typed, found)
+
+    assert [choice.target for choice in matching(given, typed)] == expected
+
+
+@pytest.mark.parametrize("lists", ["ours"], indirect=True)
+def test_home_end_and_pages_move_in_the_list(lists: World) -> None:
+    """End is the last target, Home the first, PgUp and PgDn a screen."""
+    _with_names(lists, *(f"p{number:02}" for number in range(40)))
+    for keys, target in (
+        ("\x1b[F", "base"),
+        ("\x1b[4~\x1b[A", "p39"),
+        ("\x1b[F\x1b[H", "p00"),
+        ("\x1b[6~", "p08"),  # ten lines have room for eight targets
+        ("\x1b[6~\x1b[6~\x1b[5~", "p08"),
+    ):
+        history_file = lists.home / ".local/state/awsudo/history"
+        history_file.unlink(missing_ok=True)
+        with Screen(lists.command("--", "sh", "-c", AS), lists.environ(), size=(10, 100)) as screen:
+            screen.until("p07")
+            screen.type(keys).type("\r").end()
+
+        assert _told(screen)[-1] == f"as {target}", repr(keys)
+
+
+@pytest.mark.parametrize("lists", ["ours"], indirect=True)
+def test_the_list_is_redrawn_when_the_window_changes(lists: World) -> None:
+    """Narrower and lower: the list fits, what was typed is still there, and nothing of the old one is left."""
+    _with_names(lists, *(f"profile-number-{number:02}" for number in range(40)))
+    with Screen(lists.command("--", "sh", "-c", AS), lists.environ(), size=(30, 100)) as screen:
+        screen.until("profile-number-19")
+        screen.type("number-1").until(lambda text: "number-20" not in text)
+
+        screen.resize(8, 40)
+        screen.until(lambda text: "awsudo> number-1" in text and len(text.splitlines()) <= 8)
+
+        assert [line for line in screen.lines if "awsudo>" not in line] == [
+            f"{'>' if number == 10 else ' '} profile-number-{number}  111111111111  team/"[:39] + "…"
+            for number in range(10, 16)
+        ]
+        screen.resize(30, 100)
+        screen.until("profile-number-19")
+        screen.type("\r").end()
+
+    assert _told(screen)[-1] == "as profile-number-10"
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+@pytest.mark.parametrize(("answers", "target"), [(["3"], "dev"), (["prod"], "prod"), (["adm", "staging"], "staging")])
+def test_a_dumb_terminal_gets_a_numbered_list(lists: World, term: str, answers: list[str], target: str) -> None:
+    """An editor's shell, a serial line: no escape sequence, and a number or a name picks."""
+    _with_names(lists, "prod", "staging", "dev")
+    with Screen(lists.command("--", "sh", "-c", AS), lists.environ({"TERM": term})) as screen:
+        for answer in answers:
+            screen.until("Number or name:$")
+            screen.type(f"{answer}\r").until(f"name: {answer}")
+        screen.end()
+
+    assert _told(screen)[-1] == f"as {target}" and "\x1b" not in screen.raw
+    assert "3  dev" in screen.raw

@@ -1,8 +1,10 @@
-"""Lets one pick a target from a list on the terminal: in fzf where that is installed, else in a list of our own.
+"""Lets the user pick a target from a list on the terminal: in fzf if it is installed, else in a list of our own.
 
 1. It is drawn on the controlling terminal; stdin and stdout are the child's.
-2. Every word typed must match, anywhere in a line. What is shown first is what was used most and last.
+2. Every word typed must match, anywhere in a line. A target with exactly that name comes first, then names that begin
+   with it, then those used most and last.
 3. Text from the configuration is escaped before it is drawn.
+4. A terminal that cannot move its cursor (TERM=dumb) gets a numbered list.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from awsudo_py.errors import AwsudoError, Interrupted, no_target
-from awsudo_py.terminal import controlling_terminal, escape
+from awsudo_py.terminal import ask, controlling_terminal, escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 
 #: fzf's own exit codes: no match, and left with Esc or Ctrl-C.
 _NOTHING_PICKED = (1, 130)
-#: Of a list of our own, so many lines are shown at most; less where the terminal is lower.
-_MOST_SHOWN = 20
+#: Lines of our own list, at most; fewer on a lower terminal.
+_MOST_LINES = 20
+#: How often the numbered list asks again.
+_TRIES = 5
+#: The first fzf that has the tiebreak `chunk` in every build.
+_FZF_WITH_CHUNK = (0, 36)
 
 
 class Choice(NamedTuple):
@@ -35,7 +41,7 @@ class Choice(NamedTuple):
     target: str
     account: str = ""
     role: str = ""
-    said: str = ""  # what else tells it from others: a description, a region
+    description: str = ""  # what else distinguishes it: a description, a region
 
     @property
     def text(self) -> str:
@@ -54,9 +60,15 @@ def choices(config: AwsConfig, before: Sequence[str]) -> list[Choice]:
 
 
 def matching(given: Sequence[Choice], typed: str) -> list[Choice]:
-    """Rule 2: the choices in which every word typed is found; case makes no difference."""
+    """Rule 2: the choices in which every word typed is found, in order; case makes no difference."""
     words = typed.lower().split()
-    return [choice for choice in given if all(word in choice.text for word in words)]
+
+    def rank(choice: Choice) -> int:
+        name = choice.target.lower()
+        return 0 if name in words else 1 if name.startswith(tuple(words)) else 2
+
+    found = [choice for choice in given if all(word in choice.text for word in words)]
+    return sorted(found, key=rank) if words else found
 
 
 def pick(given: Sequence[Choice], environ: Mapping[str, str]) -> str:
@@ -69,7 +81,10 @@ def pick(given: Sequence[Choice], environ: Mapping[str, str]) -> str:
             raise no_target() from None
         if not given:
             raise AwsudoError("there are no profiles to pick from", hint="make one: aws configure sso")
-        index = _with_fzf(fzf, given, environ) if fzf is not None else _in_our_list(given, typed, shown)
+        if os.name != "nt" and environ.get("TERM", "dumb") in ("dumb", ""):
+            index: int | None = _by_number(given, shown)
+        else:
+            index = _with_fzf(fzf, given, environ) if fzf is not None else _in_our_list(given, typed, shown)
     if index is None:
         raise Interrupted("nothing picked")
     return given[index].target
@@ -108,7 +123,9 @@ def _with_fzf(fzf: str, given: Sequence[Choice], environ: Mapping[str, str]) -> 
     import subprocess
 
     lines = "".join(f"{index}\t{line}\n" for index, line in enumerate(_columns(given)))
-    command = [fzf, "--exact", "-i", "--no-sort", "--no-multi", "--delimiter=\t", "--with-nth=2..", "--prompt=awsudo> "]
+    command = [fzf, "--exact", "-i", "--no-multi", "--delimiter=\t", "--with-nth=2..", "--prompt=awsudo> "]
+    # rule 2, as near as fzf comes to it
+    command.append(f"--tiebreak=begin,{'chunk' if _version(fzf) >= _FZF_WITH_CHUNK else 'length'},index")
     # fzf takes the keys and draws on the terminal by itself; its stdin is the list, its stdout the line picked
     done = subprocess.run(
         [*command, "--height=~50%", "--layout=reverse"],
@@ -128,13 +145,49 @@ def _with_fzf(fzf: str, given: Sequence[Choice], environ: Mapping[str, str]) -> 
     return int(number)
 
 
+def _version(fzf: str) -> tuple[int, ...]:
+    import subprocess
+
+    done = subprocess.run([fzf, "--version"], capture_output=True, text=True, check=False)
+    found = re.match(r"(\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def _by_number(given: Sequence[Choice], shown: TextIO) -> int | None:
+    numbers = {str(number): index for index, number in enumerate(range(1, len(given) + 1))}
+    lines, listed = _columns(given), list(range(len(given)))
+    for _ in range(_TRIES):
+        shown.write("".join(f"{index + 1:>{len(str(len(given)))}}  {lines[index]}\n" for index in listed))
+        shown.flush()
+        typed = ask("Number or name: ", otherwise="awsudo TARGET COMMAND…")
+        found = matching(given, typed) if typed else []
+        exact = [choice for choice in found if choice.target.lower() == typed.lower()]
+        if not exact and typed in numbers:
+            return numbers[typed]
+        if exact or len(found) == 1:
+            return given.index((exact or found)[0])
+        listed = [given.index(choice) for choice in found] or list(range(len(given)))
+    return None
+
+
 def _in_our_list(given: Sequence[Choice], typed: TextIO, shown: TextIO) -> int | None:
+    picking = _List(given)
+    with _keyboard(typed.fileno()) as pressed:
+        while not picking.ended:
+            if _drawn_until_resized(picking, shown, pressed):
+                # how the terminal wrapped the old lines is not known: begin on a clear screen
+                shown.write("\x1b[2J\x1b[H")
+    return picking.picked
+
+
+def _drawn_until_resized(picking: _List, shown: TextIO, pressed: Callable[[], str | None]) -> bool:
+    """Draw the list and follow the keys; returns whether it ended because the terminal has another size now."""
     from rich.console import Console
     from rich.live import Live
 
     width, height = os.get_terminal_size(shown.fileno())
+    picking.height = max(min(_MOST_LINES, height - 2), 1)
     console = Console(file=shown, force_terminal=True, width=width, height=height, emoji=False)
-    picking = _List(given, height=max(min(_MOST_SHOWN, height - 2), 1))
     live = Live(
         picking.drawn(),
         console=console,
@@ -143,37 +196,53 @@ def _in_our_list(given: Sequence[Choice], typed: TextIO, shown: TextIO) -> int |
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    with _keyboard(typed.fileno()) as pressed, live:
+    with live:
         while not picking.ended:
             try:
-                picking.press(pressed())
+                keys = pressed()
             except (KeyboardInterrupt, EOFError):
-                return None
+                picking.ended = True
+                return False
+            if keys is None:
+                return True
+            picking.press(keys)
             live.update(picking.drawn(), refresh=True)
-    return picking.picked
+    return False
 
 
 @contextmanager
-def _keyboard(descriptor: int) -> Iterator[Callable[[], str]]:
-    """What gives the keys that were pressed, as they are pressed and unseen; none is lost while we draw."""
+def _keyboard(descriptor: int) -> Iterator[Callable[[], str | None]]:
+    """A function that returns the keys pressed, without echo; None if the size of the terminal has changed."""
     if os.name == "nt":
         import click
 
         yield click.getchar
         return
     import codecs
+    import select
+    import signal
     import termios
     import tty
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    resized, wake = os.pipe()
+    os.set_blocking(wake, False)
 
-    def pressed() -> str:
+    def pressed() -> str | None:
+        if resized in select.select([descriptor, resized], [], [])[0]:
+            os.read(resized, 1024)
+            return None
         got = os.read(descriptor, 1024)
         if not got:
             raise EOFError
         return decoder.decode(got)
 
+    def on_resize(_number: int, _frame: object) -> None:
+        with suppress(BlockingIOError):
+            os.write(wake, b".")
+
     before = termios.tcgetattr(descriptor)
+    handler = signal.signal(signal.SIGWINCH, on_resize)
     try:
         # not click.getchar: it throws away what was typed before it reads
         tty.setcbreak(descriptor, termios.TCSADRAIN)
@@ -183,22 +252,27 @@ def _keyboard(descriptor: int) -> Iterator[Callable[[], str]]:
         yield pressed
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGWINCH, handler)
+        os.close(resized)
+        os.close(wake)
 
 
 #: A key that sends more than a character, or a character. On Windows such keys begin with NUL or U+00E0.
 _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO.|[\0\xe0][A-Z]|.", re.DOTALL)
 _LINES = {"\x1b[A": -1, "\x1bOA": -1, "\x10": -1, "\xe0H": -1, "\x1b[B": 1, "\x1bOB": 1, "\x0e": 1, "\xe0P": 1}
 _PAGES = {"\x1b[5~": -1, "\xe0I": -1, "\x1b[6~": 1, "\xe0Q": 1}
+_FIRST = ("\x1b[H", "\x1bOH", "\x1b[1~", "\x1b[7~", "\xe0G")
+_LAST = ("\x1b[F", "\x1bOF", "\x1b[4~", "\x1b[8~", "\xe0O")
 _LEAVES = ("\x1b", "\x03", "\x04", "\x07")
 
 
 class _List:
-    """What was typed, what matches, and where one stands."""
+    """What was typed, what matches, and the position in it. height: lines for the choices."""
 
-    def __init__(self, given: Sequence[Choice], *, height: int) -> None:
+    def __init__(self, given: Sequence[Choice], *, height: int = _MOST_LINES) -> None:
         self._given = given
         self._lines = dict(zip(given, _columns(given), strict=True))
-        self._height = height
+        self.height = height
         self._typed = ""
         self._matching = list(given)
         self._at = 0
@@ -215,8 +289,12 @@ class _List:
             elif key in "\r\n":
                 self._pick()
             elif key in _LINES or key in _PAGES:
-                at = self._at + _LINES.get(key, 0) + _PAGES.get(key, 0) * self._height
+                at = self._at + _LINES.get(key, 0) + _PAGES.get(key, 0) * self.height
                 self._at = max(min(at, len(self._matching) - 1), 0)
+            elif key in _FIRST:
+                self._at = 0
+            elif key in _LAST:
+                self._at = max(len(self._matching) - 1, 0)
             else:
                 self._type(key)
 
@@ -244,12 +322,12 @@ class _List:
 
         if self.ended:
             return Text("")
-        top = max(self._at - self._height + 1, 0)
+        top = max(self._at - self.height + 1, 0)
         result = Text(no_wrap=True, overflow="ellipsis")
         result.append("awsudo> ", "bold")
         result.append(self._typed)
         result.append(f"  {len(self._matching)} of {len(self._given)}; type to filter, Enter picks, Esc leaves", "dim")
-        for number, choice in enumerate(self._matching[top : top + self._height], top):
+        for number, choice in enumerate(self._matching[top : top + self.height], top):
             here = number == self._at
             result.append(f"\n{'>' if here else ' '} {self._lines[choice]}", "bold" if here else "")
         return result
