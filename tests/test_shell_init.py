@@ -220,3 +220,50 @@ def test_a_shell_without_a_format_is_told_how_to_run_as_a_target(in_use: World) 
     assert (done.code, done.out) == (0, "dev\n")
     named = in_shell("elvish", "awsudo export dev --format json", environ=in_use.environ(), cwd=in_use.home)
     assert named.out.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("shell", "rc", "start"),
+    [
+        pytest.param("dash", "rc", ["dash"], marks=needs("dash")),
+        pytest.param("bash", ".bashrc", ["bash", "--noprofile", "-i"], marks=needs("bash")),
+        pytest.param("zsh", ".zshrc", ["zsh", "-i"], marks=needs("zsh")),
+        pytest.param("fish", ".config/fish/config.fish", ["fish", "-i"], marks=needs("fish")),
+        pytest.param("tcsh", ".tcshrc", ["tcsh"], marks=needs("tcsh")),
+    ],
+)
+def test_awsudo_use_alone_opens_the_list_and_says_who_one_is_now(
+    in_use: World, shell: str, rc: str, start: list[str]
+) -> None:
+    """The shell is what was picked; one line names it; Esc leaves everything as it was."""
+    prompts = {
+        "zsh": "PROMPT='> '; unsetopt prompt_sp; setopt no_beep\n",
+        "fish": "function fish_prompt; printf '> '; end; function fish_right_prompt; end; set -g fish_greeting\n",
+        "tcsh": 'set prompt = "> "\n',
+        "bash": "PS1='> '\n",
+    }
+    file = in_use.home / rc
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{prompts.get(shell, '')}{LINE.get(shell, _LINE)}\n")
+    in_use.env |= {"PS1": "> ", "ENV": str(file)}
+    with Screen(start, in_use.environ(), cwd=str(in_use.home)) as screen:
+        screen.until(lambda _: screen.before_cursor.endswith("> "))
+        screen.type("awsudo-use\n").until("^awsudo>")
+
+        greeting = screen.type("dev\r").until("^awsudo: now dev ")
+        screen.type("env printenv AWSUDO_TARGET\n").until(r"^(> )?dev$")
+        screen.type("clear; awsudo-use\n").until("^awsudo>")
+        shown = screen.type("\x1b").until("nothing picked")
+
+    who = DEV.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+    assert f"now dev ({who}/" in greeting.replace("\n", "")
+    assert "now dev" not in shown and "ASIA" not in screen.raw
+
+
+def test_export_opens_no_list_unless_told_to(in_use: World) -> None:
+    """A script whose variable is empty must not wait for anybody."""
+    done = in_use.run("export")
+
+    assert done.code == 2 and "no target" in done.err
+    without_terminal = in_use.run("export", "--pick", prefix=("setsid", "-w"))
+    assert without_terminal.code == 2 and "no target" in without_terminal.err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import click
 
 from awsudo_py.cli.options import Options
+from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
@@ -269,6 +270,21 @@ def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, 
     if (answer.called_aws or picked) and target and not request.no_cache:
         history.used(target, context.environ, context.run.clock(), after_profile=request.role is not None)
     return answer
+
+
+def picked_target(context: Context) -> str:
+    """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
+    from awsudo_py.shell import history
+    from awsudo_py.shell.picker import choices, pick
+
+    return pick(choices(context.config, history.targets(context.environ, context.run.clock())), context.environ)
+
+
+def description_of(answer: Answer) -> str:
+    """The target of a session, who it is at AWS, and until when."""
+    who = answer.credentials.arn or answer.chain.role_arn or answer.credentials.access_key_id
+    until = answer.credentials.expiration
+    return f"{answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}"
 
 
 def forget_sessions_of(context: Context, access_key_ids: Iterable[str]) -> None:

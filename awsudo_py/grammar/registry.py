@@ -204,6 +204,7 @@ SUBCOMMANDS = {
                 Option("as_json", ("--json",), "", "Print JSON: the same as --format json."),
                 Option("process", ("--process",), "", "Print the JSON of a credential_process: --format process."),
                 Option("unset", ("--unset",), "", "Print what removes a session from the environment."),
+                Option("pick", ("--pick",), "", "Without TARGET, pick it from a list, and name it on stderr."),
                 FORCE,
             ),
             TARGET,

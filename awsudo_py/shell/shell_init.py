@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: it. The assignment with its || keeps awsudo's exit code, and `set -e` out of the way.
 _USE = """\
 __awsudo_use() {
-  LOCAL__awsudo_changes=$(command awsudo export "$@" --format FORMAT) || {
+  LOCAL__awsudo_changes=$(command awsudo export "$@" --format FORMAT --pick) || {
     set -- "$?"; unset __awsudo_changes; return "$1"
   }
   case $__awsudo_changes in
@@ -58,7 +58,7 @@ fi
 """
 _FISH = """\
 function awsudo-use --description 'Make this shell an AWS profile or role'
-    set -l changes (command awsudo export $argv --format fish)
+    set -l changes (command awsudo export $argv --format fish --pick)
     or return
     if string match -q 'Usage: *' -- $changes[1]
         printf '%s\\n' $changes
@@ -78,7 +78,7 @@ complete -c awsudo-use -f -a '(__awsudo_use_complete)'
 #: One line, as an alias has to be. The last command gives back awsudo's exit code, without a program.
 _CSH = """\
 alias awsudo-use '\
-set __awsudo_changes = "`awsudo export \\!* --format csh`"; set __awsudo_status = $status; \
+set __awsudo_changes = "`awsudo export \\!* --format csh --pick`"; set __awsudo_status = $status; \
 if ( $__awsudo_status == 0 && "$__awsudo_changes" !~ "Usage: *" ) eval "$__awsudo_changes"; \
 if ( $__awsudo_status == 0 && "$__awsudo_changes" =~ "Usage: *" ) awsudo export \\!*; \
 unset __awsudo_changes; (exit $__awsudo_status)\

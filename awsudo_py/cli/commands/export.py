@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
+from awsudo_py.cli.click_glue import Call, answered, begin, description_of, picked_target, subcommand, targeted
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import refuse_terminal, write
@@ -20,6 +20,7 @@ class ExportOptions(RequestOptions):
     as_json: bool
     process: bool
     unset: bool
+    pick: bool
     force: bool
     target: str | None
 
@@ -43,12 +44,18 @@ def command(call: Call, options: ExportOptions) -> None:
             raise UsageError("--unset takes no target: it is the same for all", hint="awsudo export --unset")
         write(form.write(unset_changes()))
         return
-    if options.target is None and options.profile is None:
-        raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
+    target, picked = options.target, False
+    if target is None and options.profile is None:
+        if not options.pick:
+            raise UsageError("no target: which profile or role?", hint="awsudo export TARGET")
+        target, picked = picked_target(context), True
     line = shlex.join(["awsudo", *call.process.argv])
     refuse_terminal("secrets", force=options.force, hint=_instead(form, line))
-    request = targeted(call, context, options.target, options.profile, options)
-    write(form.write(answered(context, request, ahead=form.ahead).changes))
+    request = targeted(call, context, target, options.profile, options)
+    answer = answered(context, request, ahead=form.ahead, picked=picked)
+    write(form.write(answer.changes))
+    if picked:
+        context.terminal.notice(f"now {description_of(answer)}")
 
 
 def _format(options: ExportOptions) -> Format:

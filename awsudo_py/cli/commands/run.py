@@ -8,23 +8,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py import child
-from awsudo_py.cli.click_glue import Call, answered, begin, inputs_of, subcommand
+from awsudo_py.cli.click_glue import Call, answered, begin, description_of, inputs_of, picked_target, subcommand
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.request import exec_request
-from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, UsageError, no_target
 from awsudo_py.grammar.registry import SUBCOMMANDS
 from awsudo_py.model import Request
 from awsudo_py.recording import record
-from awsudo_py.shell import history
 from awsudo_py.shell.calling import users_shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from awsudo_py.context import Context
-    from awsudo_py.session import Answer
 
 
 @subcommand("exec", RequestOptions)
@@ -62,22 +57,15 @@ def run(call: Call, options: RequestOptions) -> None:
         hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
         raise type(error)(error.message, hint=hint) from None
     if unnamed:
-        request = request._replace(target=_picked(context))
+        request = request._replace(target=picked_target(context))
         context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
     answer = answered(context, request, picked=unnamed)
     if request.command and not unnamed:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
-        context.terminal.notice(_greeting(answer))
+        context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
     child.become(path, command, applied(environ, answer.changes))
-
-
-def _picked(context: Context) -> str:
-    """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
-    from awsudo_py.shell.picker import choices, pick
-
-    return pick(choices(context.config, history.targets(context.environ, context.run.clock())), context.environ)
 
 
 def _line(request: Request, before: Sequence[str]) -> str:
@@ -86,9 +74,3 @@ def _line(request: Request, before: Sequence[str]) -> str:
     target = request.target or ""
     named = ["-p", target] if target in SUBCOMMANDS or target.startswith("-") else [target]
     return shlex.join(["awsudo", *options, *named, *(["--"] if request.command else []), *request.command])
-
-
-def _greeting(answer: Answer) -> str:
-    who = answer.credentials.arn or answer.chain.role_arn or answer.credentials.access_key_id
-    until = answer.credentials.expiration
-    return f"a shell as {answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}; to leave: exit"
