@@ -293,7 +293,7 @@ def test_a_target_alone_is_a_shell_that_says_who_one_is(world: World, sts: Stric
     terminal.close()
 
     assert re.fullmatch(
-        r"awsudo: a shell as \S+ \(arn:aws:sts::111111111111:assumed-role/dev/[^)]+\), until \S+Z; exit ends it\r\n",
+        r"awsudo: a shell as \S+ \(arn:aws:sts::111111111111:assumed-role/dev/[^)]+\), until \S+Z; to leave: exit\r\n",
         said,
     )
     assert f"<{DEV}><{sts.issued[0].access_key_id}>" in terminal.before
