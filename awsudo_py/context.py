@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fingerprint import Files, deciding
-from awsudo_py.keys.index_names import data_directory
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
-from awsudo_py.sessions.file_store import FileStore, cache_directory
+from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import Run

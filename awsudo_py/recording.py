@@ -1,4 +1,4 @@
-"""Records the verdict of a full run, where a later run with the same words would come to the same."""
+"""Records what a run leaves behind: its verdict, for the hit path to replay, and its line in the journal."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         FileStore(directory).write(name, fields, until=until)
     except (OSError, ValueError):
         return  # the session's own entry has said so, or the next run takes the full path again
+
+
+def write_journal(context: Context, answer: Answer, command: Sequence[str]) -> None:
+    """Add the use of a session to the journal, unless AWSUDO_JOURNAL switches it off. Raises nothing.
+
+    command: the words of the command; empty for a shell, an export and the like.
+    """
+    from awsudo_py.sessions import journal
+
+    chain, source = answer.chain, answer.chain.source
+    keys = source.credentials.access_key_id if source.credentials else dict(source.identity).get("access_key_id")
+    origin = f"profile {source.profile}" if source.profile else source.where
+    journal.use(
+        context.environ,
+        context.run.clock(),
+        target=chain.target,
+        role=chain.role_arn,
+        caller=f"{origin} ({keys})" if keys else origin,
+        arn=answer.credentials.arn,
+        how="call" if answer.called_aws else "cache",
+        command=command,
+    )
 
 
 def _replayable(context: Context, request: Request, answer: Answer) -> bool:

@@ -68,4 +68,9 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     if session is None:
         return
     path = child.find(command, environ)
+    if "hits" in environ.get("AWSUDO_JOURNAL", ""):
+        from awsudo_py.sessions import journal  # it loads json, for which a hit otherwise has no time
+
+        who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
+        journal.use(environ, now, **who, how="cache", command=argv[count:])
     child.become(path, argv[count:], environment.applied(environ, environment.changes_for(session, **shown)))

@@ -32,7 +32,7 @@ AWS = '#!/bin/sh\n[ "$1" = s3 ] && exec echo "aws as $AWSUDO_ROLE_ARN"\nexec "{r
 #: What has to be done before the commands below a heading.
 BEFORE = {"Rotate keys": "awsudo keys add base --import --yes\n"}
 #: Commands that have something to say though all goes well.
-TALKATIVE = ("awsudo -v", "awsudo keys", "awsudo each")
+TALKATIVE = ("awsudo -v", "awsudo keys", "awsudo each", "awsudo history")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("replay", "keys"),
     ("sessions", "aws"),
     ("policy", "resolve"),
-    ("environment", "files", "terminal", "child", "model", "grammar", "installation"),
+    ("environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
+    ("moments",),
     ("fingerprint", "credentials", "durations", "errors", "__init__"),
 )
 #: Third-party library → the rooms that may know it.

@@ -258,14 +258,16 @@ def targeted(call: Call, context: Context, target: str | None, profile: str | No
 
 
 def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, picked: bool = False) -> Answer:
-    """What session_for() gives for a user's request, whose target is then among those that lists begin with.
+    """What session_for() gives for a user's request, which is then in the journal, and its target in lists.
 
     picked: whether it counts as a use though AWS is not called. Raises AwsudoError.
     """
+    from awsudo_py.recording import write_journal
     from awsudo_py.session import session_for
     from awsudo_py.shell import history
 
     answer = session_for(context, request, ahead=ahead)
+    write_journal(context, answer, request.command)
     target = request.target or request.role or request.profile
     if (answer.called_aws or picked) and target and not request.no_cache:
         history.used(target, context.environ, context.run.clock(), after_profile=request.role is not None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, KeyringError, did_you_mean
 from awsudo_py.keys.index import KeyList, StoredKey
-from awsudo_py.keys.index_names import data_directory
+from awsudo_py.sessions.file_store import data_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -109,6 +109,11 @@ class Endpoints:
         """The endpoint that variables or the profile configure for a service; None is AWS's own. Raises ConfigError."""
         return self._configured_url((self._config.profile(profile) or {}) if profile else {}, profile, service)
 
+    def federation_url(self) -> str | None:
+        """The console's federation endpoint that AWSUDO_FEDERATION_ENDPOINT sets; None is AWS's. Raises ConfigError."""
+        name = "AWSUDO_FEDERATION_ENDPOINT"
+        return _safe_url(self._environ[name], name) if self._environ.get(name) else None
+
     def _configured_url(self, settings: Settings, profile: str | None, service: str = "sts") -> str | None:
         """The endpoint that variables or the profile configure for a service, in the SDKs' order."""
         ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(

@@ -38,6 +38,12 @@ def cache_directory(environ: Mapping[str, str]) -> str | None:
     return own_directory(environ, "AWSUDO_CACHE_DIR", "XDG_CACHE_HOME", "/.cache", "/Library/Caches", "Cache")
 
 
+def data_directory(environ: Mapping[str, str]) -> str | None:
+    """Where data that outlives a logout lives: $AWSUDO_DATA_DIR, or the place of the platform; None without a home."""
+    support = "/Library/Application Support"
+    return own_directory(environ, "AWSUDO_DATA_DIR", "XDG_DATA_HOME", "/.local/share", support, "Data")
+
+
 def own_directory(
     environ: Mapping[str, str], ours: str, shared: str, unix: str, macos: str, windows: str
 ) -> str | None:

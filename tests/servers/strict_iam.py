@@ -40,6 +40,7 @@ class StrictAws(StrictSts):
         self.slow_to_know = 0
         self.watch: Callable[[str, str], None] = lambda _action, _when: None
         self.made: list[Key] = []  # by CreateAccessKey, with their secrets
+        self.role_used: dict[str, tuple[float, str]] = {}  # ARN → when and in which Region
         self._known: dict[str, _Known] = {}
         self._unknown_yet: dict[str, int] = {}
         self._denied: dict[str, str] = {}
@@ -52,6 +53,7 @@ class StrictAws(StrictSts):
             self._delete_access_key,
             self._get_access_key_last_used,
             self._list_mfa_devices,
+            self._get_role,
         ):
             self._actions["".join(word.title() for word in action.__name__.split("_")).replace("Mfa", "MFA")] = action
         self._actions = {name: self._watched(name, action) for name, action in self._actions.items()}
@@ -109,7 +111,7 @@ class StrictAws(StrictSts):
             raise _Refusal("InvalidClientTokenId", "The security token included in the request is invalid.")
         if key_id in self._known:
             self._known[key_id] = self._known[key_id]._replace(used=self.clock())
-        if called == "iam" and caller.session and not caller.mfa:
+        if called == "iam" and caller.session and not caller.mfa and ":assumed-role/" not in caller.arn:
             # STS API reference, GetSessionToken: IAM takes no call from such a session
             raise _Refusal("InvalidClientTokenId", "The security token included in the request is invalid")
         return caller
@@ -194,6 +196,24 @@ class StrictAws(StrictSts):
         if used is not None:
             told = {"LastUsedDate": _date(used), "ServiceName": "sts", "Region": "eu-west-1"}
         return {"UserName": caller.arn.rpartition("/")[2], "AccessKeyLastUsed": told}
+
+    def _get_role(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
+        self._allowed(caller, "iam:GetRole")
+        found = [arn for arn in self._roles if arn.endswith(f"/{params['RoleName']}")]
+        found = [arn for arn in found if arn.split(":")[4] == caller.account]
+        if not found:
+            raise _Refusal("NoSuchEntity", f"The role with name {params['RoleName']} cannot be found.", 404)
+        arn, used = found[0], self.role_used.get(found[0])
+        role = {
+            "Path": "/",
+            "RoleName": params["RoleName"],
+            "RoleId": self._roles[arn].role_id,
+            "Arn": arn,
+            "CreateDate": _date(self.clock()),
+            "MaxSessionDuration": self._roles[arn].max_session,
+            "RoleLastUsed": {} if used is None else {"LastUsedDate": _date(used[0]), "Region": used[1]},
+        }
+        return {"Role": role}
 
     def _list_mfa_devices(self, caller: _Principal, _params: dict[str, str]) -> dict[str, Any]:
         self._allowed(caller, "iam:ListMFADevices")

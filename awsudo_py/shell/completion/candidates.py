@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from awsudo_py.keys.index_names import NAME, data_directory, names
+from awsudo_py.keys.index_names import NAME, names
 from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
-from awsudo_py.sessions.file_store import FileStore, cache_directory
+from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
 from awsudo_py.shell import history
 from awsudo_py.shell.completion.profiles import profiles, setting, shown
 
