@@ -38,7 +38,7 @@ def _done(argv: list[str]) -> int:
         return _full(argv)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (no traceback reaches a user)
         return _failed(error)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from awsudo_py.aws.clients import Clients
     from awsudo_py.model import Request
     from awsudo_py.resolve.aws_config import AwsConfig
+    from awsudo_py.signin.wiring import SignIns
     from awsudo_py.terminal import Terminal
 
 
@@ -88,6 +89,25 @@ class Context:
         from awsudo_py.aws.clients import Clients  # here, so that a run that finds its session does without botocore
 
         return Clients()
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """Sign-ins to SSO sessions. Raises AwsudoError."""
+        with self._lock:
+            return self._sign_ins
+
+    @cached_property
+    def _sign_ins(self) -> SignIns:
+        from awsudo_py.signin.wiring import SignIns  # here, as it takes botocore
+
+        return SignIns(
+            self.config,
+            self.environ,
+            self.deciding,
+            store=self.stores.get("file"),
+            run=self.run,
+            clients=self.clients,
+        )
 
     def fingerprint(self, path: str) -> str | None:
         """A digest of a file's content; None if there is no such file. Raises AwsudoError."""

@@ -60,6 +60,28 @@ class Source(NamedTuple):
         return dict(self.settings).get(name, "")
 
 
+class SsoSession(NamedTuple):
+    """A session of IAM Identity Center to sign in to, as the AWS configuration describes it."""
+
+    name: str | None  # of its [sso-session]; None where a profile has the settings itself (legacy)
+    start_url: str
+    region: str
+    scopes: tuple[str, ...] | None = None  # sso_registration_scopes; None: the key is absent
+    profile: str | None = None  # whose endpoint and certificate settings apply, if one was named
+    account: str = ""  # what the sign-in is for, to display
+    role: str = ""
+
+    @property
+    def title(self) -> str:
+        """The session as messages name it."""
+        return self.name or self.start_url
+
+    @property
+    def word(self) -> str:
+        """What names the session on the command line."""
+        return self.name or self.profile or self.start_url
+
+
 class RoleHop(NamedTuple):
     """One AssumeRole call, with everything that shapes the session it gives."""
 

@@ -95,6 +95,7 @@ def _sts(context: Context, chain: RoleChain, codes: Codes) -> Sts:
         session_name=default_session_name(_user(), _host()),
         with_code=codes.shown,
         stored_key=context.keys.of_source,
+        sso_token=lambda source, refused: context.sign_ins.token_of(source, chain.config_profile, refused=refused),
         clients=context.clients,
     )
 

@@ -25,8 +25,8 @@ def blocks() -> list[Block]:
     found = []
     for section in re.split(r"(?m)^(?=#+ )", README.read_text(encoding="utf-8")):
         heading = section.partition("\n")[0].lstrip("# ")
-        for fence in _FENCE.finditer(section):
-            found.append(Block(heading, fence["language"], fence["text"], bool(fence["marked"])))
+        fences = _FENCE.finditer(section)
+        found += [Block(heading, fence["language"], fence["text"], bool(fence["marked"])) for fence in fences]
     return found
 
 

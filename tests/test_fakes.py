@@ -1,5 +1,7 @@
 """Proves with botocore itself that the fakes speak as the services they stand for."""
 
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -8,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from email.message import Message
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead, RemoteDisconnected
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import botocore.session
 import pytest
@@ -149,7 +153,7 @@ def test_sso_refreshes_a_token_about_to_expire(tmp_path: Path) -> None:
     assert found[0] == "sso"
     assert [call.path for call in sso.calls] == ["/token", "/federation/credentials"]
     assert after["accessToken"] != before["accessToken"]
-    assert after["refreshToken"] == before["refreshToken"]
+    assert after["refreshToken"] != before["refreshToken"]
 
 
 def test_sso_refuses_a_revoked_token(tmp_path: Path) -> None:
@@ -201,7 +205,7 @@ def test_sso_portal_lists_accounts_and_roles(client: Callable[..., Any]) -> None
 def test_sso_device_flow(client: Callable[..., Any]) -> None:
     """A device code is pending until the user consents, then gives one token, which the portal takes."""
     with Sso() as sso:
-        sso.pending_polls = 1
+        sso.device_refusals = ["AuthorizationPendingException"]
         oidc = client("sso-oidc", sso.url)
         registered = oidc.register_client(clientName="awsudo", clientType="public")
         us = {name: registered[name] for name in ("clientId", "clientSecret")}
@@ -219,22 +223,73 @@ def test_sso_device_flow(client: Callable[..., Any]) -> None:
 
 
 def test_sso_trades_a_code_and_then_a_refresh_token(client: Callable[..., Any]) -> None:
-    """Each grant gives a new token to a known client, and a named refusal to all else."""
+    """Each proof gives a known client one token: a code with its verifier, a refresh token; all else is refused."""
+    redirect = "http://127.0.0.1:4711/oauth/callback"
+    verifier, state = "v" * 64, "s" * 36
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
     with Sso() as sso:
         oidc = client("sso-oidc", sso.url)
-        registered = oidc.register_client(clientName="awsudo", clientType="public")
+        registered = oidc.register_client(
+            clientName="awsudo",
+            clientType="public",
+            grantTypes=["authorization_code", "refresh_token"],
+            redirectUris=["http://127.0.0.1/oauth/callback"],
+            issuerUrl=START_URL,
+        )
         us = {name: registered[name] for name in ("clientId", "clientSecret")}
 
-        first = oidc.create_token(**us, grantType="authorization_code", code=sso.code)
-        second = oidc.create_token(**us, grantType="refresh_token", refreshToken=first["refreshToken"])
+        def code() -> str:
+            query = {"client_id": us["clientId"], "redirect_uri": redirect, "code_challenge": challenge}
+            fixed = {"response_type": "code", "code_challenge_method": "S256", "scopes": "sso:account:access"}
+            page = Call("GET", "", "/authorize", {**query, **fixed, "state": state}, Message(), b"")
+            answered = dict(parse_qsl(urlsplit(sso.answer(page).headers["Location"]).query))
+            assert answered["state"] == state
+            return answered["code"]
+
+        def token(**proof: str) -> dict[str, str]:
+            answered: dict[str, str] = oidc.create_token(**us, **proof)
+            return answered
+
+        right = {"grantType": "authorization_code", "redirectUri": redirect, "codeVerifier": verifier}
+        first = token(**right, code=code())
+        second = token(grantType="refresh_token", refreshToken=first["refreshToken"])
 
         assert len({sso.token, first["accessToken"], second["accessToken"]}) == 3
-        with pytest.raises(oidc.exceptions.InvalidGrantException):
-            oidc.create_token(**us, grantType="refresh_token", refreshToken="wrong")
+        for wrong in (
+            {**right, "code": code(), "codeVerifier": "x" * 64},
+            {**right, "code": code(), "redirectUri": "http://127.0.0.1:4712/oauth/callback"},
+            {"grantType": "refresh_token", "refreshToken": first["refreshToken"]},
+        ):
+            with pytest.raises(oidc.exceptions.InvalidGrantException):
+                token(**wrong)
         with pytest.raises(oidc.exceptions.UnsupportedGrantTypeException):
-            oidc.create_token(**us, grantType="password")
+            token(grantType="password")
+        with pytest.raises(oidc.exceptions.UnauthorizedClientException):
+            oidc.start_device_authorization(**us, startUrl=START_URL)
         with pytest.raises(oidc.exceptions.InvalidClientException):
             oidc.create_token(clientId="x", clientSecret="y", grantType="refresh_token")
+
+
+def test_sso_pages_and_throttles_its_lists(client: Callable[..., Any]) -> None:
+    """A page holds a hundred accounts at most; more calls a second than the rate are refused until time has passed."""
+    now = 0.0
+    with Sso(rate=20, clock=lambda: now) as sso:
+        for number in range(150):
+            sso.allow(f"{number:012}", ROLE)
+        portal = client("sso", sso.url)
+        first = portal.list_accounts(accessToken=sso.token, maxResults=100)
+        second = portal.list_accounts(accessToken=sso.token, maxResults=100, nextToken=first["nextToken"])
+        for _ in range(18):
+            portal.list_account_roles(accessToken=sso.token, accountId=ACCOUNT)
+
+        with pytest.raises(portal.exceptions.TooManyRequestsException):
+            portal.list_accounts(accessToken=sso.token)
+        now += 0.06
+        assert portal.list_accounts(accessToken=sso.token)
+
+    assert [len(first["accountList"]), len(second["accountList"])] == [100, 50] and "nextToken" not in second
+    assert sso.throttled == 1
 
 
 def test_metadata_is_an_ec2_instance(tmp_path: Path) -> None:

@@ -122,9 +122,11 @@ def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path: Path) -> None:
     def full(_from: str, _to: str) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(AwsudoError, match="No space left") as caught:
+    change = Change(str(file), b"old\n", b"new\n")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", full)
-        Change(str(file), b"old\n", b"new\n").apply()
+        with pytest.raises(AwsudoError, match="No space left") as caught:
+            change.apply()
 
     assert file.read_bytes() == b"old\n" and _names(tmp_path) == ["my rc"]
     assert f"'{file}'" in caught.value.hints[0]

@@ -28,14 +28,8 @@ def test_no_secret_is_in_any_output_argv_or_open_file(world: World, sts: StrictS
     world.credentials(
         f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
     )
-    shown = []
-    for words in (
-        ["-v", "dev", "true"],
-        ["-v", "dev", "true"],
-        ["-v", "--refresh", "dev", "ps", "-ef"],
-        ["base", "true"],
-    ):
-        shown.append(world.run(*words))
+    lines = ("-v dev true", "-v dev true", "-v --refresh dev ps -ef", "base true")
+    shown = [world.run(*line.split()) for line in lines]
     sts.refuse_with("AccessDenied", DENIED)
     shown.append(world.run("-v", "--no-cache", "dev", "true"))
     sts.fail_next("garbage", times=3)

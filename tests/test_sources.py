@@ -51,7 +51,7 @@ def test_a_container_and_an_instance_are_sources_that_are_asked_every_time(world
 
 
 def test_an_sso_profile_is_a_target_and_its_session_is_kept(world: World) -> None:
-    """The token that `aws sso login` left gives the role's credentials; without it, the hint is to log in."""
+    """The token that `aws sso login` left gives the credentials of the role; without it, the hint is to sign in."""
     with Sso() as sso:
         sso.allow("222222222222", "Admin")
         config = (
@@ -66,7 +66,7 @@ def test_an_sso_profile_is_a_target_and_its_session_is_kept(world: World) -> Non
         asked = len(sso.calls)
         second = world.run("corp", "sh", "-c", "echo $AWS_ACCESS_KEY_ID", env=env)
 
-    assert nobody.code == 125 and "aws sso login --sso-session s" in nobody.err
+    assert nobody.code == 125 and "awsudo login s" in nobody.err
     assert first.code == 0 and first.out.startswith("ASIA"), first.err
     assert (second.out, len(sso.calls)) == (first.out, asked)
 

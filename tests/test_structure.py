@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("context",),
     ("shell",),
-    ("replay", "keys"),
+    ("replay", "keys", "signin"),
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),

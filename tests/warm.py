@@ -46,6 +46,7 @@ class WarmInterpreter:
     def __init__(self, script: str) -> None:
         self._script = script
         self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
 
     def run(
@@ -60,7 +61,7 @@ class WarmInterpreter:
             return None
         with self._starting:
             if self._control is None:
-                self._control = _started(self._script)
+                self._control, self._process = _started(self._script)
         (read_in, write_in), (read_out, write_out), (read_err, write_err), (read_end, write_end) = (
             os.pipe() for _ in range(4)
         )
@@ -86,9 +87,9 @@ def _shaped(environ: dict[str, str]) -> bool:
     return any(os.path.exists(os.path.join(environ.get("HOME", ""), place)) for place in _PLACES)
 
 
-def _started(script: str) -> socket.socket:
+def _started(script: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, __file__, script, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         env={"PATH": os.environ.get("PATH", os.defpath), **_LOCALE},
@@ -96,8 +97,13 @@ def _started(script: str) -> socket.socket:
         stdout=subprocess.PIPE,
     )
     theirs.close()
-    atexit.register(ours.close)
-    return ours
+    atexit.register(_end, ours, process)
+    return ours, process
+
+
+def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    control.close()
+    process.communicate()
 
 
 def _all_of(descriptors: list[int], until: float) -> list[bytes]:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig
 
 #: Those that are asked for credentials or about keys.
-_SERVICES = ("cloudtrail", "iam", "signin", "sso", "sso-oidc", "sts")
+_SERVICES = ("cloudtrail", "cognito-identity", "iam", "signin", "sso", "sso-oidc", "sts")
 
 
 class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
     """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
 
-    def list_available_services(self, type_name: str) -> list[str]:
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
         return list(_SERVICES)
 
 

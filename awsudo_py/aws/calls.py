@@ -27,7 +27,7 @@ class BotocoreSts:
     """AWS as one chain needs it.
 
     session_name is for hops that have none; with_code gives a hop's call an MFA code; stored_key gives what lies in the
-    OS keyring; clients are those that it shares with other chains.
+    OS keyring; sso_token the access token of an SSO session; clients are those that it shares with other chains.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class BotocoreSts:
         session_name: str,
         with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
         stored_key: Callable[[Source], Credentials],
+        sso_token: Callable[[Source, str], str],
         clock: Callable[[], float] = time.time,
         clients: Clients | None = None,
     ) -> None:
-        self._aws = Aws(chain, config, clock, clients)
+        self._aws = Aws(chain, config, clock, clients, sso_token=sso_token)
         self._session_name = session_name
         self._with_code = with_code
         self._stored_key = stored_key

@@ -27,9 +27,6 @@ from botocore.exceptions import (
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
-    SSOError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -59,17 +56,31 @@ _Result = TypeVar("_Result")
 
 
 class Aws:
-    """AWS as one chain reaches it. clients: those that it shares with other chains."""
+    """AWS as one chain reaches it. clients: those that it shares with other chains.
+
+    sso_token gives the access token for a source of kind sso, other than a refused one.
+    """
 
     def __init__(
-        self, chain: RoleChain, config: AwsConfig, clock: Callable[[], float], clients: Clients | None = None
+        self,
+        chain: RoleChain,
+        config: AwsConfig,
+        clock: Callable[[], float],
+        clients: Clients | None = None,
+        *,
+        sso_token: Callable[[Source, str], str] | None = None,
     ) -> None:
         self.chain = chain
         self.clock = clock
+        self.sso_token = sso_token
         self._config = config
         self._clients = clients or Clients()
         self._left = float(ALTOGETHER)
         self._asked = ""  # the address that the last request went to
+
+    def restart(self) -> None:
+        """Give the next call the time of a chain of its own: somebody, or a queue, was waited for in between."""
+        self._left = float(ALTOGETHER)
 
     def session(self, profile: str | None) -> Any:
         """A botocore session that works with this profile's settings; with none there are none."""
@@ -172,8 +183,6 @@ class Aws:
             )
             refused.code = str(answer.get("Code", ""))
             raise refused from None
-        except (SSOError, UnauthorizedSSOTokenError, TokenRetrievalError):
-            raise no_sso_session(source) from None
         except LoginError:
             raise NoCredentials(
                 f"the login session of profile {source.profile} cannot be used", hint=renew(source)
@@ -274,8 +283,3 @@ def _network_trouble(error: Exception) -> str:
         if isinstance(error, kind):
             return said
     return f"botocore cannot ask for it ({type(error).__name__})"
-
-
-def no_sso_session(source: Source) -> NoCredentials:
-    """The error of a source whose SSO session is missing or over."""
-    return NoCredentials(f"profile {source.profile} has no SSO session, or it has ended", hint=renew(source))

@@ -28,7 +28,7 @@ def within(seconds: float, call: Callable[[], _Result]) -> _Result:
     def run() -> None:
         try:
             results.append(call())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
             errors.append(error)
 
     thread = Thread(target=copy_context().run, args=(run,), daemon=True)

@@ -145,8 +145,7 @@ def subject(what: Wanted) -> str:
 def renew(source: Source) -> str:
     """How the user gets new credentials of this source."""
     if source.kind == "sso":
-        session = source.setting("sso_session")
-        return f"log in: aws sso login {f'--sso-session {session}' if session else f'--profile {source.profile}'}"
+        return f"sign in: awsudo login {shlex.quote(source.setting('sso_session') or source.profile or '')}"
     if source.kind == "login":
         return f"log in: aws login --profile {source.profile}"
     if source.kind == "environment":

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialResolver, ProfileProviderBuilder
 from botocore.exceptions import MissingDependencyException
-from botocore.tokens import SSOTokenProvider
-from botocore.utils import JSONFileCache, SSOTokenLoader, parse_timestamp
+from botocore.utils import parse_timestamp
 
-from awsudo_py.aws.client import ASKED, TRIES, no_sso_session, usable
+from awsudo_py.aws.client import ASKED, TRIES, usable
 from awsudo_py.credentials import Credentials
 from awsudo_py.environment import applied
-from awsudo_py.errors import AwsudoError, NoCredentials, Told
+from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
 from awsudo_py.resolve.sources import RUNNING
 
 if TYPE_CHECKING:
@@ -27,32 +26,22 @@ if TYPE_CHECKING:
 
 
 def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
-    session = aws.session(aws.chain.config_profile)
+    assert aws.sso_token is not None  # what has sources has tokens
 
     def ask() -> Credentials:
-        token = _sso_token(aws, source, session)
-        client = aws.client("sso", source.setting("sso_region"))
-        got = client.get_role_credentials(
+        got = aws.client("sso", source.setting("sso_region")).get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
         )["roleCredentials"]
         return aws.session_of(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
 
-    return aws.guarded(source, ask)
-
-
-def _sso_token(aws: Aws, source: Source, session: Any) -> str:
-    """The access token that `aws sso login` left in the AWS CLI's cache."""
+    token = aws.sso_token(source, "")
     try:
-        if source.setting("sso_session"):
-            # renews the token where it can, as the AWS CLI does, in the AWS CLI's own file
-            return str(SSOTokenProvider(session, profile_name=source.profile).load_token().get_frozen_token().token)
-        cache = JSONFileCache(os.path.expanduser("~/.aws/sso/cache"))
-        kept = SSOTokenLoader(cache)(source.setting("sso_start_url"))
-        if moment(kept["expiresAt"]) > aws.clock():
-            return str(kept["accessToken"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # a token file that is none: botocore takes it as it is
-    raise no_sso_session(source)
+        return aws.guarded(source, ask)
+    except Rejected as error:
+        if error.code != "UnauthorizedException":
+            raise
+    token = aws.sso_token(source, token)  # that one was revoked: another sign-in may have stored a new one
+    return aws.guarded(source, ask)
 
 
 def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:

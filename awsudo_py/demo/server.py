@@ -102,7 +102,7 @@ class DemoSts:
             raise Refusal("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
         return self._issue(caller.arn, caller.trusted_as, _seconds(params, 12 * 3600))
 
-    def _get_caller_identity(self, params: Mapping[str, str], caller: Identity) -> str:
+    def _get_caller_identity(self, _params: Mapping[str, str], caller: Identity) -> str:
         return "".join(
             _element(name, escape(value))
             for name, value in (("Arn", caller.arn), ("UserId", _random_id("AIDA")), ("Account", ACCOUNT))

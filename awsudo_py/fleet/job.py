@@ -159,7 +159,7 @@ def _stdin_copy(folder: str) -> str:
     return path
 
 
-def _run(
+def _run(  # noqa: C901 (the order of one run's steps)
     job: Job,
     context: Context,
     terminal: FleetTerminal,

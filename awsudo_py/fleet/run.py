@@ -259,7 +259,7 @@ class Fleet:
             order: Order | BaseException
             try:
                 order = self._order(task.target)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (a target that fails is a result)
                 order = error
             self._arrived.append((task, order))
             with suppress(OSError):  # it is awake anyway

@@ -84,7 +84,7 @@ class Shared:
         else:
             try:
                 entry.value = get()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (raised again in each thread that waits)
                 entry.error = error
             finally:
                 entry.done.set()

@@ -220,7 +220,7 @@ def _instance(backend: Backend) -> KeyringBackend | None:
     try:
         found: Any = getattr(import_module(module), name)
         found.priority  # noqa: B018 (raises where the store cannot be reached)
-    except Exception:
+    except Exception:  # noqa: BLE001 (a backend may raise anything; it cannot be used then)
         return None
     # rule 2: its own properties are those of its class
     pinned = type(name, (found,), {"set_properties_from_env": lambda _self: None})
@@ -237,7 +237,7 @@ def _asked(
     def work() -> None:
         try:
             outcome.append(call())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits)
             failure.append(error)
 
     thread = threading.Thread(target=work, daemon=True)

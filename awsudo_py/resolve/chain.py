@@ -138,7 +138,7 @@ class _Resolver:
             role = roles.role_arn(request.role) if request.role is not None else None
             return request.profile, role
         target = request.target
-        assert target is not None  # the grammar asks for one of the two
+        assert target is not None  # the grammar requires one of the two
         # a profile may well be called 123456789012:admin
         if looks_like_role(target) and self.config.profile(target) is None:
             return None, roles.role_arn(target)

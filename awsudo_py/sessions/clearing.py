@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import SessionTokenHop
-from awsudo_py.sessions.obtain import is_session_of, made_from, names_role
+from awsudo_py.sessions.obtain import is_session_of, made_from, made_from_sso, names_role
 from awsudo_py.sessions.sealed import digest
 
 if TYPE_CHECKING:
@@ -48,14 +48,24 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
 
 def forget_key(access_key_id: str, stores: Sequence[FileStore]) -> int:
     """Forget the sessions that come from an access key; returns how many. Raises AwsudoError if one stays."""
-    kept = {
+    found = made_from(access_key_id, _kept(stores))
+    return _forget(stores, lambda key, _inputs: key in found)
+
+
+def forget_sso(start_url: str, stores: Sequence[FileStore]) -> int:
+    """Forget the sessions that come from an SSO session; returns how many. Raises AwsudoError if one stays."""
+    found = made_from_sso(start_url, _kept(stores))
+    return _forget(stores, lambda key, _inputs: key in found)
+
+
+def _kept(stores: Sequence[FileStore]) -> dict[str, str]:
+    """The inputs of every session, by key."""
+    return {
         name.removesuffix(".session"): store.inputs(name)
         for store in stores
         for name in store.names()
         if name.endswith(".session")
     }
-    found = made_from(access_key_id, kept)
-    return _forget(stores, lambda key, _inputs: key in found)
 
 
 def _forget(stores: Sequence[FileStore], wanted: Callable[[str, str], bool]) -> int:

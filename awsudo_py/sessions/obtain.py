@@ -60,11 +60,11 @@ class Share(Protocol):
     key tells one such thing from another.
     """
 
-    def __call__(self, key: str, get: Callable[[], Obtained]) -> Obtained:
+    def __call__(self, key: str, get: Callable[[], Obtained], /) -> Obtained:
         """What get() gives, or what it gave to another way. Raises AwsudoError."""
 
 
-def alone(key: str, get: Callable[[], Obtained]) -> Obtained:
+def alone(_key: str, get: Callable[[], Obtained]) -> Obtained:
     """Share nothing, whatever the key: there is one way."""
     return get()
 
@@ -193,6 +193,8 @@ class Obtain:
             wait = _asking(device)
         elif any(before.mfa_serial for before in chain.hops[:hops]):
             wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
+        elif chain.source.kind == "sso":
+            wait = Wait(f"{wait.doing}, or signing in for it", asks=True, signs_in=True)
         shared = SharedSession(
             self._store,
             self._run,
@@ -248,8 +250,18 @@ class Obtain:
 
 def made_from(access_key_id: str, kept: Mapping[str, str]) -> set[str]:
     """Of the kept sessions (their inputs, by key), those that come from an access key, by any number of hops."""
-    origin = digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))
-    found, fresh = set[str](), {origin}
+    return _descendants({digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))}, kept)
+
+
+def made_from_sso(start_url: str, kept: Mapping[str, str]) -> set[str]:
+    """Of the kept sessions (their inputs, by key), those that come from an SSO session, by any number of hops."""
+    marks = {_lines([("source", "sso")]), _lines([("sso_start_url", start_url)])}
+    origins = {key for key, inputs in kept.items() if marks <= set(inputs.splitlines())}
+    return origins | _descendants(origins, kept)
+
+
+def _descendants(origins: set[str], kept: Mapping[str, str]) -> set[str]:
+    found, fresh = set[str](), origins
     while fresh:
         marks = {_lines([("from", key)]) for key in fresh}
         fresh = {key for key, inputs in kept.items() if key not in found and marks & set(inputs.splitlines())}

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
 #: Seconds after which it is given up where the other run may be asking for an MFA code: a person looks for a telephone.
 PROMPT_GIVEN_UP_AFTER = 300.0
+#: Seconds after which it is given up where the other run may be signing in: its page is valid for ten minutes.
+SIGN_IN_GIVEN_UP_AFTER = 660.0
 #: A session that lasts no longer than this (seconds) is not worth a file.
 _WORTH_KEEPING = 5
 #: Seconds between two sweeps of one process.
@@ -47,14 +49,20 @@ class Run(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user."""
+    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user.
+
+    signs_in: whether its user may be signing in with a browser.
+    """
 
     doing: str
     asks: bool = False
+    signs_in: bool = False
 
     @property
     def patience(self) -> float:
         """Seconds until it is given up."""
+        if self.signs_in:
+            return SIGN_IN_GIVEN_UP_AFTER
         return PROMPT_GIVEN_UP_AFTER if self.asks else GIVE_UP_AFTER
 
 

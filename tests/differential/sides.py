@@ -36,6 +36,7 @@ from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import resolve
 from awsudo_py.sessions.obtain import Obtain
 from awsudo_py.sessions.single_flight import Run
+from awsudo_py.signin.wiring import SignIns
 from awsudo_py.terminal import Terminal
 
 #: What both sides type when they are asked for an MFA code.
@@ -206,6 +207,8 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
             else:
                 request = Request(profile=case.profile, role=case.role, mfa_per_role=True)
             chain = resolve(request, config, environ, lambda path: None if files.read(path) is None else path)
+            run = Run(Terminal(-1), time.time, time.sleep, time.time())
+            sign_ins = SignIns(config, os.environ, environ, store=None, run=run)
             credentials = (
                 Obtain(
                     chain,
@@ -216,8 +219,11 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
                         session_name="generated-session",
                         with_code=lambda _, call: call(CODE),
                         stored_key=lambda source: Credentials("no key", "is stored", None),
+                        sso_token=lambda source, refused: sign_ins.token_of(
+                            source, chain.config_profile, refused=refused
+                        ),
                     ),
-                    run=Run(Terminal(-1), time.time, time.sleep, time.time()),
+                    run=run,
                 )
                 .credentials()
                 .credentials
@@ -256,6 +262,6 @@ def by_botocore(case: Case, home: Path) -> Resolved | Refused:
                     "Credentials"
                 ]
             region = session.get_config_variable("region")
-        except Exception as error:  # whatever it is, a program that uses botocore fails
+        except Exception as error:  # noqa: BLE001 (whatever it is, a program that uses botocore fails)
             return Refused(f"{type(error).__name__}: {error}")
         return Resolved(tuple(wire.sent), got["AccessKeyId"], got["SessionToken"] or None, region)

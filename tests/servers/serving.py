@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake.calls.append(call)
         try:
             answer = fake.answer(call)
-        except Exception as failure:  # the fake's own mistake must not look like an answer
+        except Exception as failure:  # noqa: BLE001 (the fake's own mistake must not look like an answer)
             traceback.print_exc()
             fake.failures.append(failure)
             answer = Hangup()

@@ -577,7 +577,9 @@ class StrictSts:
         text = render(root, fields, f' xmlns="{namespace}"')
         return _Reply(status, "text/xml", text.encode("utf-8", "surrogatepass"), request_id)
 
-    def _authenticate(self, called: str, method: str, path: str, headers: Message, body: bytes) -> _Principal:
+    def _authenticate(  # noqa: C901 (AWS's questions, one after the other)
+        self, called: str, method: str, path: str, headers: Message, body: bytes
+    ) -> _Principal:
         """Who signed the request: Signature Version 4, in the IAM user guide's order of questions."""
         if "Authorization" not in headers:
             raise _Refusal("MissingAuthenticationToken", "Request is missing Authentication Token")

@@ -11,7 +11,7 @@ from awsudo_py.keys.index_names import NAME, names
 from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
 from awsudo_py.shell import history
-from awsudo_py.shell.completion.profiles import profiles, setting, shown
+from awsudo_py.shell.completion.profiles import profiles, setting, shown, sso_sessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 
 def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     return [Group("key", _stored(environ))]
+
+
+def _sso_sessions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    named = profiles(environ)
+    signed_in = {name: text for name, text in named.items() if setting(text, "sso_account_id")}
+    return [Group("session", sso_sessions(environ)), _named(signed_in, _Kept(environ, now))]
 
 
 def _stored(environ: Mapping[str, str]) -> list[str]:
@@ -154,6 +160,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
     "role": _roles,
     "profile": _profiles,
     "key": _keys,
+    "sso-session": _sso_sessions,
     "region": _regions,
     "mfa-serial": _mfa_serials,
 }

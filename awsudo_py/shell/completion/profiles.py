@@ -43,6 +43,17 @@ def profiles(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def sso_sessions(environ: Mapping[str, str]) -> list[str]:
+    """The names of the [sso-session] sections."""
+    config = _text(_path(environ, "AWS_CONFIG_FILE", "config"))
+    found = []
+    for section, _ in _sections(config) if "sso-session" in config else ():
+        kind, _, name = section.partition(" ")
+        if kind == "sso-session" and name:
+            found.append(name.strip().strip("\"'"))
+    return found
+
+
 def shown(text: str) -> Settings:
     """What is shown of the profile that has this text; the credentials file wins, key by key."""
     merged: Settings = {}

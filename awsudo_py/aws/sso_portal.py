@@ -1,0 +1,81 @@
+"""Calls to the access portal of IAM Identity Center: which accounts and roles there are, and the sign-out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from awsudo_py.model import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.aws.client import Aws
+
+#: What ListAccounts and ListAccountRoles give at most at once (service model).
+LARGEST_PAGE = 100
+_Result = TypeVar("_Result")
+
+
+class Account(NamedTuple):
+    """An account that the user can see."""
+
+    account_id: str
+    name: str
+    email: str = ""
+
+
+class Page(NamedTuple):
+    """A part of a list, and what asks for the next part; empty after the last."""
+
+    items: tuple[Any, ...]
+    following: str
+
+
+class Portal:
+    """The portal as one token opens it. Each method is one call, sent once, and raises AwsudoError.
+
+    The pace is the caller's affair: the portal answers 20 calls a second, whoever makes them.
+    """
+
+    def __init__(self, aws: Aws, region: str, title: str, token: Callable[[], str]) -> None:
+        self._aws = aws
+        self._region = region
+        self._title = title
+        self._token = token
+
+    def accounts(self, following: str = "") -> Page:
+        """A page of the accounts."""
+
+        def call(client: Any, token: str) -> Page:
+            found = client.list_accounts(accessToken=token, maxResults=LARGEST_PAGE, **_next(following))
+            items = (
+                Account(str(each["accountId"]), str(each.get("accountName") or ""), str(each.get("emailAddress") or ""))
+                for each in found["accountList"]
+            )
+            return Page(tuple(items), found.get("nextToken") or "")
+
+        return self._ask(f"the accounts of the SSO session {self._title}", call)
+
+    def roles(self, account_id: str, following: str = "") -> Page:
+        """A page of the names of an account's roles."""
+
+        def call(client: Any, token: str) -> Page:
+            found = client.list_account_roles(
+                accessToken=token, accountId=account_id, maxResults=LARGEST_PAGE, **_next(following)
+            )
+            return Page(tuple(str(each["roleName"]) for each in found["roleList"]), found.get("nextToken") or "")
+
+        return self._ask(f"the roles of account {account_id}", call)
+
+    def sign_out(self) -> None:
+        """End the session of the token, at the portal and for the roles that it gives from now on."""
+        self._ask(f"the SSO session {self._title} signed out", lambda client, token: client.logout(accessToken=token))
+
+    def _ask(self, title: str, call: Callable[[Any, str], _Result]) -> _Result:
+        self._aws.restart()
+        token = self._token()
+        return self._aws.guarded(Ask(title), lambda: call(self._aws.client("sso", self._region, tries=1), token))
+
+
+def _next(following: str) -> dict[str, str]:
+    return {"nextToken": following} if following else {}
