@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sysconfig
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from awsudo_py.grammar.registry import SUBCOMMANDS
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.readme import README, Block, blocks
+from tests.servers.serving import Answer, Call, Hangup, Serving, as_json
 from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
@@ -43,10 +45,16 @@ def keyring() -> Iterator[KeyringSession]:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[World]:
-    """A reader's machine: the README's profiles and roles, and the programs it names."""
+def sts_of_reader() -> Iterator[StrictAws]:
+    """The AWS that the reader's machine talks to."""
     with StrictAws() as aws:
-        yield _machine(tmp_path, aws)
+        yield aws
+
+
+@pytest.fixture
+def reader(tmp_path: Path, sts_of_reader: StrictAws) -> World:
+    """A reader's machine: the README's profiles and roles, and the programs it names."""
+    return _machine(tmp_path, sts_of_reader)
 
 
 def _machine(tmp_path: Path, sts: StrictSts) -> World:
@@ -150,6 +158,51 @@ def test_a_line_of_the_introduction_works_as_it_stands(reader: World, line: str)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "arn:aws:iam::123456789012:role/" in done.stdout
+
+
+class TokenIssuer(Serving):
+    """Where a job of GitHub Actions gets its OIDC token."""
+
+    def answer(self, call: Call) -> Answer | Hangup:
+        """The token, for who has the job's secret and names the audience."""
+        assert call.headers["Authorization"] == "bearer job-secret"
+        assert call.query["audience"] == "sts.amazonaws.com"
+        return as_json({"value": "oidc-token"})
+
+
+@needs("curl", "jq")
+def test_the_steps_of_github_actions_work_as_they_stand(
+    reader: World, sts_of_reader: StrictAws, tmp_path: Path
+) -> None:
+    """The job's own lines get the token and run a command as a role that is assumed from the job's."""
+    block = next(block.text for block in BLOCKS if block.heading == "Run it in GitHub Actions")
+    variables = dict(re.findall(r"^      (AWS_\w+): (.*)$", block, re.MULTILINE))
+    token, ship = block.partition("run: |\n")[2].split("      - run: ")
+    reader.env |= variables | {"AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
+    reader.credentials("")
+    sts_of_reader.add_role("arn:aws:iam::123456789012:role/ci")
+    sts_of_reader.add_web_identity("oidc-token")
+
+    with TokenIssuer() as issuer:
+        reader.env |= {
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job-secret",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/token?api-version=2",
+        }
+        done = _run(reader, "bash -e", textwrap.dedent(token) + ship)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "make as arn:aws:iam::123456789012:role/deploy\n"
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_image_runs_what_a_wheel_installs() -> None:
+    """The Dockerfile needs nothing but this checkout, starts the console script, and does not run as root."""
+    lines = next(block.text for block in BLOCKS if block.language == "dockerfile").splitlines()
+    project = (README.parent / "pyproject.toml").read_text(encoding="utf-8")
+
+    assert lines[0].startswith("FROM python:3.13") and "Python :: 3.13" in project
+    assert "pip install --no-cache-dir /src" in lines[2] and lines[1] == "COPY . /src"
+    assert lines[-2:] == ["USER app", 'ENTRYPOINT ["awsudo"]'] and '\nawsudo = "awsudo_py.__main__:main"' in project
 
 
 def test_every_variable_is_in_the_readme() -> None:
