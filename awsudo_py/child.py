@@ -49,15 +49,39 @@ def find(command: str, environ: Mapping[str, str]) -> str:
     from awsudo_py.errors import CommandCannotRun, CommandNotFound
 
     if blocked:
-        why = "it is a directory" if os.path.isdir(blocked) else "it is not executable"
-        raise CommandCannotRun(f"cannot run {blocked}: {why}", hint=f"see: ls -ld {blocked}")
-    hint = (
-        "aliases and shell functions are no commands; your shell can run one: "
-        f"awsudo TARGET {os.path.basename(environ.get('SHELL', 'sh'))} -ic '…'"
-    )
+        import shlex
+
+        if os.path.isdir(blocked):
+            raise CommandCannotRun(
+                f"cannot run {blocked}: it is a directory", hint=f"see: ls -ld {shlex.quote(blocked)}"
+            )
+        hint = f"if it is a program of yours: chmod +x {shlex.quote(blocked)}"
+        raise CommandCannotRun(f"cannot run {blocked}: it is not executable", hint=hint)
+    raise CommandNotFound(f"command not found: {command or chr(39) * 2}", hint=_hint(command, environ))
+
+
+def _hint(command: str, environ: Mapping[str, str]) -> str:
+    """What to do about a command that was not found, by what the word looks like."""
+    import shlex
+
+    name, equals, _ = command.partition("=")
     if command[:1] == "-":
-        hint = "awsudo's own options stand before the target: awsudo [OPTIONS] TARGET COMMAND…"
-    raise CommandNotFound(f"command not found: {command or chr(39) * 2}", hint=hint)
+        return "options of awsudo go before the target: awsudo [OPTIONS] TARGET COMMAND…"
+    if equals and name.isidentifier():
+        return f"to set a variable for the command: awsudo TARGET env {shlex.quote(command)} COMMAND…"
+    if any(character.isspace() for character in command):
+        program = command.split()[0] if command.strip() else "COMMAND"
+        return (
+            f"it is one word with spaces: leave the quotes out (awsudo TARGET {program} …), or let a shell split it: "
+            f"awsudo TARGET sh -c {shlex.quote(command)}"
+        )
+    if "/" in command:
+        folder = os.path.dirname(command) or "/"
+        return "no such file" if os.path.isdir(folder) else f"no such file: there is no directory {folder}"
+    if not command:
+        return "the command is empty: is a variable unset?"
+    shell = os.path.basename(environ.get("SHELL", "sh"))
+    return f"if it is an alias or a shell function, let your shell run it: awsudo TARGET {shell} -ic {command}"
 
 
 def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
@@ -84,17 +108,38 @@ def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> N
 def _cannot_execute(path: str, error: OSError) -> Exception:
     import errno
 
-    from awsudo_py.errors import CommandCannotRun, CommandNotFound
+    from awsudo_py.errors import CommandCannotRun
 
     if error.errno == errno.ENOENT:
-        hint = f"see its #! line: head -1 {path}"
-        return CommandNotFound(f"cannot run {path}: its interpreter is missing", hint=hint)
+        return _without_interpreter(path)
     if error.errno == errno.E2BIG:
         return CommandCannotRun(
             f"cannot run {path}: arguments and environment are too large for the system",
             hint="pass fewer words (xargs), or unset large environment variables",
         )
     return CommandCannotRun(f"cannot run {path}: {error.strerror}")
+
+
+def _without_interpreter(path: str) -> Exception:
+    """The error for a program whose interpreter is missing: the one of its #! line, or a binary's loader."""
+    import shlex
+
+    from awsudo_py.errors import CommandNotFound
+
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(256).decode("utf-8", "replace").rstrip("\n")
+    except OSError:
+        first = ""
+    hint = f"see its #! line: head -1 {shlex.quote(path)}"
+    if first[:2] != "#!":
+        return CommandNotFound(
+            f"cannot run {path}: its loader is missing", hint=f"is it built for this system? file {shlex.quote(path)}"
+        )
+    interpreter = (first[2:].strip().split() or [""])[0]
+    if first.endswith("\r"):
+        hint = f"its lines end in CR LF, as on Windows; to convert it: sed -i 's/\\r$//' {shlex.quote(path)}"
+    return CommandNotFound(f"cannot run {path}: its interpreter {interpreter} is missing", hint=hint)
 
 
 def _find_on_windows(command: str, environ: Mapping[str, str]) -> str:

@@ -113,14 +113,18 @@ def no_target() -> UsageError:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The hint for a name that is not among these; empty where none is close."""
+    """The hint for a name that is not among these: those that are close to it, else those that contain it."""
     if len(name) > 200:
         return ""
     import difflib  # 5 ms, and only errors need it
 
     lower = {known.lower(): known for known in reversed(list(names))}
     close = [lower[found] for found in difflib.get_close_matches(name.lower(), lower, 3, 0.6)]
-    return f"did you mean {' or '.join(close)}?" if close else ""
+    if len(name) > 1:
+        # `payments` for payments-prod and payments-dev
+        containing = sorted((known for known in lower.values() if name.lower() in known.lower()), key=len)
+        close += [known for known in containing[:3] if known not in close]
+    return f"did you mean {' or '.join(close[:3])}?" if close else ""
 
 
 def shortened(text: str, most: int) -> str:

@@ -40,12 +40,19 @@ class Answer(NamedTuple):
         return self.obtained.credentials
 
 
-def session_for(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, share: Share = alone) -> Answer:
+def session_for(
+    context: Context,
+    request: Request,
+    *,
+    ahead: float = RENEW_AHEAD,
+    share: Share = alone,
+    chain: RoleChain | None = None,
+) -> Answer:
     """Credentials for the request, and the changes that carry them; ahead as in fresh_session(), share as in Obtain.
 
-    Raises AwsudoError.
+    chain: what chain_for() gave for the request, if it was called already. Raises AwsudoError.
     """
-    chain = chain_for(context, request)
+    chain = chain or chain_for(context, request)
     way = obtain(context, chain, request, ahead=ahead, share=share)
     obtained = way.credentials()
     credentials = obtained.credentials

@@ -182,6 +182,15 @@ def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
         yield typed, shown
 
 
+def has_terminal() -> bool:
+    """Whether there is a controlling terminal to ask on."""
+    try:
+        with controlling_terminal():
+            return True
+    except OSError:
+        return False
+
+
 def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
     """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
 

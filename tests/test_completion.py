@@ -254,6 +254,7 @@ _LIGHT = {
     "gc",
     "awsudo_py",
     "awsudo_py.__main__",
+    "awsudo_py.durations",
     "awsudo_py.grammar.registry",
     "awsudo_py.shell.completion.complete",
     "awsudo_py.shell.completion.candidates",

@@ -60,7 +60,7 @@ CASES = (
     # targets
     Case("awsudo prod", "awsudo prod "),
     Case("awsudo bas", "awsudo base "),
-    Case("awsudo dev", shows=("dev-eu", "111111111111 team/ops", "1111 dev, cached 59 min"), hides=("prod", "demo")),
+    Case("awsudo dev", shows=("dev-eu", "111111111111 team/ops", "1111 dev, cached 59m"), hides=("prod", "demo")),
     Case("awsudo pro", shows=("prod", "222222222222 admin", "prompt"), hides=("dev", "222222222222 admin, cached")),
     Case("awsudo my", r"awsudo my\ profile "),
     Case(r"awsudo my\ p", r"awsudo my\ profile "),

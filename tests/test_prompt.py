@@ -32,8 +32,8 @@ def _shown(target: str, left: float | None = 3000, shell: str = "plain", **more:
     ("target", "left", "shown"),
     [
         ("dev", 2520, "dev 42m"),
-        ("dev", 3600, "dev 1h00m"),
-        ("dev", 43_199, "dev 11h59m"),
+        ("dev", 3600, "dev 1h"),
+        ("dev", 43_199, "dev 11h 59m"),
         ("dev", 59, "dev <1m"),
         ("dev", 0, "dev expired"),
         ("dev", -99_999, "dev expired"),
@@ -56,8 +56,8 @@ def test_the_time_left_is_right_at_every_moment(moment: int) -> None:
     """What awsudo writes as an expiration is read back to the second, leap days included."""
     environ = {"AWSUDO_TARGET": "t", "AWSUDO_EXPIRATION": rfc3339(moment)}
 
-    assert segment("plain", environ, moment - 7200.0) == "t 2h00m"
-    assert segment("plain", environ, moment - 7199.0) == "t 1h59m"
+    assert segment("plain", environ, moment - 7200.0) == "t 2h"
+    assert segment("plain", environ, moment - 7199.0) == "t 1h 59m"
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,7 @@ def test_a_prompt_imports_next_to_nothing(world: World) -> None:
         "__future__",
         "awsudo_py",
         "awsudo_py.__main__",
+        "awsudo_py.durations",
         "awsudo_py.shell",
         "awsudo_py.shell.prompt",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.grammar.options import Option
     from awsudo_py.grammar.registry import Argument
-    from awsudo_py.model import Request
+    from awsudo_py.model import Request, RoleChain
     from awsudo_py.session import Answer
     from awsudo_py.terminal import Terminal
 
@@ -75,9 +76,6 @@ class Words(click.Command):
             return True
         return False
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return ["[OPTIONS] TARGET [--] COMMAND [ARG]..."]
-
 
 class Dashed(click.Command):
     """A command whose options and arguments stand in any order before `--`; ctx.args holds what follows that."""
@@ -89,8 +87,25 @@ class Dashed(click.Command):
         ctx.args = args[at + 1 :]
         return ctx.args
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARG]..."]
+
+class _Subcommand(click.Command):
+    """A subcommand, whose help is made as all other pages are."""
+
+    line: Subcommand
+    path: str
+
+    def get_help(self, ctx: click.Context) -> str:
+        from awsudo_py.cli import help as pages  # here, so that other runs do without it
+
+        return pages.subcommand(self.path, self.line, self.help or "").rstrip("\n")
+
+
+class _RunSubcommand(_Subcommand, Words):
+    """A subcommand that runs a command."""
+
+
+class _DashedSubcommand(_Subcommand, Dashed):
+    """A subcommand with a command after `--`."""
 
 
 def click_options(options: Sequence[Option]) -> list[click.Parameter]:
@@ -135,12 +150,14 @@ def subcommand(path: str, record: type[_O]) -> Callable[[Callable[[Call, _O], in
             if code:
                 ctx.exit(code)
 
-        made = (Words if line.runs else Dashed if line.dashed else click.Command)(
+        kind = _RunSubcommand if line.runs else _DashedSubcommand if line.dashed else _Subcommand
+        made = kind(
             line.name,
             callback=callback,
-            help=function.__doc__,
+            help=inspect.cleandoc(function.__doc__ or ""),
             params=[*click_options(line.options), *map(_click_argument, line.arguments)],
         )
+        made.line, made.path = line, path
         return help_option(made)
 
     return make
@@ -223,10 +240,10 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return loaded(self._line.subs[cmd_name]) if cmd_name in self._line.subs else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Subcommands"):
-            formatter.write_dl([(each.name, each.help) for each in self._line.subs.values()])
-        formatter.write(f"\nMore about each: awsudo {self._line.name} SUBCOMMAND --help\n")
+    def get_help(self, ctx: click.Context) -> str:
+        from awsudo_py.cli import help as pages  # here, so that other runs do without it
+
+        return pages.subcommand(self._line.name, self._line, "").rstrip("\n")
 
 
 def begin(call: Call) -> Context:
@@ -257,7 +274,14 @@ def targeted(call: Call, context: Context, target: str | None, profile: str | No
     return request
 
 
-def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, picked: bool = False) -> Answer:
+def answered(
+    context: Context,
+    request: Request,
+    *,
+    ahead: float = RENEW_AHEAD,
+    picked: bool = False,
+    chain: RoleChain | None = None,
+) -> Answer:
     """What session_for() gives for a user's request, which is then in the journal, and its target in lists.
 
     picked: whether it counts as a use though AWS is not called. Raises AwsudoError.
@@ -266,7 +290,7 @@ def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, 
     from awsudo_py.session import session_for
     from awsudo_py.shell import history
 
-    answer = session_for(context, request, ahead=ahead)
+    answer = session_for(context, request, ahead=ahead, chain=chain)
     write_journal(context, answer, request.command)
     target = request.target or request.role or request.profile
     if (answer.called_aws or picked) and target and not request.no_cache:
@@ -275,11 +299,21 @@ def answered(context: Context, request: Request, *, ahead: float = RENEW_AHEAD, 
 
 
 def picked_target(context: Context) -> str:
-    """The target that the user picks from a list. Raises Interrupted if none, UsageError without a terminal."""
+    """The target that the user picks from a list; the profile of the environment stands first.
+
+    Raises Interrupted if none, UsageError without a terminal.
+    """
     from awsudo_py.shell import history
     from awsudo_py.shell.picker import choices, pick
 
-    return pick(choices(context.config, history.targets(context.environ, context.run.clock())), context.environ)
+    used = history.targets(context.environ, context.run.clock())
+    ambient = ambient_profile(context)
+    return pick(choices(context.config, [ambient, *used] if ambient else used), context.environ)
+
+
+def ambient_profile(context: Context) -> str:
+    """The profile that the environment names, or nothing."""
+    return context.environ.get("AWS_PROFILE") or context.environ.get("AWS_DEFAULT_PROFILE") or ""
 
 
 def description_of(answer: Answer) -> str:

@@ -12,47 +12,18 @@ import click
 from awsudo_py import __version__
 from awsudo_py.cli.click_glue import Call, Process, Words, click_options, empty_profile, help_option, loaded, set_level
 from awsudo_py.cli.core_dumps import forbid
+from awsudo_py.cli.help import page
 from awsudo_py.cli.options import RequestOptions
-from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
 from awsudo_py.grammar.options import REQUEST, VERSION
-from awsudo_py.grammar.registry import SUBCOMMANDS
+from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awsudo_py.grammar.registry import Subcommand
     from awsudo_py.terminal import Terminal
 
-_USAGE = """\
-Usage: awsudo [OPTIONS] TARGET [--] COMMAND [ARG]...     run COMMAND as TARGET
-       awsudo [OPTIONS] TARGET                           a shell as TARGET
-       awsudo [OPTIONS] -p PROFILE [ROLE] [--] COMMAND   the same, as older awsudos have it
-       awsudo [OPTIONS] [-- COMMAND [ARG]...]            the same, TARGET picked from a list
-       awsudo SUBCOMMAND ...
-"""
-_EPILOG = """\
-\b
-Examples:
-  awsudo prod aws s3 ls                                    a profile
-  awsudo 123456789012:deploy make ship                     a role, from the credentials at hand
-  awsudo -p base arn:aws:iam::123456789012:role/ops CMD    a role, from the profile base
-  awsudo -d 15m --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess prod CMD
-  awsudo prod                                              a shell as prod
-  eval "$(awsudo export prod)"                             this shell as prod (awsudo-use prod: awsudo shell-init)
-  awsudo completion bash                                   TAB: targets, options, COMMAND's own words (or --install)
-  awsudo clear                                             forget all sessions
-  awsudo keys add base --import                            a key out of the file, into the OS keyring
-
-\b
-Variables:
-  Each option that takes a value has one: AWSUDO_DURATION, AWSUDO_SESSION_NAME, …
-  An option wins over its variable, that over the profile. AWSUDO_CACHE_DIR moves the cache.
-
-\b
-Exit codes:
-  the command's own; 126 it cannot run; 127 it is not found; 125 awsudo failed; 2 usage; 130 interrupted
-
-`awsudo SUBCOMMAND --help` tells more. Options stand before TARGET; all after COMMAND is the command's own.
-"""
 #: The reader of our output is gone: what a shell reports for a program that SIGPIPE ended.
 _PIPE_CLOSED = 141
 
@@ -60,13 +31,8 @@ _PIPE_CLOSED = 141
 class _Awsudo(Words):
     """The whole: a target and a command, or a subcommand."""
 
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(_USAGE)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Subcommands"):
-            formatter.write_dl([(each.name, each.help) for each in SUBCOMMANDS.values()])
-        super().format_epilog(ctx, formatter)
+    def get_help(self, ctx: click.Context) -> str:
+        return page().rstrip("\n")
 
 
 @click.pass_context
@@ -77,9 +43,10 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
     credentials are cached until they expire, and COMMAND gets them in its environment.
     """
     words: list[str] = ctx.args
-    if words and values["profile"] is None and not ctx.meta["dashed"] and words[0] in SUBCOMMANDS:
-        subcommand = loaded(SUBCOMMANDS[words[0]])
-        with subcommand.make_context(words[0], words[1:], parent=ctx) as inner:
+    line = _subcommand(words[0]) if words and values["profile"] is None and not ctx.meta["dashed"] else None
+    if line is not None:
+        subcommand = loaded(line)
+        with subcommand.make_context(line.name, words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
     from awsudo_py.cli.commands.run import run  # here, so that --help does without it
@@ -94,9 +61,28 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
 
 main = help_option(
     click.version_option(__version__, *VERSION.flags, message="awsudo %(version)s", help=VERSION.help)(
-        _Awsudo("awsudo", callback=_awsudo, help=_awsudo.__doc__, params=click_options(REQUEST), epilog=_EPILOG)
+        _Awsudo("awsudo", callback=_awsudo, help=_awsudo.__doc__, params=click_options(REQUEST))
     )
 )
+
+
+def _subcommand(word: str) -> Subcommand | None:
+    """The subcommand that the first word means; None for a target. Raises UsageError.
+
+    A profile wins over a subcommand of the same name, so that no release of awsudo can change what a line does.
+    """
+    if word.startswith(SHORT_FORM):
+        name = word[len(SHORT_FORM) :]
+        if name not in SUBCOMMANDS:
+            hint = did_you_mean(name, SUBCOMMANDS) or "see awsudo help"
+            raise UsageError(f"no subcommand {name!r}", hint=hint)
+        return SUBCOMMANDS[name]
+    line = SUBCOMMANDS.get(word)
+    if line is None or word in RESERVED:
+        return line
+    from awsudo_py.shell.completion.candidates import is_profile  # here, so that other runs do without it
+
+    return None if is_profile(word, os.environ) else line
 
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:
@@ -116,5 +102,7 @@ def run(argv: Sequence[str], terminal: Terminal) -> int:
             return _PIPE_CLOSED
         raise AwsudoError(f"cannot write {error.filename or 'to stdout'}: {error.strerror}") from None
     except click.ClickException as error:
-        raise UsageError(error.format_message(), hint="see awsudo --help") from None
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        path = context.command_path if context is not None else "awsudo"
+        raise UsageError(error.format_message().rstrip("."), hint=f"see {path} --help") from None
     return 0

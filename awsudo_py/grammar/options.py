@@ -68,7 +68,7 @@ INPUTS = (
         "duration",
         ("-d", "--duration"),
         "TIME",
-        "Session duration: 900, 15m, 1h (15m to 12h).",
+        "Session duration: 900, 15m, 1h. From 15m to 12h, or to 36h for keys without a role.",
         values=_SPANS,
     ),
     Option(

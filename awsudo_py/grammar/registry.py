@@ -27,6 +27,10 @@ FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "j
 COMPLETED = ("bash", "zsh", "fish")
 SWITCHED = ("sh", "bash", "zsh", "fish", "csh", "tcsh")
 PROMPTED = ("plain", "bash", "zsh", "fish")
+#: Subcommands that scripts and shells rely on: a profile of the same name does not hide them. `-p NAME` reaches it.
+RESERVED = ("exec", "export", "completion", "shell-init", "prompt", "_complete")
+#: Before the name of a subcommand, this always means the subcommand: `awsudo :keys list`.
+SHORT_FORM = ":"
 #: Under which headings --help lists the subcommands, in order.
 GROUPS = ("Run", "See", "Sign in", "Shell")
 
@@ -347,6 +351,13 @@ SUBCOMMANDS = {
             (PROFILE, QUIET, VERBOSE, _input("store")),
             TARGET,
             group="Shell",
+        ),
+        Subcommand(
+            "help",
+            "help",
+            "Show help: an overview, or one topic.",
+            (),
+            Argument("topic", "TOPIC", "topic", many=True),
         ),
         Subcommand(
             "demo",

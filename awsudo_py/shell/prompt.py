@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
+from awsudo_py.durations import brief
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +46,10 @@ def prompt(words: Sequence[str], environ: Mapping[str, str], now: float) -> int 
 def print_segment(shell: str, environ: Mapping[str, str], now: float) -> None:
     """Print the segment; a closed stdout is no reason to fail."""
     try:
-        os.write(1, segment(shell, environ, now).encode("utf-8"))
+        text = segment(shell, environ, now)
+        if text and os.isatty(1):
+            text += "\n"  # a person reads it, not a shell that puts it into a prompt
+        os.write(1, text.encode("utf-8"))
     except OSError:
         return
 
@@ -83,10 +88,7 @@ def _harmless(text: str) -> str:
 def _left(seconds: float) -> str:
     if seconds <= 0:
         return "expired"
-    minutes = int(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60}h{minutes % 60:02}m"
-    return f"{minutes}m" if minutes else "<1m"
+    return brief(seconds) if seconds >= 60 else "<1m"
 
 
 def _moment(written: str) -> float | None:

@@ -29,9 +29,9 @@ def command(call: Call, options: CompletionOptions) -> None:
     """Print a completion script, or set completion up.
 
     \b
-      awsudo completion --install        shows the change to your shell's start-up file, then asks
+      awsudo completion --install        shows the change, then asks
       awsudo completion --uninstall      undoes that, in the same way
-      awsudo completion bash             prints the script, for the shell to read
+      awsudo completion bash             prints the script
 
     Before the command, TAB completes subcommands, options, profiles and roles; after it, the command's own words.
     """

@@ -30,12 +30,12 @@ def command(call: Call, options: ExportOptions) -> None:
     """Print the credentials for a shell, a file or an SDK.
 
     \b
-      eval "$(awsudo export prod)"                            sh, bash, zsh
-      awsudo export prod | source                             fish
-      eval "`awsudo export prod`"                             tcsh, csh
-      x=$(awsudo export prod) || exit; eval "$x"              in scripts, with set -e or without
-      awsudo export prod --format dotenv > .env               docker run --env-file
-      credential_process = awsudo export prod --process       in ~/.aws/config
+      eval "$(awsudo export prod)"                        sh, bash, zsh
+      awsudo export prod | source                         fish
+      eval "`awsudo export prod`"                         tcsh, csh
+      x=$(awsudo export prod) || exit; eval "$x"          scripts, set -e too
+      awsudo export prod --format dotenv > .env           docker --env-file
+      credential_process = awsudo export prod --process   in ~/.aws/config
     """
     context = begin(call)
     form = _format(options)

@@ -8,18 +8,33 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py import child
-from awsudo_py.cli.click_glue import Call, answered, begin, description_of, inputs_of, picked_target, subcommand
+from awsudo_py.cli.click_glue import (
+    Call,
+    ambient_profile,
+    answered,
+    begin,
+    description_of,
+    inputs_of,
+    picked_target,
+    subcommand,
+)
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.request import exec_request
 from awsudo_py.environment import applied
-from awsudo_py.errors import AwsudoError, UsageError, no_target
-from awsudo_py.grammar.registry import SUBCOMMANDS
+from awsudo_py.errors import AwsudoError, CommandNotFound, NoSuchProfile, UsageError, did_you_mean, no_target
+from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 from awsudo_py.model import Request
 from awsudo_py.recording import record
+from awsudo_py.session import chain_for
 from awsudo_py.shell.calling import users_shell
+from awsudo_py.terminal import has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from awsudo_py.context import Context
+    from awsudo_py.grammar.registry import Subcommand
+    from awsudo_py.model import RoleChain
 
 
 @subcommand("exec", RequestOptions)
@@ -39,38 +54,78 @@ def run(call: Call, options: RequestOptions) -> None:
         if unnamed
         else exec_request(words, options.profile, inputs, dashed=call.dashed)
     )
-    environ = os.environ
+    # a subcommand of this name is hidden by the profile
+    hidden = SUBCOMMANDS.get(request.target or "") if not call.name else None
+    # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
+    chain = None if unnamed else _chain(context, request, subcommands=not call.name)
     if not request.command and not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
-        if unnamed:
-            raise no_target()
-        raise UsageError(
-            f"no command for {request.target or request.role or request.profile}, and no terminal for a shell",
-            hint="awsudo TARGET COMMAND…",
-        )
-    command = request.command or (users_shell(environ),)
-    # looked up before anything is spent: a missing command costs no call and no MFA code
-    try:
-        path = child.find(command[0], environ)
-    except AwsudoError as error:
-        if request.command:
-            raise
-        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
-        raise type(error)(error.message, hint=hint) from None
+        raise no_target() if unnamed else _no_command(request, hidden)
+    path = _program(request, hidden)
+    if hidden is not None and not request.command:
+        context.terminal.notice(_about_hidden(hidden))
     if unnamed:
-        request = request._replace(target=picked_target(context))
-        context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
-    answer = answered(context, request, picked=unnamed)
+        target = ambient_profile(context)
+        if target and not has_terminal():
+            request = request._replace(target=target)
+            context.terminal.detail(f"no terminal to pick a target on: taking the profile of the environment, {target}")
+        else:
+            request = request._replace(target=picked_target(context))
+            context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+    answer = answered(context, request, picked=unnamed, chain=chain)
     if request.command and not unnamed:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
-    child.become(path, command, applied(environ, answer.changes))
+    child.become(path, request.command or (path,), applied(os.environ, answer.changes))
+
+
+def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChain:
+    """The request's chain; no call is made. Raises AwsudoError.
+
+    subcommands: whether a subcommand could have been meant.
+    """
+    try:
+        return chain_for(context, request)
+    except NoSuchProfile as error:
+        # not for a profile that another one names: that is no word of this line
+        meant = "" if "named by" in error.message else did_you_mean(request.target or "", SUBCOMMANDS)
+        if meant and subcommands:
+            error.hints = (*error.hints, f"a subcommand? {meant}")
+        raise
+
+
+def _no_command(request: Request, hidden: Subcommand | None) -> UsageError:
+    """The error for a target without a command, where no shell can be opened."""
+    name = request.target or request.role or request.profile
+    hints = ["awsudo TARGET COMMAND…", *([_about_hidden(hidden)] if hidden else [])]
+    return UsageError(f"no command for {name}, and no terminal for a shell", hint=tuple(hints))
+
+
+def _program(request: Request, hidden: Subcommand | None) -> str:
+    """The path of the command's program, or of the user's shell. Raises AwsudoError."""
+    if request.command:
+        try:
+            return child.find(request.command[0], os.environ)
+        except CommandNotFound as error:
+            if hidden is not None:
+                line = shlex.join(["awsudo", f"{SHORT_FORM}{hidden.name}", *request.command])
+                error.hints = (f"{hidden.name} is a profile; for the subcommand: {line}", *error.hints)
+            raise
+    try:
+        return child.find(users_shell(os.environ), os.environ)
+    except AwsudoError as error:
+        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
+        raise type(error)(error.message, hint=hint) from None
+
+
+def _about_hidden(line: Subcommand) -> str:
+    return f"{line.name} is a profile; for the subcommand: awsudo {SHORT_FORM}{line.name}"
 
 
 def _line(request: Request, before: Sequence[str]) -> str:
     """The command line that does the same with its target named; before: the words before the command."""
     options = [*before[:-1]] if before[-1:] == ["--"] else [*before]
     target = request.target or ""
-    named = ["-p", target] if target in SUBCOMMANDS or target.startswith("-") else [target]
+    named = ["-p", target] if target in RESERVED or target.startswith(("-", SHORT_FORM)) else [target]
     return shlex.join(["awsudo", *options, *named, *(["--"] if request.command else []), *request.command])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from awsudo_py.durations import brief
+from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 from awsudo_py.keys.index_names import NAME, names
 from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
@@ -49,16 +51,32 @@ class Group:
 def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     """What can stand there. typed is what is there already: it decides what is looked for, nothing is left out."""
     flags = {flag: each.help for each in place.options for flag in each.flags}
-    subs = {each.name: each.help for each in place.subs}
-    groups = [Group("option", flags, flags.__getitem__), Group("subcommand", subs, subs.__getitem__)]
+    found: list[Group] = []
     if isinstance(place.wanted, tuple):
-        groups.append(Group("value", place.wanted))
+        found = [Group("value", place.wanted)]
     elif place.wanted in _KINDS:
-        groups += _KINDS[place.wanted](environ, now, typed)
-    for group in groups[2:]:
-        if subs:  # a profile that is called like a subcommand is not reached by its name
-            group.values = [value for value in group.values if value not in subs]
+        found = _KINDS[place.wanted](environ, now, typed)
+    if place.top:  # a profile of such a name is not reached by it
+        for group in found:
+            group.values = [value for value in group.values if value not in RESERVED and value[:1] != SHORT_FORM]
+    names = {value for group in found if group.tag == "profile" for value in group.values}
+    subs = {each.name: each.help for each in place.subs if not (place.top and each.name in names)}
+    if place.top:
+        # the form that no profile hides
+        short = [each for each in place.subs if each.name in names or typed[:1] == SHORT_FORM]
+        subs.update((f"{SHORT_FORM}{each.name}", each.help) for each in short)
+    groups = [Group("option", flags, flags.__getitem__), Group("subcommand", subs, subs.__getitem__), *found]
     return [group for group in groups if group.values]
+
+
+def is_profile(name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a profile of this name exists, in the AWS files or as a key in the keyring."""
+    return name in _all_profiles(environ)
+
+
+def is_hidden(name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a profile hides the subcommand of this name."""
+    return name not in RESERVED and is_profile(name, environ)
 
 
 def _profiles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
@@ -125,6 +143,12 @@ def _arn(word: str) -> str:
     return f"arn:{partition[:-1] or 'aws'}:iam::{account}:role/{role.removeprefix('role/')}"
 
 
+def _topics(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
+    topics = {"options": "All options of a run", "examples": "Command lines to start from"}
+    topics.update((name, line.help) for name, line in SUBCOMMANDS.items())
+    return [Group("topic", topics, topics.__getitem__)]
+
+
 def _regions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     from awsudo_py.shell.completion.regions import REGIONS
 
@@ -161,6 +185,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
     "profile": _profiles,
     "key": _keys,
     "sso-session": _sso_sessions,
+    "topic": _topics,
     "region": _regions,
     "mfa-serial": _mfa_serials,
 }
@@ -189,7 +214,7 @@ class _Kept:
             self._until = _sessions(self._environ, self._now)
         if not key or key not in self._until:
             return ""
-        return f"cached {max(1, int((self._until[key] - self._now) / 60))} min"
+        return f"cached {brief(self._until[key] - self._now)}"
 
 
 def _sessions(environ: Mapping[str, str], now: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import gc
 import os
 
-from awsudo_py.shell.completion.candidates import MOST_DESCRIBED, candidates, commands
+from awsudo_py.shell.completion.candidates import MOST_DESCRIBED, candidates, commands, is_hidden
 from awsudo_py.shell.completion.place import place_of
 
 TYPE_CHECKING = False
@@ -103,7 +103,7 @@ _ANSWERS: dict[str, Callable[[Sequence[str], Mapping[str, str], float], str]] = 
 def _found(name: str, words: Sequence[str], environ: Mapping[str, str], now: float) -> tuple[Place, list[Group], str]:
     """The place, what can stand there, and what of it is typed already."""
     before = _SAME_AS.get(name.rsplit("/", 1)[-1], [])
-    here = place_of([*before, *words])
+    here = place_of([*before, *words], lambda word: is_hidden(word, environ))
     if here.child is not None:
         here.child -= len(before)
     typed = words[-1][len(here.prefix) :]

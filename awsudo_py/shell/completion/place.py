@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from awsudo_py.grammar.options import HELP, REQUEST, VERSION
-from awsudo_py.grammar.registry import SUBCOMMANDS
+from awsudo_py.grammar.registry import SHORT_FORM, SUBCOMMANDS
 from awsudo_py.resolve.role_words import looks_like_role
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.grammar.options import Option
     from awsudo_py.grammar.registry import Argument, Subcommand
@@ -23,11 +23,11 @@ class Place:
     wanted: words, or the name of a kind: `target`, `role`, and those of Option.values.
     prefix: what of the word stands before a value (`--region=`, `-d`).
     options: those whose flags can stand here.
-    subs: the subcommands that can stand here.
+    subs: the subcommands that can stand here. top: whether they are awsudo's own, beside targets.
     child: the index of the word with which the child's command line begins.
     """
 
-    __slots__ = ("child", "options", "prefix", "subs", "wanted")
+    __slots__ = ("child", "options", "prefix", "subs", "top", "wanted")
 
     def __init__(
         self,
@@ -37,18 +37,23 @@ class Place:
         options: tuple[Option, ...] = (),
         subs: tuple[Subcommand, ...] = (),
         child: int | None = None,
+        top: bool = False,
     ) -> None:
         self.wanted = wanted
+        self.top = top
         self.prefix = prefix
         self.options = options
         self.subs = subs
         self.child = child
 
 
-def place_of(words: Sequence[str]) -> Place:
-    """What the last of these words (those after `awsudo`) stands for."""
+def place_of(words: Sequence[str], hidden: Callable[[str], bool] = lambda _: False) -> Place:
+    """What the last of these words (those after `awsudo`) stands for.
+
+    hidden: whether a profile hides the subcommand of a name.
+    """
     walk = _Walk(words, 0, (*REQUEST, HELP, VERSION))
-    return walk.found or _command(walk, SUBCOMMANDS)
+    return walk.found or _command(walk, SUBCOMMANDS, hidden)
 
 
 class _Walk:
@@ -118,7 +123,9 @@ class _Walk:
         return option, ""
 
 
-def _command(walk: _Walk, subcommands: Mapping[str, Subcommand] = _NONE) -> Place:
+def _command(
+    walk: _Walk, subcommands: Mapping[str, Subcommand] = _NONE, hidden: Callable[[str], bool] = lambda _: False
+) -> Place:
     """A target and a command, or with a profile given, a role and a command; subcommands, where they can stand here."""
     words, at = walk.words, walk.at
     if "profile" in walk.given:
@@ -132,9 +139,10 @@ def _command(walk: _Walk, subcommands: Mapping[str, Subcommand] = _NONE) -> Plac
     if walk.dashed or not subcommands:
         return Place("target") if walk.last else Place(child=_after_dashes(words, at + 1))
     if walk.last:
-        return Place("target", subs=tuple(subcommands.values()))
-    named = subcommands.get(words[at])
-    if named is None:
+        return Place("target", subs=tuple(subcommands.values()), top=True)
+    short = words[at][:1] == SHORT_FORM
+    named = subcommands.get(words[at][1:] if short else words[at])
+    if named is None or (not short and hidden(named.name)):
         return Place(child=_after_dashes(words, at + 1))
     return _subcommand(named, words, at + 1)
 

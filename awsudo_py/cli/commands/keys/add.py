@@ -50,7 +50,7 @@ def command(call: Call, options: AddOptions) -> None:
     \b
       awsudo keys add base                   prompts for the key
       awsudo keys add base --from-env        takes it from the environment
-      awsudo keys add base --import          takes it from ~/.aws/credentials,
+      awsudo keys add base --import          takes it from the file,
                                              and offers to remove it there
       awsudo keys add base --import --yes    removes it there without asking
     """

@@ -38,7 +38,7 @@ def command(call: Call, options: AuditOptions) -> int:
 
     \b
       awsudo keys audit              each key, where it lies, and what to do
-      awsudo keys audit --check      the same; exit code 1 if a key lies in a file or the environment
+      awsudo keys audit --check      the same; exit code 1 if there are any
       awsudo keys audit --json       for programs
     """
     config_file, credentials_file = places(os.environ)

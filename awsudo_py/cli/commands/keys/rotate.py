@@ -42,7 +42,7 @@ def command(call: Call, options: RotateOptions) -> None:
 
     \b
       awsudo keys rotate base
-      awsudo keys rotate base --mfa-serial arn:aws:iam::123456789012:mfa/alice
+      awsudo keys rotate base --mfa-serial arn:aws:iam::111111111111:mfa/ann
     """
     context, name = begin(call), options.name
     request = Request(profile=name, **inputs_of(context, options))
