@@ -370,12 +370,12 @@ def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSt
 
     ended = {}
     with KeyringSession() as session:
-        environ = world.environ({**session.env, "SHELL": "/bin/true", "AWS_PROFILE": "base"})
+        environ = world.environ({**session.env, "SHELL": "/bin/true", "AWS_PROFILE": "base", "TERM": "dumb"})
         for line in lines:
             terminal = pexpect.spawn("sh", ["-c", line], env=environ, encoding="utf-8")
             if " -- " in line:
-                terminal.expect("> ")  # the list
-            terminal.send("\r")
+                terminal.expect_exact("Number or name: ")
+            terminal.send("1\r")
             terminal.expect(pexpect.EOF)
             terminal.close()
             ended[line] = terminal.exitstatus

@@ -62,15 +62,16 @@ def command(call: Call, options: EachOptions) -> int:
 
     \b
       awsudo each 'prod-*' '!prod-old' -- aws s3 ls
-      awsudo each --all --where region=eu-* --merge-json -- aws ec2 describe-vpcs --output json | jq …
+      awsudo each --all --where region=eu-* --merge-json -- aws ec2 describe-vpcs
       awsudo each --role Audit --accounts @accounts -p base -- ./check.sh
-      awsudo each --org management --role Audit --regions eu-west-1,us-east-1 -- aws lambda list-functions
-      awsudo each 'prod-*' --joblog run.jsonl --resume -- terraform plan      go on where it ended
-      awsudo each --all --shard auto --joblog "out/$i.jsonl" -- ./check.sh    in a batch engine; then --merge out
+      awsudo each --org management --role Audit -- aws lambda list-functions
+      awsudo each 'prod-*' --joblog run.jsonl --resume -- terraform plan
+      awsudo each --all --shard auto --joblog "out/$i.jsonl" -- ./check.sh
 
-    \b
-    A command gets /dev/null as stdin, and a session of its own: it cannot ask on the terminal.
-    Results are ok, failed, or no session. Exit codes: 0 all ok, 1 some not, 125 none could run.
+    A command gets /dev/null as stdin and a session of its own: it cannot ask on the terminal.
+
+    Each result is ok, failed, or no session. Exit codes: 0 all ok, 1 some not, 125 none could run.
+
     ^C ends all commands (TERM, then KILL after --grace); ^C again kills them at once.
     """
     if os.name == "nt":
