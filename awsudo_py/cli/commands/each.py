@@ -62,7 +62,7 @@ def command(call: Call, options: EachOptions) -> int:
 
     \b
       awsudo each 'prod-*' '!prod-old' -- aws s3 ls
-      awsudo each --all --where region=eu-* --merge-json -- aws ec2 describe-vpcs
+      awsudo each --all --merge-json -- aws ec2 describe-vpcs
       awsudo each --role Audit --accounts @accounts -p base -- ./check.sh
       awsudo each --org management --role Audit -- aws lambda list-functions
       awsudo each 'prod-*' --joblog run.jsonl --resume -- terraform plan

@@ -42,7 +42,7 @@ def command(call: Call, options: LoginOptions) -> None:
 
     \b
       awsudo login                 the only SSO session of ~/.aws/config
-      awsudo login corp            [sso-session corp], or the session of [profile corp]
+      awsudo login corp            an sso-session, or that of a profile
       awsudo login --list
     """
     context = begin(call)
