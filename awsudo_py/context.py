@@ -12,6 +12,7 @@ from awsudo_py.errors import AwsudoError
 from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.chain import Resolver
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.sealed import digest
@@ -57,6 +58,10 @@ class Context:
         if self.keys.list.path:
             self.files.look(self.keys.list.path)
         return aws_config.load(self.deciding, self.files)._replace(stored=self.keys.list.read())
+
+    def resolver(self) -> Resolver:
+        """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError."""
+        return Resolver(self.config, self.deciding, self.fingerprint)
 
     @cached_property
     def stores(self) -> dict[str, FileStore]:

@@ -1,4 +1,4 @@
-"""What is asked for and what it resolves to: immutable records, no I/O, no secret in any text form."""
+"""A request and what it resolves to: immutable records, no I/O, no secret in any text form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What the user asked for, after options and AWSUDO_* variables were put in order."""
+    """What the user wants, with options and AWSUDO_* variables in their order."""
 
     target: str | None = None  # a profile, a role ARN or a short form, as typed
     profile: str | None = None  # -p: the source where role is given, else the target
@@ -44,16 +44,14 @@ class Request(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a chain's first credentials come from. kind names the way they are got; see sts.py."""
+    """Where a chain's first credentials come from. kind is a row of resolve/source_kinds."""
 
     kind: str
     profile: str | None = None  # the profile that says so, if one does
     where: str = ""  # for messages: the file or variable that says so
     identity: tuple[tuple[str, str], ...] = ()  # what tells it from every other source
-    settings: tuple[tuple[str, str], ...] = ()  # what getting them takes
-    credentials: Credentials | None = None  # of kinds that have them at hand
-    temporary: bool = False  # whether AssumeRole from here counts as role chaining
-    long_lived: bool = False  # whether it is known to be a user's keys, which no command ever gets
+    settings: tuple[tuple[str, str], ...] = ()  # the parameters of the call that gets them
+    credentials: Credentials | None = None  # of kinds that need no call
 
     def setting(self, name: str) -> str:
         """One of the settings; empty if it is not there."""
@@ -88,7 +86,7 @@ class RoleHop(NamedTuple):
     role_arn: str
     profile: str | None = None  # the profile that describes it, for messages
     session_name: str | None = None  # None: a generated one, which shapes nothing
-    duration: int | None = None  # seconds; None: what STS gives when not asked, one hour
+    duration: int | None = None  # seconds; None: the default of STS, one hour
     external_id: str | None = None
     mfa_serial: str | None = None
     policy: str | None = None  # JSON text
@@ -110,7 +108,7 @@ Hop = RoleHop | SessionTokenHop
 
 
 class Ask(NamedTuple):
-    """A question that is no session: title is what is to be got, as messages name it."""
+    """A call that gives no session: title is what it gets, as messages name it."""
 
     title: str
 
@@ -120,39 +118,40 @@ Wanted = Hop | Source | Ask
 
 
 class Endpoint(NamedTuple):
-    """Which STS is asked."""
+    """The STS that a chain calls."""
 
     partition: str  # of the roles
     region: str | None  # for signing and the host name; None is the global endpoint
     url: str | None  # where one is configured
-    scope: str  # what of this shapes a session: a custom URL, or whether its tokens hold in every region
-    wider: tuple[str, ...] = ()  # scopes whose tokens hold wherever those of this one do
-    heard: tuple[str, ...] = ()  # scopes whose tokens are good enough to ask here
+    scope: str  # what of this shapes a session: a custom URL, or whether its tokens are valid in every region
+    wider: tuple[str, ...] = ()  # scopes whose tokens are valid wherever those of this one are
+    accepted: tuple[str, ...] = ()  # scopes whose tokens this STS accepts
 
 
 class Program(NamedTuple):
-    """A program that is run for what it prints."""
+    """A program that is run for its output."""
 
     command: str
-    where: str  # for messages: what names it
+    where: str  # for messages: the setting that names it
 
 
 class RoleChain(NamedTuple):
     """A resolved request: a source and the roles to assume from it, one after the other."""
 
-    target: str  # the name it is shown under
+    target: str  # its name in messages
     source: Source
     hops: tuple[Hop, ...]
     endpoint: Endpoint
-    region: str | None  # for the child
-    config_profile: str | None  # the profile whose settings (CA bundle, FIPS, …) the SDK is to read
-    notices: tuple[str, ...] = ()  # what resolving found worth saying
-    chaining_notices: tuple[str, ...] = ()  # what is worth saying only when STS is really called
-    details: tuple[str, ...] = ()  # what only --verbose says
-    mfa_process: Program | None = None  # what prints the MFA code, if a program does
+    region: str | None  # for the command
+    config_profile: str | None  # the profile whose settings (CA bundle, FIPS, …) the SDK reads
+    if_session: tuple[Hop, ...] | None = None  # the hops if the source turns out to give a session; None: those above
+    notices: tuple[str, ...] = ()  # for every run
+    call_notices: tuple[str, ...] = ()  # for a run that calls STS
+    details: tuple[str, ...] = ()  # for --verbose
+    mfa_process: Program | None = None  # prints the MFA code, if one is configured
 
     @property
     def role_arn(self) -> str:
-        """The role that the child runs as; empty where there is none (an SSO profile, say)."""
+        """The role that the command runs as; empty if there is none (an SSO profile, for one)."""
         last = self.hops[-1] if self.hops else None
         return last.role_arn if isinstance(last, RoleHop) else self.source.setting("role_arn")

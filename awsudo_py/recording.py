@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awsudo_py.replay import record_name, surroundings
+from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
-from awsudo_py.sessions.obtain import ASKED_EVERY_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.model import Request
     from awsudo_py.session import Answer
-
-#: Sources of which files and variables alone cannot show that they are the same.
-NOT_REPLAYED = ASKED_EVERY_TIME | {"process", "login"}
 
 
 def record(context: Context, words: Sequence[str], request: Request, answer: Answer) -> None:
@@ -72,6 +69,6 @@ def _replayable(context: Context, request: Request, answer: Answer) -> bool:
         or request.store == "keyring"  # which the hit path has no time to open
         or context.terminal.level > 0
         or context.terminal.noticed
-        or answer.chain.source.kind in NOT_REPLAYED
+        or not kind_of(answer.chain.source).replayable
         or not context.files.settled
     )

@@ -14,7 +14,6 @@ from awsudo_py.aws.mfa_codes import Codes
 from awsudo_py.credentials import rfc3339
 from awsudo_py.environment import changes_for
 from awsudo_py.resolve import explain
-from awsudo_py.resolve.chain import resolve
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.obtain import Obtain, Obtained, alone
 
@@ -64,7 +63,7 @@ def session_for(
 
 def chain_for(context: Context, request: Request) -> RoleChain:
     """The chain that the request means, with its notices given. Raises AwsudoError."""
-    chain = resolve(request, context.config, context.deciding, context.fingerprint)
+    chain = context.resolver().chain(request)
     for notice in chain.notices:
         context.terminal.notice(notice)
     if context.terminal.level > 0:
@@ -82,25 +81,24 @@ def obtain(
     )  # fmt: skip
     return Obtain(
         chain,
+        with_code=codes.with_code,
         store=None if request.no_cache else context.store(request),
-        sts=cache(lambda: _sts(context, chain, codes)),
+        sts=cache(lambda: _sts(context, chain)),
         run=context.run,
         min_ttl=request.min_ttl,
         ahead=ahead,
         refresh=request.refresh,
-        duration=request.duration,
         share=share,
     )
 
 
-def _sts(context: Context, chain: RoleChain, codes: Codes) -> Sts:
+def _sts(context: Context, chain: RoleChain) -> Sts:
     from awsudo_py.aws.calls import BotocoreSts, default_session_name
 
     return BotocoreSts(
         chain,
         context.config,
         session_name=default_session_name(_user(), _host()),
-        with_code=codes.shown,
         stored_key=context.keys.of_source,
         sso_token=lambda source, refused: context.sign_ins.token_of(source, chain.config_profile, refused=refused),
         clients=context.clients,

@@ -237,8 +237,8 @@ def test_what_cannot_be_is_said_before_a_code_is_asked_for(
 @pytest.mark.parametrize(
     ("words", "env", "config", "why"),
     [
-        (("--mfa-per-role",), {}, "", "--mfa-per-role says so"),
-        ((), {"AWSUDO_MFA_PER_ROLE": "1"}, "", "AWSUDO_MFA_PER_ROLE says so"),
+        (("--mfa-per-role",), {}, "", "--mfa-per-role is set"),
+        ((), {"AWSUDO_MFA_PER_ROLE": "1"}, "", "AWSUDO_MFA_PER_ROLE is set"),
         ((), {}, "mfa_per_role = true\n", "mfa_per_role of profile base"),
         (("-d", "2h"), {}, "", "7200 s is more than the 1h"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from awsudo_py.credentials import Credentials
 from awsudo_py.model import Endpoint, Hop, RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve.aws_config import AwsConfig
 from awsudo_py.resolve.endpoints import LEGACY_GLOBAL, Endpoints
-from awsudo_py.resolve.mfa_placement import Asked, placed
+from awsudo_py.resolve.mfa_placement import MfaInputs, place
 from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.obtain import Obtain
 from awsudo_py.sessions.single_flight import Run
@@ -22,9 +23,9 @@ PHONE, TOKEN = "arn:aws:iam::111111111111:mfa/phone", "GAHT12345678"
 NAMES = {PHONE: "phone", TOKEN: "token"}
 #: What a chain may begin with.
 KEYS = Source("keys", "base", "a file", credentials=Credentials("AKIA", "secret", None))
-SESSION = Source("keys", "base", "a file", credentials=Credentials("ASIA", "secret", "token"), temporary=True)
+SESSION = Source("keys", "base", "a file", credentials=Credentials("ASIA", "secret", "token"))
 PROCESS = Source("process", "base", "a file")
-SSO = Source("sso", "base", "a file", temporary=True)
+SSO = Source("sso", "base", "a file")
 MACHINE = Source("instance", None, "the machine")
 #: The roles on the way: the device of each, and how long it is to last.
 PLAIN, PHONES, LONG = RoleHop("r"), RoleHop("r", mfa_serial=PHONE), RoleHop("r", duration=7200)
@@ -38,23 +39,24 @@ def guarded(source: Source) -> Source:
 
 
 class Row(NamedTuple):
-    """A source, the roles after it, what is asked; and what comes of it, as shape() writes it."""
+    """A source, the roles after it, the inputs; and the hops that come of them, as shape() writes them."""
 
     source: Source
     roles: tuple[RoleHop, ...]
     result: str
-    asked: Asked = Asked()
+    inputs: MfaInputs = MfaInputs()
     why: str = ""
+    if_session: str | None = None  # what comes of it if the source turns out to give a session
 
 
-PER_ROLE = Asked(per_role="mfa_per_role of profile dev")
+PER_ROLE = MfaInputs(per_role="mfa_per_role of profile dev")
 TABLE = {
     # no device, no code
     "keys, a role": Row(KEYS, (PLAIN,), "role"),
     "keys, two roles": Row(KEYS, (PLAIN, LONG), "role, role"),
     "keys, a role, a code for each": Row(KEYS, (PLAIN,), "role", PER_ROLE),
     "a session, a role": Row(SESSION, (PLAIN,), "role"),
-    "a process, a role": Row(PROCESS, (PLAIN,), "role"),
+    "a process, a role": Row(PROCESS, (PLAIN,), "role", if_session="role"),
     # the device of the role
     "keys, a role with a phone": Row(KEYS, (PHONES,), "session 43200 phone, role"),
     "keys, one hour": Row(guarded(KEYS), (HOUR,), "session 43200 phone, role"),
@@ -67,42 +69,43 @@ TABLE = {
     "guarded keys, a role with a token": Row(guarded(KEYS), (TOKENS,), "session 43200 token, role"),
     "guarded keys, the last role with the same phone": Row(guarded(KEYS), (PLAIN, PHONES), "session 43200 phone, role, role"),
     # the device that is asked for
-    "keys, a role, a token asked for": Row(KEYS, (PLAIN,), "session 43200 token, role", Asked(TOKEN)),
-    "guarded keys, a role with a phone, a token asked for": Row(guarded(KEYS), (PHONES,), "session 43200 token, role", Asked(TOKEN)),
-    "keys, two roles, a token asked for": Row(KEYS, (PLAIN, PLAIN), "session 43200 token, role, role", Asked(TOKEN)),
+    "keys, a role, a token asked for": Row(KEYS, (PLAIN,), "session 43200 token, role", MfaInputs(TOKEN)),
+    "guarded keys, a role with a phone, a token asked for": Row(guarded(KEYS), (PHONES,), "session 43200 token, role", MfaInputs(TOKEN)),
+    "keys, two roles, a token asked for": Row(KEYS, (PLAIN, PLAIN), "session 43200 token, role, role", MfaInputs(TOKEN)),
     # how long the session lasts
-    "keys, a role, four hours": Row(guarded(KEYS), (PLAIN,), "session 14400 phone, role", Asked(session_duration=14400)),
+    "keys, a role, four hours": Row(guarded(KEYS), (PLAIN,), "session 14400 phone, role", MfaInputs(session_duration=14400)),
     # with AssumeRole itself
     "keys, a role of two hours": Row(guarded(KEYS), (LONG,), "role phone", why="7200 s is more than the 1h"),
     "keys, a second more than one hour": Row(KEYS, (PHONES_LONG,), "role phone", why="3601 s is more than the 1h"),
     "keys, the last of two roles of two hours": Row(guarded(KEYS), (PLAIN, LONG), "session 43200 phone, role, role"),
-    "keys, a code for each": Row(guarded(KEYS), (PLAIN,), "role phone", PER_ROLE, "mfa_per_role of profile dev says so"),
-    "keys, a code for each, a token asked for": Row(guarded(KEYS), (PHONES,), "role token", PER_ROLE._replace(serial=TOKEN), "says so"),
+    "keys, a code for each": Row(guarded(KEYS), (PLAIN,), "role phone", PER_ROLE, "mfa_per_role of profile dev is set"),
+    "keys, a code for each, a token asked for": Row(guarded(KEYS), (PHONES,), "role token", PER_ROLE._replace(serial=TOKEN), "is set"),
     # sources that are sessions: GetSessionToken cannot be called; the source's own device is behind them
     "a session, a role with a phone": Row(SESSION, (PHONES,), "role phone", why="a file gives a session already"),
     "a guarded session, a role": Row(guarded(SESSION), (PLAIN,), "role"),
     "SSO, a role with a phone": Row(SSO, (PHONES,), "role phone", why="gives a session already"),
     "a machine, a role with a phone": Row(MACHINE, (PHONES,), "role phone", why="the machine gives a session already"),
-    "a machine, a role, a token asked for": Row(MACHINE, (PLAIN,), "role token", Asked(TOKEN), "gives a session already"),
-    # a process may give either: a role's own device stays beside the session, the source's does not
-    "a process, a role with a phone": Row(PROCESS, (PHONES,), "session 43200 phone, role phone"),
-    "a guarded process, a role": Row(guarded(PROCESS), (PLAIN,), "session 43200 phone, role"),
-    "a process, a role, a token asked for": Row(PROCESS, (PLAIN,), "session 43200 token, role token", Asked(TOKEN)),
-    "a guarded process, a role of two hours": Row(guarded(PROCESS), (LONG,), "role phone", why="7200 s"),
-    "a guarded process, a code for each": Row(guarded(PROCESS), (PLAIN,), "role phone", PER_ROLE, "says so"),
+    "a machine, a role, a token asked for": Row(MACHINE, (PLAIN,), "role token", MfaInputs(TOKEN), "gives a session already"),
+    # a process may give either: a role's own device then goes with the role, the source's is behind the session
+    "a process, a role with a phone": Row(PROCESS, (PHONES,), "session 43200 phone, role", if_session="role phone"),
+    "a guarded process, a role": Row(guarded(PROCESS), (PLAIN,), "session 43200 phone, role", if_session="role"),
+    "a process, a role, a token asked for": Row(PROCESS, (PLAIN,), "session 43200 token, role", MfaInputs(TOKEN), if_session="role token"),
+    "a guarded process, a role of two hours": Row(guarded(PROCESS), (LONG,), "role phone", why="7200 s", if_session="role"),
+    "a guarded process, a code for each": Row(guarded(PROCESS), (PLAIN,), "role phone", PER_ROLE, "mfa_per_role", "role"),
+    "a process, two roles with one phone": Row(PROCESS, (PHONES, PHONES), "session 43200 phone, role, role", if_session="role phone, role phone"),
     # no role: long-lived keys give a session, and share it with the roles unless a length is asked for
     "keys alone": Row(KEYS, (), "session 3600"),
-    "keys alone, two hours": Row(KEYS, (), "session 7200", Asked(duration=7200)),
+    "keys alone, two hours": Row(KEYS, (), "session 7200", MfaInputs(duration=7200)),
     "guarded keys alone": Row(guarded(KEYS), (), "session 43200 phone"),
-    "guarded keys alone, two hours": Row(guarded(KEYS), (), "session 7200 phone", Asked(duration=7200)),
-    "guarded keys alone, four hours for all": Row(guarded(KEYS), (), "session 14400 phone", Asked(session_duration=14400)),
+    "guarded keys alone, two hours": Row(guarded(KEYS), (), "session 7200 phone", MfaInputs(duration=7200)),
+    "guarded keys alone, four hours for all": Row(guarded(KEYS), (), "session 14400 phone", MfaInputs(session_duration=14400)),
     "guarded keys alone, a code for each": Row(guarded(KEYS), (), "session 43200 phone", PER_ROLE),
-    "keys alone, a token asked for": Row(KEYS, (), "session 43200 token", Asked(TOKEN)),
+    "keys alone, a token asked for": Row(KEYS, (), "session 43200 token", MfaInputs(TOKEN)),
     "a guarded session alone": Row(guarded(SESSION), (), ""),
-    "SSO alone, a token asked for": Row(SSO, (), "", Asked(TOKEN)),
+    "SSO alone, a token asked for": Row(SSO, (), "", MfaInputs(TOKEN)),
     "a machine alone": Row(MACHINE, (), ""),
-    "a process alone": Row(PROCESS, (), ""),
-    "a guarded process alone": Row(guarded(PROCESS), (), "session 43200 phone"),
+    "a process alone": Row(PROCESS, (), "session 3600", if_session=""),
+    "a guarded process alone": Row(guarded(PROCESS), (), "session 43200 phone", if_session=""),
 }  # fmt: skip
 
 
@@ -124,9 +127,10 @@ def shape(hops: tuple[Hop, ...]) -> str:
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_a_code_goes_where_the_table_says(row: Row) -> None:
     """One code serves all that it can serve; where it cannot, there is a reason, and it is told."""
-    result = placed(row.source, row.roles, row.asked)
+    result = place(row.source, row.roles, row.inputs)
 
     assert shape(result.hops) == row.result
+    assert (None if result.if_session is None else shape(result.if_session)) == row.if_session
     assert row.why in result.why
     assert bool(row.why) == bool(result.why)
 
@@ -145,7 +149,7 @@ class Aws:
         self.asked.append("source")
         return self._source
 
-    def session(self, hop: Hop, credentials: Credentials) -> Credentials:
+    def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
         self.asked.append(shape((hop,)))
         name = f"{credentials.access_key_id}>{len(self.asked)}"
         return Credentials(name, "secret", "token", 1000.0 + (hop.duration or 3600), issued=1000.0)
@@ -154,12 +158,19 @@ class Aws:
 def obtained(directory: Path, chain: RoleChain, aws: Aws) -> Credentials:
     """The session at the end of the chain, a thousand seconds after the beginning of time."""
     run = Run(Terminal(-1), lambda: 1000.0, lambda _: None, 1000.0)
-    return Obtain(chain, store=FileStore(str(directory)), sts=lambda: aws, run=run).credentials().credentials
+    way = Obtain(chain, store=FileStore(str(directory)), sts=lambda: aws, with_code=with_code, run=run)
+    return way.credentials().credentials
+
+
+def with_code(hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
+    """The call with a code that is always right."""
+    return call("123456")
 
 
 def chained(source: Source, roles: tuple[RoleHop, ...], endpoint: Endpoint) -> RoleChain:
     """A chain as the resolver makes it."""
-    return RoleChain("target", source, placed(source, roles, Asked()).hops, endpoint, None, None)
+    placement = place(source, roles, MfaInputs())
+    return RoleChain("target", source, placement.hops, endpoint, None, None, if_session=placement.if_session)
 
 
 def endpoint(region: str | None) -> Endpoint:
@@ -240,8 +251,7 @@ def test_what_a_process_turns_out_to_give_decides(
         assert again.access_key_id == first.access_key_id
     else:
         run = Run(Terminal(-1), lambda: 1000.0, lambda _: None, 1000.0)
-        Obtain(chain, store=None, sts=lambda: aws, run=run).credentials()
+        Obtain(chain, store=None, sts=lambda: aws, with_code=with_code, run=run).credentials()
 
-    # what is no session of ours is not kept: the process is asked each time, as the SDKs do
-    process_only = not roles and (gave == "session" or not source.settings)
-    assert aws.asked == asked + (["source"] if kept and process_only else [])
+    # only its credentials tell who it is: the process is run each time, as the SDKs do
+    assert aws.asked == asked + (["source"] if kept else [])

@@ -196,9 +196,9 @@ ANSWERS = [
         "ExpiredToken",
         "The security token included in the request is expired",
         "the credentials that ask for it have expired",
-        "renew what ",
+        "renew the credentials ",
     ),
-    Answer("ExpiredTokenException", "Token expired", "have expired", "renew what "),
+    Answer("ExpiredTokenException", "Token expired", "have expired", "renew the credentials "),
     Answer(
         "InvalidClientTokenId",
         "The security token included in the request is invalid.",
@@ -260,7 +260,11 @@ ANSWERS = [
     ),
     Answer("Throttling", "Rate exceeded", "AWS is being asked too often", "try again in some seconds", 400),
     Answer(
-        "UnauthorizedException", "Session token not found or invalid", "the SSO session has ended", "renew what ", 401
+        "UnauthorizedException",
+        "Session token not found or invalid",
+        "the SSO session has ended",
+        "renew the credentials ",
+        401,
     ),
     Answer(
         "ForbiddenException",
@@ -499,14 +503,14 @@ def test_a_process_that_gives_expired_sessions_is_told_from_refused_ones(world: 
 
     assert done.code == 125 and "the credentials that ask for it have expired" in done.err
     assert "AWS: The security token included in the request is expired" in done.err
-    assert "unset what the environment holds (awsudo export --unset)" in done.err
+    assert "remove them from the environment (awsudo export --unset)" in done.err
 
 
 @pytest.mark.parametrize(
     ("token", "told", "hint"),
     [
         ("unknown", "the web identity token is not one that AWS takes", "is the provider set up in IAM"),
-        ("old", "the credentials or the token that ask for it have expired", "renew what "),
+        ("old", "the credentials or the token that ask for it have expired", "renew the credentials "),
         ("elsewhere", "access denied", ""),
     ],
 )

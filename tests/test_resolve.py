@@ -114,19 +114,19 @@ WRONG: dict[str, Wrong] = {
         f"{FROM_BASE}credential_source = Environment\n",
         ("profile dev has both source_profile and credential_source (~/.aws/config)",),
     ),
-    "a circle of one": Wrong(f"{ROLE}source_profile = dev\n", ("dev -> dev", "~/.aws/config")),
-    "a circle of two": Wrong(
+    "a loop of one": Wrong(f"{ROLE}source_profile = dev\n", ("dev -> dev", "~/.aws/config")),
+    "a loop of two": Wrong(
         f"{ROLE}source_profile = mid\n[profile mid]\nrole_arn = {OPS}\nsource_profile = dev\n",
-        ("source_profile goes round in a circle: dev -> mid -> dev (~/.aws/config)",),
+        ("source_profile loop: dev -> mid -> dev (~/.aws/config)",),
     ),
-    "a circle that does not come back to the first": Wrong(
+    "a loop that does not come back to the first": Wrong(
         f"{ROLE}source_profile = a\n" + "".join(
             f"[profile {name}]\nrole_arn = {OPS}\nsource_profile = {then}\n" for name, then in ("ab", "bc", "ca")
         ),
-        ("a circle: a -> b -> c -> a (",),
+        ("source_profile loop: a -> b -> c -> a (",),
     ),
-    "a circle in AWS_PROFILE": Wrong(
-        f"{ROLE}source_profile = dev\n", ("a circle: dev -> dev",), target=OPS, env={"AWS_PROFILE": "dev"}
+    "a loop in AWS_PROFILE": Wrong(
+        f"{ROLE}source_profile = dev\n", ("source_profile loop: dev -> dev",), target=OPS, env={"AWS_PROFILE": "dev"}
     ),
     # keys
     "a key without a secret": Wrong(
@@ -159,7 +159,7 @@ WRONG: dict[str, Wrong] = {
         ("credential_source of profile dev (~/.aws/config) is environment", "did you mean Environment?"),
     ),
     "a credential_source that nobody knows": Wrong(
-        f"{ROLE}credential_source = Vault\n", ("it can be Environment, Ec2InstanceMetadata or EcsContainer",)
+        f"{ROLE}credential_source = Vault\n", ("valid values are Environment, Ec2InstanceMetadata and EcsContainer",)
     ),
     "an environment without keys": Wrong(
         f"{ROLE}credential_source = Environment\n",
@@ -268,7 +268,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "a source of another partition": Wrong(
         f"{ROLE}source_profile = cn\n[profile cn]\nrole_arn = arn:aws-cn:iam::111111111111:role/cn\nsource_profile = base\n",
-        ("no session passes from one partition to another",),
+        ("a session cannot cross from one partition to another",),
     ),
     "a services section that is missing": Wrong(
         f"{FROM_BASE}services = loacl\n[services local]\ns3 =\n  endpoint_url = https://s3.example.com\n",
@@ -280,7 +280,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "a services section that is no list": Wrong(
         f"{FROM_BASE}services = local\n[services local]\nsts = https://sts.example.com\n",
-        ("[services local] in ~/.aws/config: sts is no list of settings",),
+        ("[services local] in ~/.aws/config: sts is not a block of settings",),
         env={"AWS_ENDPOINT_URL_STS": None},
     ),
     "an endpoint that is none": Wrong(
@@ -371,7 +371,7 @@ def test_what_is_wrong_in_a_configuration_is_said_by_name(world: World, sts: Str
         "a source without credentials",
         "a profile without credentials",
         "a role without a source",
-        "a circle of one",
+        "a loop of one",
         "a key without a secret",
         "an environment without keys",
         "a process that is missing",

@@ -1,4 +1,4 @@
-"""Asks AWS: source credentials, AssumeRole and its sisters. The only package that knows botocore."""
+"""Calls AWS for the credentials of a chain: those of its source, and the session of each hop."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.aws.client import Aws
-from awsudo_py.aws.errors import renew
-from awsudo_py.aws.fetchers import WAYS, moment
-from awsudo_py.errors import AwsudoError, NoCredentials
+from awsudo_py.aws.fetchers import fetch
+from awsudo_py.errors import AwsudoError
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 class BotocoreSts:
     """AWS as one chain needs it.
 
-    session_name is for hops that have none; with_code gives a hop's call an MFA code; stored_key gives what lies in the
-    OS keyring; sso_token the access token of an SSO session; clients are those that it shares with other chains.
+    session_name is for hops that have none; stored_key gives what is stored in the OS keyring, sso_token the access
+    token of an SSO session; clients are those that it shares with other chains.
     """
 
     def __init__(
@@ -36,48 +35,28 @@ class BotocoreSts:
         config: AwsConfig,
         *,
         session_name: str,
-        with_code: Callable[[Hop, Callable[[str], Credentials]], Credentials],
         stored_key: Callable[[Source], Credentials],
         sso_token: Callable[[Source, str], str],
         clock: Callable[[], float] = time.time,
         clients: Clients | None = None,
     ) -> None:
-        self._aws = Aws(chain, config, clock, clients, sso_token=sso_token)
+        self._aws = Aws(chain, config, clock, clients, stored_key=stored_key, sso_token=sso_token)
         self._session_name = session_name
-        self._with_code = with_code
-        self._stored_key = stored_key
 
     def source(self, source: Source) -> Credentials:
         """The credentials that begin the chain. Raises AwsudoError."""
-        if source.kind == "keyring":
-            return self._stored_key(source)
-        return WAYS[source.kind](self._aws, source, self._session_name)
+        return fetch(self._aws, source, self._session_name)
 
-    def session(self, hop: Hop, credentials: Credentials) -> Credentials:
-        """AssumeRole or GetSessionToken with these credentials. Raises AwsudoError."""
-        self._refuse_expired()
-        parameters = session_parameters(hop, self._session_name)
-        if hop.mfa_serial is None:
-            return self._asked(hop, credentials, parameters, self._aws.tries)
-        parameters["SerialNumber"] = hop.mfa_serial
-        # a code works once: the call that carries it is never sent again
-        return self._with_code(hop, lambda code: self._asked(hop, credentials, {**parameters, "TokenCode": code}, 1))
-
-    def _asked(self, hop: Hop, credentials: Credentials, parameters: dict[str, Any], tries: int) -> Credentials:
+    def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
+        """AssumeRole or GetSessionToken with these credentials, and with an MFA code. Raises AwsudoError."""
+        parameters, tries = session_parameters(hop, self._session_name), self._aws.tries
+        if hop.mfa_serial is not None:
+            # a code works once: the call that carries it is never sent again
+            parameters, tries = {**parameters, "SerialNumber": hop.mfa_serial, "TokenCode": code}, 1
         operation = "get_session_token" if isinstance(hop, SessionTokenHop) else "assume_role"
         return self._aws.credentials_of(
             hop, lambda: getattr(self._aws.sts(credentials, tries), operation)(**parameters)
         )
-
-    def _refuse_expired(self) -> None:
-        source = self._aws.chain.source
-        until = source.setting("expiration")
-        try:
-            expired = bool(until) and moment(until) <= self._aws.clock()
-        except ValueError:
-            return
-        if expired:
-            raise NoCredentials(f"the credentials in the environment expired at {until}", hint=renew(source))
 
 
 def session_parameters(hop: Hop, session_name: str) -> dict[str, Any]:

@@ -33,10 +33,11 @@ from botocore.parsers import ResponseParserError
 from awsudo_py.aws.botocore_session import GivenSession
 from awsudo_py.aws.clients import Clients, following, sign_with
 from awsudo_py.aws.deadline import DeadlinePassed, within
-from awsudo_py.aws.errors import refusal, renew, subject
+from awsudo_py.aws.errors import refusal, subject
 from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
 from awsudo_py.model import Source
+from awsudo_py.resolve.source_kinds import kind_of, renew
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +69,12 @@ class Aws:
         clock: Callable[[], float],
         clients: Clients | None = None,
         *,
+        stored_key: Callable[[Source], Credentials] | None = None,
         sso_token: Callable[[Source, str], str] | None = None,
     ) -> None:
         self.chain = chain
         self.clock = clock
+        self.stored_key = stored_key  # what the OS keyring holds for a source
         self.sso_token = sso_token
         self._config = config
         self._clients = clients or Clients()
@@ -161,7 +164,7 @@ class Aws:
         self._asked = ""
         if self._clients.pace is not None:
             # not part of the call's time: how long it waits depends on the others
-            self._clients.pace.take("sso" if isinstance(what, Source) and what.kind == "sso" else "sts")
+            self._clients.pace.take("sso" if isinstance(what, Source) and "sso" in kind_of(what).services else "sts")
         begun = time.monotonic()
 
         def note(address: str) -> None:
@@ -191,7 +194,7 @@ class Aws:
             raise
         except CredentialRetrievalError:
             raise NoCredentials(
-                f"{ASKED.get(source.kind, source.where)} gave no credentials", hint=renew(source)
+                f"{kind_of(source).giver or source.where} gave no credentials", hint=renew(source)
             ) from None
         except DeadlinePassed:
             raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
@@ -263,13 +266,6 @@ def usable(access_key_id: object, secret: object, token: object) -> tuple[str, s
         if not isinstance(part, str) or not part or b"\0" in part.encode():
             raise ValueError("a part of the credentials that cannot be used")
     return str(access_key_id), str(secret), str(token)
-
-
-ASKED = {
-    "instance": "the instance metadata service",
-    "container": "the container credentials endpoint",
-    "login": "the login session",
-}
 
 
 def _network_trouble(error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
 from awsudo_py.model import Ask, RoleHop, SessionTokenHop
+from awsudo_py.resolve.source_kinds import renew
 
 if TYPE_CHECKING:
     from awsudo_py.model import RoleChain, Source, Wanted
@@ -140,17 +141,6 @@ def subject(what: Wanted) -> str:
         return f"a session of {what.role_arn}"
     kind = "an MFA session" if getattr(what, "mfa_serial", None) else "a session"
     return f"{kind} of profile {what.profile}" if what.profile else kind
-
-
-def renew(source: Source) -> str:
-    """How the user gets new credentials of this source."""
-    if source.kind == "sso":
-        return f"sign in: awsudo login {shlex.quote(source.setting('sso_session') or source.profile or '')}"
-    if source.kind == "login":
-        return f"log in: aws login --profile {source.profile}"
-    if source.kind == "environment":
-        return "unset what the environment holds (awsudo export --unset), or leave the shell that set it"
-    return f"renew what {source.where} gives"
 
 
 def _mfa_session_before(what: Wanted, chain: RoleChain) -> SessionTokenHop | None:

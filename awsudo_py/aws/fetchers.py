@@ -1,4 +1,4 @@
-"""Gets the credentials of each kind of source: one function a kind, and a line of WAYS."""
+"""Gets the credentials of each kind of source: one function for each, which its row in source_kinds names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from botocore.credentials import CredentialResolver, ProfileProviderBuilder
 from botocore.exceptions import MissingDependencyException
 from botocore.utils import parse_timestamp
 
-from awsudo_py.aws.client import ASKED, TRIES, usable
+from awsudo_py.aws.client import TRIES, usable
 from awsudo_py.credentials import Credentials
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
+from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.resolve.sources import RUNNING
 
 if TYPE_CHECKING:
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     from awsudo_py.model import Source
 
 
-def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
+def fetch(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """The credentials of a source; the session name is for calls that take one. Raises AwsudoError."""
+    way: Callable[[Aws, Source, str], Credentials] = globals()[kind_of(source).fetch]
+    return way(aws, source, session_name)
+
+
+def keyring(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """The key that is stored in the OS keyring."""
+    assert aws.stored_key is not None
+    return aws.stored_key(source)
+
+
+def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """GetRoleCredentials with the access token of the SSO session."""
     assert aws.sso_token is not None  # what has sources has tokens
 
     def ask() -> Credentials:
@@ -44,7 +58,8 @@ def _sso(aws: Aws, source: Source, session_name: str) -> Credentials:
     return aws.guarded(source, ask)
 
 
-def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
+def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """AssumeRoleWithWebIdentity with the token in the source's file."""
     path = source.setting("token_file")
     try:
         with open(path, encoding="utf-8") as file:
@@ -61,7 +76,7 @@ def _web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
     return aws.credentials_of(source, lambda: aws.sts(None, TRIES).assume_role_with_web_identity(**parameters))
 
 
-def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
+def process(aws: Aws, source: Source, session_name: str) -> Credentials:
     """Run a credential_process. Its stderr and its terminal are the user's; stdin is the child's and not given."""
     import subprocess
 
@@ -105,9 +120,10 @@ def _process(aws: Aws, source: Source, session_name: str) -> Credentials:
     return credentials
 
 
-def _login(aws: Aws, source: Source, session_name: str) -> Credentials:
+def login(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """The session that `aws login` left, renewed if need be."""
     try:
-        return _from_provider(aws, source, "login")
+        return _from_provider(aws, source, "login", of_profile=True)
     except MissingDependencyException:
         from awsudo_py.installation import command_to_add
 
@@ -117,13 +133,13 @@ def _login(aws: Aws, source: Source, session_name: str) -> Credentials:
         ) from None
 
 
-def _from_provider(aws: Aws, source: Source, name: str) -> Credentials:
-    """Credentials of one of botocore's own providers."""
+def _from_provider(aws: Aws, source: Source, name: str, *, of_profile: bool = False) -> Credentials:
+    """Credentials of one of botocore's own providers; of_profile: one that reads a profile, and so the source's."""
 
     def ask() -> Credentials | None:
         session = aws.session(aws.chain.config_profile)
         resolver = session.get_component("credential_provider")
-        if source.kind == "login":  # the profile that has it need not be the one that was named
+        if of_profile:  # which need not be the profile that was named
             resolver = CredentialResolver(ProfileProviderBuilder(session).providers(source.profile))
         provider = resolver.get_provider(name)
         found = provider.load()
@@ -138,21 +154,20 @@ def _from_provider(aws: Aws, source: Source, name: str) -> Credentials:
     credentials = aws.guarded(source, ask)
     if credentials is None:
         raise NoCredentials(
-            f"no credentials found: {source.where}, and {ASKED[source.kind]} gave none",
+            f"no credentials found: {source.where}, and {kind_of(source).giver} gave none",
             hint="name a profile (awsudo PROFILE …, or -p PROFILE ROLE), or log in: aws sso login",
         )
     return credentials
 
 
-#: How the credentials of each kind of source are got; the session name is for calls that take one.
-WAYS: dict[str, Callable[[Aws, Source, str], Credentials]] = {
-    "sso": _sso,
-    "web-identity": _web_identity,
-    "process": _process,
-    "login": _login,
-    "container": lambda aws, source, _: _from_provider(aws, source, "container-role"),
-    "instance": lambda aws, source, _: _from_provider(aws, source, "iam-role"),
-}
+def container(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """The session of a container's role."""
+    return _from_provider(aws, source, "container-role")
+
+
+def instance(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """The session of a machine's role."""
+    return _from_provider(aws, source, "iam-role")
 
 
 def moment(text: str) -> float:

@@ -48,11 +48,11 @@ class Codes:
         self._process = process
         self._sent: set[str] = set()
 
-    def shown(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
-        """What the call gives that takes a code of the hop's device.
+    def with_code(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
+        """What the call gives with a code of the hop's device.
 
-        Raises what the call raises, and AwsudoError where no code can be had. A code that was typed and refused is
-        asked for again; any other is tried once.
+        Raises what the call raises, and AwsudoError if there is no way to get a code. If a code that was typed is
+        refused, the prompt comes again; any other code is tried once.
         """
         if self._given is not None:
             code, self._given = self._given, None  # a second call needs another one

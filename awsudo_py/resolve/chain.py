@@ -1,8 +1,8 @@
-"""Turns a request and the profiles into a chain of roles: the precedence rules, and nothing but them.
+"""Turns a request and the profiles into a chain of roles, by the rules of precedence.
 
 1. An option wins over an AWSUDO_* variable, that over the profile, that over the default.
-2. A profile gets its credentials in the order in which the SDKs look (botocore's chain; a test compares).
-3. Nothing is inherited from [default], and nothing falls back: what is missing is an error that names it.
+2. A profile's credentials are found in the search order of the SDKs (botocore's chain; a test compares).
+3. Nothing is inherited from [default], and nothing falls back: whatever is missing is an error that names it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from awsudo_py.resolve import limits, mfa_placement, roles
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.role_words import looks_like_role
-from awsudo_py.resolve.session_inputs import clamped, refuse_endless, shaped, told_of_code
+from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, unsent_code
 from awsudo_py.resolve.sources import Sources
 
 if TYPE_CHECKING:
@@ -34,103 +34,107 @@ class _Ambient(NamedTuple):
     notices: tuple[str, ...] = ()
 
 
-def resolve(
-    request: Request,
-    config: AwsConfig,
-    environ: Mapping[str, str],
-    fingerprint: Callable[[str], str | None],
-) -> RoleChain:
-    """The chain that the request means.
+class Resolver:
+    """What one configuration and one environment make of requests. Every method may raise AwsudoError.
 
     environ holds the deciding variables; fingerprint gives a digest of a token file's content, None if there is no
-    such file. Raises AwsudoError: a profile, section or key is missing or wrong, or a chain comes back to itself.
+    such file.
     """
-    return _Resolver(config, environ, fingerprint).chain(request)
 
-
-def chain_of_keys(
-    name: str,
-    source: Source,
-    request: Request,
-    config: AwsConfig,
-    environ: Mapping[str, str],
-    hops: tuple[Hop, ...] = (),
-) -> RoleChain:
-    """The chain that is a profile's keys and nothing else, for what is asked of AWS about them. Raises AwsudoError.
-
-    The profile need not be there: keys are stored before anything names them.
-    """
-    endpoints = Endpoints(config, environ)
-    config_profile = name if config.profile(name) is not None else None
-    region, said_by = endpoints.region(request, config_profile, named=True)
-    endpoint = endpoints.endpoint(hops, source, region, said_by, config_profile)
-    return RoleChain(name, source, hops, endpoint, region, config_profile)
-
-
-def source_of(
-    name: str | None, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]
-) -> Source:
-    """Where a profile starts from; with no name, the ambient credentials. Raises AwsudoError."""
-    resolver = _Resolver(config, environ, fingerprint)
-    source, _ = resolver._from_profile(name, []) if name is not None else resolver._from_ambient(resolver._ambient())
-    return source
-
-
-class _Resolver:
     def __init__(self, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]) -> None:
         self.config = config
         self.environ = environ
-        self.sources = Sources(config, environ, fingerprint)
-        self.endpoints = Endpoints(config, environ)
+        self._sources = Sources(config, environ, fingerprint)
+        self._endpoints = Endpoints(config, environ)
 
     # -- the request -----------------------------------------------------------------------------------------------
 
     def chain(self, request: Request) -> RoleChain:
+        """The chain that the request means.
+
+        Raises AwsudoError: a profile, section or key is missing or wrong, or a chain comes back to itself.
+        """
         name, role = self._named(request)
         notices: tuple[str, ...] = ()
-        source: Source
-        roles_asked: tuple[RoleHop, ...]
-        config_profile: str | None
+        roles_on_the_way: tuple[RoleHop, ...]
         if name is not None:
-            source, roles_asked = self._from_profile(name, [])
-            config_profile = name
+            source, roles_on_the_way = self._from_profile(name, [])
+            config_profile: str | None = name
         else:
             ambient = self._ambient()
-            source, roles_asked = self._from_ambient(ambient)
+            source, roles_on_the_way = self._from_ambient(ambient)
             config_profile = ambient.profile if self.config.profile(ambient.profile) is not None else None
             notices = ambient.notices
         if role is not None:
-            roles_asked = (*roles_asked, RoleHop(role))
-        source, roles_asked, told = shaped(source, roles_asked, request, self.config, name)
-        profiles = [*(hop.profile for hop in reversed(roles_asked)), source.profile]
-        asked = mfa_placement.asked_by(request, self.config, profiles)
-        placed = mfa_placement.placed(source, roles_asked, asked)
-        hops, chaining = clamped(placed.hops, source)
-        refuse_endless(hops, source, request)
-        told = (*told, *told_of_code(hops, request))
-        last = hops[-1] if hops else None
-        if isinstance(last, SessionTokenHop):
-            session = f"profile {name} is long-lived keys and no role: the command gets a session of them"
-            chaining = (session if last.mfa_serial else f"{session} (IAM takes no call from it without MFA)", *chaining)
-        if self.environ.get("AWSUDO_TARGET") and source.kind == "environment":
-            inside = f"inside {self.environ['AWSUDO_TARGET']}: assuming a role from its session is role chaining"
-            chaining = (f"{inside}, so the session lasts at most 1h", *chaining)
-        if source.kind == "keyring" and source.profile:
-            shadowed = self.sources.shadowed(source.profile)
-            notices = (*notices, shadowed) if shadowed else notices
-        region, region_origin = self.endpoints.region(request, config_profile, named=name is not None)
+            roles_on_the_way = (*roles_on_the_way, RoleHop(role))
+        source, roles_on_the_way, unsent = apply_inputs(source, roles_on_the_way, request, self.config, name)
+        profiles = [*(hop.profile for hop in reversed(roles_on_the_way)), source.profile]
+        inputs = mfa_placement.mfa_inputs(request, self.config, profiles)
+        placement = mfa_placement.place(source, roles_on_the_way, inputs)
+        hops, clamped = clamp(placement.hops, source)
+        if_session = None if placement.if_session is None else clamp(placement.if_session, source)[0]
+        if if_session != ():
+            refuse_endless(hops, source, request)
+        region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
         return RoleChain(
             target=request.target or (role if role is not None else name) or "",
             source=source,
             hops=hops,
-            endpoint=self.endpoints.endpoint(hops, source, region, region_origin, config_profile),
+            endpoint=self._endpoints.endpoint(hops, source, region, region_origin, config_profile),
             region=region,
             config_profile=config_profile,
-            notices=(*notices, *told),
-            chaining_notices=chaining,
-            details=(placed.why,) if placed.why else (),
-            mfa_process=asked.process,
+            if_session=if_session,
+            notices=(*notices, *self._sources.shadowed(source), *unsent, *unsent_code(hops, request)),
+            call_notices=(*self._call_notices(name, source, hops), *clamped),
+            details=(placement.why,) if placement.why else (),
+            mfa_process=inputs.process,
         )
+
+    def _call_notices(self, name: str | None, source: Source, hops: tuple[Hop, ...]) -> tuple[str, ...]:
+        """What to say when the session at the end of the chain is got by a call."""
+        notices: tuple[str, ...] = ()
+        outer = self.environ.get("AWSUDO_TARGET")
+        if outer and source.kind == "environment":
+            notices = (
+                f"inside {outer}: assuming a role from its session is role chaining, so the session lasts at most 1h",
+            )
+        last = hops[-1] if hops else None
+        if isinstance(last, SessionTokenHop):
+            notice = f"profile {name} is long-lived keys and no role: the command gets a session of them"
+            notices = (
+                *notices,
+                notice if last.mfa_serial else f"{notice} (IAM takes no call from it without MFA)",
+            )
+        return notices
+
+    # -- one profile -----------------------------------------------------------------------------------------------
+
+    def source(self, name: str | None) -> Source:
+        """Where a profile starts from; with no name, the ambient credentials."""
+        source, _ = self._from_profile(name, []) if name is not None else self._from_ambient(self._ambient())
+        return source
+
+    def device(self, name: str) -> str | None:
+        """The MFA device of a profile's keys, if it has one."""
+        return self._sources.device(name)
+
+    def service_url(self, service: str, profile: str | None) -> str | None:
+        """The endpoint that is configured for a service; None is AWS's own."""
+        return self._endpoints.url(service, profile)
+
+    def chain_of_keys(self, name: str, source: Source, request: Request, *, with_device: bool = False) -> RoleChain:
+        """The chain that is a profile's keys alone, or, with_device, a session of them if it has an MFA device.
+
+        The profile need not be there: keys are stored before anything names them.
+        """
+        inputs = mfa_placement.mfa_inputs(request, self.config, [name])
+        # the session that roles share: a code that was typed once does here too
+        needs_code = with_device and (inputs.serial or source.setting("mfa_serial"))
+        hops = mfa_placement.place(source, (), inputs).hops if needs_code else ()
+        config_profile = name if self.config.profile(name) is not None else None
+        region, region_origin = self._endpoints.region(request, config_profile, named=True)
+        endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
+        return RoleChain(name, source, hops, endpoint, region, config_profile, mfa_process=inputs.process)
 
     def _named(self, request: Request) -> tuple[str | None, str | None]:
         """Which profile is named, and which role."""
@@ -139,7 +143,7 @@ class _Resolver:
             return request.profile, role
         target = request.target
         assert target is not None  # the grammar requires one of the two
-        # a profile may well be called 123456789012:admin
+        # a profile may be called 123456789012:admin
         if looks_like_role(target) and self.config.profile(target) is None:
             return None, roles.role_arn(target)
         self.config.require(target)
@@ -150,8 +154,8 @@ class _Resolver:
     def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain that a profile means. seen: the profiles that led here, first to last."""
         settings = self.config.require(name)
-        if not _is_role(settings) or (seen and self.sources.has_keys(name, settings)):
-            source = self.sources.held_by(name, settings)
+        if not _is_role(settings) or (seen and self._sources.has_keys(name, settings)):
+            source = self._sources.held_by(name, settings)
             if source is None:
                 raise ConfigError(
                     f"profile {name} has no credentials and no role_arn ({self.config.home_of(name)})",
@@ -166,23 +170,23 @@ class _Resolver:
                 f"profile {name} has both source_profile and credential_source ({where})", hint="remove one of the two"
             )
         if credential_source is not None:
-            return self.sources.named(name, credential_source), (hop,)
+            return self._sources.named(name, credential_source), (hop,)
         if source_profile is None:
             raise ConfigError(
                 f"profile {name} has a role_arn and no source_profile ({where})",
                 hint=(
-                    "say whose credentials assume the role: source_profile = NAME, or credential_source = Environment",
-                    f"or assume it with what the environment holds: awsudo {settings['role_arn']} …",
+                    "add the profile whose credentials assume the role: source_profile = NAME",
+                    f"or assume it with the ambient credentials: awsudo {shlex.quote(settings['role_arn'])} …",
                 ),
             )
-        if source_profile == name and self.sources.has_keys(name, settings):
-            return self.sources.keys_of(name, settings), (hop,)
+        if source_profile == name and self._sources.has_keys(name, settings):
+            return self._sources.keys_of(name, settings), (hop,)
         path = [*seen, name]
         if source_profile in path:
             loop = " -> ".join([*path[path.index(source_profile) :], source_profile])
             raise ConfigError(
-                f"source_profile goes round in a circle: {loop} ({self.config.where(name, 'source_profile')})",
-                hint=f"one of these profiles must hold credentials, not name another: {loop}",
+                f"source_profile loop: {loop} ({self.config.where(name, 'source_profile')})",
+                hint="one of these profiles must have credentials of its own instead of a source_profile",
             )
         self.config.require(
             source_profile, f"source_profile of profile {name}, {self.config.where(name, 'source_profile')}"
@@ -231,8 +235,8 @@ class _Resolver:
     def _ambient(self) -> _Ambient:
         profile, default = self.environ.get("AWS_PROFILE"), self.environ.get("AWS_DEFAULT_PROFILE")
         if profile and default and profile != default:
-            told = f"AWS_PROFILE ({profile}) and AWS_DEFAULT_PROFILE ({default}) differ: using AWS_PROFILE"
-            return _Ambient(profile, "AWS_PROFILE", (told,))
+            notice = f"AWS_PROFILE ({profile}) and AWS_DEFAULT_PROFILE ({default}) differ: using AWS_PROFILE"
+            return _Ambient(profile, "AWS_PROFILE", (notice,))
         if profile:
             return _Ambient(profile, "AWS_PROFILE")
         return _Ambient(default, "AWS_DEFAULT_PROFILE") if default else _Ambient("default", None)
@@ -242,24 +246,24 @@ class _Resolver:
         if ambient.variable is not None:
             self.config.require(ambient.profile, ambient.variable)
         settings = self.config.profile(ambient.profile) or {}
-        in_environment = self.sources.environment()
+        in_environment = self._sources.environment()
         if in_environment is not None:
             return in_environment, ()
         if _is_role(settings):
             return self._from_profile(ambient.profile, [])
         if self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-            return self.sources.web_identity(None, settings, "AWS_WEB_IDENTITY_TOKEN_FILE", explicit=False), ()
+            return self._sources.web_identity(None, settings, "AWS_WEB_IDENTITY_TOKEN_FILE", explicit=False), ()
         if "web_identity_token_file" in settings and ambient.profile not in self.config.stored:
-            return self.sources.web_identity(ambient.profile, settings, explicit=False), ()
-        source = self.sources.held_by(ambient.profile, settings)
+            return self._sources.web_identity(ambient.profile, settings, explicit=False), ()
+        source = self._sources.held_by(ambient.profile, settings)
         if source is not None:
             return source, ()
         if self.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or self.environ.get(
             "AWS_CONTAINER_CREDENTIALS_FULL_URI"
         ):
             return Source("container", None, "AWS_CONTAINER_CREDENTIALS_*"), ()
-        looked = f"the environment has no keys, profile {ambient.profile} has none ({self.config.config_file})"
-        return Source("instance", None, looked), ()
+        where = f"no keys in the environment and none in profile {ambient.profile} ({self.config.config_file})"
+        return Source("instance", None, where), ()
 
 
 def _is_role(settings: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""Says where STS is, and which region the child works in."""
+"""Finds the STS endpoint of a chain and the region of the command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from awsudo_py.model import Endpoint, RoleHop
 from awsudo_py.resolve import limits, roles
 from awsudo_py.resolve.aws_config import nested
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.source_kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,84 +39,76 @@ class Endpoints:
         self._environ = environ
 
     def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
-        """The child's region and what says so. named: whether the user named the profile, or it is the ambient one."""
+        """The command's region and its origin. named: whether the user named the profile, or it is the ambient one."""
         settings = (self._config.profile(profile) or {}) if profile is not None else {}
         from_profile = (settings.get("region"), f"region of profile {profile}")
         from_variables = [(self._environ.get(name), name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
         outer = self._config.profile(self._environ.get("AWSUDO_TARGET", "")) or {} if named else {}
-        # what an outer awsudo took from its profile is not the user's own
-        own = [(value, said) for value, said in from_variables if value != outer.get("region")]
-        said_by = limits.written(request.origins, "region").name
-        for value, said in ((request.region, said_by), *own, from_profile, *from_variables):
+        # a region that an outer awsudo took from its profile is not the user's own
+        own = [(value, name) for value, name in from_variables if value != outer.get("region")]
+        option = (request.region, limits.written(request.origins, "region").name)
+        for value, origin in (option, *own, from_profile, *from_variables):
             if value:
-                return limits.text("region", value, Origin(said, InvalidInput)), said
+                return limits.text("region", value, Origin(origin, InvalidInput)), origin
         return None, ""
 
     def endpoint(
-        self, hops: tuple[Hop, ...], source: Source, region: str | None, said: str, profile: str | None
+        self, hops: tuple[Hop, ...], source: Source, region: str | None, region_origin: str, profile: str | None
     ) -> Endpoint:
-        arns = [hop.role_arn for hop in hops if isinstance(hop, RoleHop)]
-        if source.setting("role_arn"):
-            arns.insert(0, source.setting("role_arn"))
-        partitions = [roles.partition_of_arn(arn) for arn in arns]
-        partition = partitions[-1] if partitions else roles.partition_of_region(region or "")
-        for arn in arns:
-            if roles.partition_of_arn(arn) != partition:
-                raise ConfigError(
-                    f"no session passes from one partition to another: {arn} and {arns[-1]}",
-                    hint="use a source in the role's own partition",
-                )
-        if partition not in roles.PARTITIONS:
-            raise InvalidInput(
-                f"there is no partition {partition}: {arns[-1]}",
-                hint=did_you_mean(partition, roles.PARTITIONS) or f"there are {', '.join(roles.PARTITIONS)}",
-            )
+        """The STS that this chain calls: that of the roles' partition, in the region, or at a configured URL.
+
+        region_origin is what names the region, profile the one whose settings count. Raises AwsudoError if roles,
+        region and partition do not fit together.
+        """
+        arns = [arn for arn in (source.setting("role_arn"), *_role_arns(hops)) if arn]
+        partition = _partition(arns, region)
         default_region = roles.PARTITIONS[partition][1]
         if region is not None and roles.partition_of_region(region) != partition:
             raise InvalidInput(
-                f"{arns[-1]} is in the partition {partition}, and the region {region} ({said}) is not",
+                f"{arns[-1]} is in the partition {partition}, and the region {region} ({region_origin}) is not",
                 hint=f"name a region of {partition}: --region {default_region or 'us-east-1'}",
             )
-        settings: Settings = (self._config.profile(profile) or {}) if profile is not None else {}
-        url = self._configured_url(settings, profile)
-        if source.kind == "sso":
-            # refused here if it is in the clear: the portal's token opens every account of its user
-            for service in ("sso", "sso_oidc"):
-                self._configured_url(settings, profile, service)
-        asked = region or default_region
+        # all are looked at, to refuse plain http: a portal's token opens every account of its user
+        urls = {service: self.url(service, profile) for service in ("sts", *kind_of(source).services)}
+        return self._sts(partition, region or default_region, urls["sts"], profile)
+
+    def _sts(self, partition: str, region: str | None, url: str | None, profile: str | None) -> Endpoint:
+        """STS in this region (None: the global endpoint), and how far the tokens reach that it gives."""
+        settings = (self._config.profile(profile) or {}) if profile is not None else {}
         legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
-            return Endpoint(partition, asked, url, scope=url)
-        if partition == "aws" and (asked in (None, "aws-global") or (legacy and asked in LEGACY_GLOBAL)):
-            return Endpoint(partition, asked, url, _GLOBAL, wider=(_REGIONAL,), heard=(_REGIONAL,))
+            return Endpoint(partition, region, url, scope=url)
+        if partition == "aws" and (region in (None, "aws-global") or (legacy and region in LEGACY_GLOBAL)):
+            return Endpoint(partition, region, url, _GLOBAL, wider=(_REGIONAL,), accepted=(_REGIONAL,))
         # a region that an account has to opt in to takes no token of the global endpoint
-        heard = (_GLOBAL,) if asked in LEGACY_GLOBAL else ()
-        return Endpoint(partition, asked, url, f"{partition} regional", heard=heard)
+        accepted = (_GLOBAL,) if region in LEGACY_GLOBAL else ()
+        return Endpoint(partition, region, url, f"{partition} regional", accepted=accepted)
 
     def _regional_endpoints(self, settings: Settings, profile: str | None) -> str:
         """How STS is found in a region: `regional`, or `legacy`."""
-        said_by = "AWS_STS_REGIONAL_ENDPOINTS"
-        value = self._environ.get(said_by)
+        origin = "AWS_STS_REGIONAL_ENDPOINTS"
+        value = self._environ.get(origin)
         if not value:
-            said_by = f"sts_regional_endpoints of profile {profile} ({self._config.where(profile or '', 'region')})"
+            origin = f"sts_regional_endpoints of profile {profile} ({self._config.where(profile or '', 'region')})"
             value = settings.get("sts_regional_endpoints") or "regional"
         if value not in ("regional", "legacy"):
             raise ConfigError(
-                f"{said_by} is {value}; it can be regional or legacy", hint="remove it: regional is usual"
+                f"{origin} is {value}; valid values are regional and legacy",
+                hint="remove it: regional is the default",
             )
         return value
-
-    def url(self, service: str, profile: str | None) -> str | None:
-        """The endpoint that variables or the profile configure for a service; None is AWS's own. Raises ConfigError."""
-        return self._configured_url((self._config.profile(profile) or {}) if profile else {}, profile, service)
 
     def federation_url(self) -> str | None:
         """The console's federation endpoint that AWSUDO_FEDERATION_ENDPOINT sets; None is AWS's. Raises ConfigError."""
         name = "AWSUDO_FEDERATION_ENDPOINT"
         return _safe_url(self._environ[name], name) if self._environ.get(name) else None
 
-    def _configured_url(self, settings: Settings, profile: str | None, service: str = "sts") -> str | None:
-        """The endpoint that variables or the profile configure for a service, in the SDKs' order."""
+    def url(self, service: str, profile: str | None) -> str | None:
+        """The endpoint that variables or the profile configure for a service, in the SDKs' order; None is AWS's own.
+
+        Raises ConfigError, also for one that would send sessions over a network in the clear.
+        """
+        settings = (self._config.profile(profile) or {}) if profile else {}
         ignored = self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get(
             "ignore_configured_endpoint_urls", ""
         )
@@ -138,7 +131,7 @@ class Endpoints:
             except ValueError:
                 place = f"[services {settings['services']}] in {self._config.config_file}"
                 raise ConfigError(
-                    f"{place}: {service} is no list of settings",
+                    f"{place}: {service} is not a block of settings",
                     hint=f"write `{service} =`, and on the next line, indented, `endpoint_url = https://…`",
                 ) from None
             if url:
@@ -147,7 +140,28 @@ class Endpoints:
         return _safe_url(url, f"endpoint_url of profile {profile}") if url else None
 
 
-def _safe_url(url: str, said_by: str) -> str:
+def _role_arns(hops: tuple[Hop, ...]) -> list[str]:
+    return [hop.role_arn for hop in hops if isinstance(hop, RoleHop)]
+
+
+def _partition(arns: list[str], region: str | None) -> str:
+    """The partition that these roles share; without roles, that of the region. Raises AwsudoError."""
+    partition = roles.partition_of_arn(arns[-1]) if arns else roles.partition_of_region(region or "")
+    other = next((arn for arn in arns if roles.partition_of_arn(arn) != partition), None)
+    if other is not None:
+        raise ConfigError(
+            f"a session cannot cross from one partition to another: {other} and {arns[-1]}",
+            hint="use a source in the role's own partition",
+        )
+    if partition not in roles.PARTITIONS:
+        raise InvalidInput(
+            f"unknown partition {partition}: {arns[-1]}",
+            hint=did_you_mean(partition, roles.PARTITIONS) or f"known partitions: {', '.join(roles.PARTITIONS)}",
+        )
+    return partition
+
+
+def _safe_url(url: str, origin: str) -> str:
     """The URL, unless it would send signed requests and sessions in the clear over a network."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit
@@ -159,7 +173,7 @@ def _safe_url(url: str, said_by: str) -> str:
     except ValueError:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise ConfigError(f"{said_by} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
+        raise ConfigError(f"{origin} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
     if parts.scheme == "http":
         try:
             loopback = ip_address(host).is_loopback
@@ -167,7 +181,7 @@ def _safe_url(url: str, said_by: str) -> str:
             loopback = host == "localhost" or host.endswith(".localhost")
         if not loopback:
             raise ConfigError(
-                f"{said_by} is plain http: {url}",
+                f"{origin} is plain http: {url}",
                 hint="sessions would cross the network in the clear; use https, or an address on this machine",
             )
     return url

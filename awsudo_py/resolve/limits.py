@@ -1,4 +1,4 @@
-"""The bounds that STS has for each input, checked before any call; each message carries its bound.
+"""The limits of STS for each input, checked before any call; each message names its limit.
 
 Sources: botocore's data/sts/2011-06-15/service-2.json, and the IAM quotas page of the user guide. botocore itself
 checks minimums only.
@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 
 
 def written(origins: Mapping[str, Origin], name: str) -> Origin:
-    """Where the input of that name was written; by its name, where nobody has noted it."""
+    """Where the input of that name was written; by its name, if that is not recorded."""
     return origins.get(name) or Origin(name.replace("_", " "), InvalidInput)
 
 
@@ -40,7 +40,7 @@ class Text(NamedTuple):
     characters: str
     least: int
     most: int
-    said: str
+    named: str  # the characters, for messages
 
 
 _WORD = "A-Z a-z 0-9 _ + = , . @ -"
@@ -69,7 +69,7 @@ def text(kind: str, value: str, origin: Origin) -> str:
         raise origin.refuse(f"{len(value)} characters; STS takes {bounds.least} to {bounds.most}")
     # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
     if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
-        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.said}")
+        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.named}")
     if kind == "mfa_serial" and ":u2f/" in value:
         raise origin.refuse(
             f"{value} is a security key (FIDO), and STS takes codes only",
@@ -84,9 +84,7 @@ def span(value: str, origin: Origin) -> int:
     """Seconds out of 900, 900s, 15m, 1h or 1h30m."""
     found = _SPAN.fullmatch(value)
     if not found:
-        raise origin.refuse(
-            f"{value!r} is no length of time", "write seconds (900), minutes (15m) or hours (1h, 1h30m)"
-        )
+        raise origin.refuse(f"invalid duration {value!r}", "write seconds (900), minutes (15m) or hours (1h, 1h30m)")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return hours * 3600 + minutes * 60 + seconds
 
@@ -94,7 +92,7 @@ def span(value: str, origin: Origin) -> int:
 def seconds(value: str, origin: Origin) -> int:
     """Seconds out of digits: what the SDKs take as duration_seconds."""
     if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
-        raise origin.refuse(f"{value!r} is no number of seconds", "write it in digits, such as 3600")
+        raise origin.refuse(f"{value!r} is not a number of seconds", "write it in digits, such as 3600")
     return int(value)
 
 
@@ -103,9 +101,7 @@ def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
     if not SHORTEST <= value <= most:
         raise origin.refuse(
             f"a session lasts {SHORTEST} s (15m) to {most} s ({most // 3600}h), not {value} s",
-            "a role's own maximum (MaxSessionDuration) may be lower: it is 1h unless somebody raised it"
-            if most == LONGEST_ROLE
-            else (),
+            "a role's own maximum (MaxSessionDuration) may be lower: the default is 1h" if most == LONGEST_ROLE else (),
         )
     return value
 
@@ -124,10 +120,10 @@ def mfa_code(value: str, origin: Origin) -> str:
 
 
 def switch(value: str, origin: Origin) -> bool:
-    """Whether something is wanted, out of the usual words."""
+    """On or off, out of the usual words."""
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if value.lower() not in known:
-        raise origin.refuse(f"{value!r} is neither 1 nor 0")
+        raise origin.refuse(f"{value!r} is neither on (1, true, yes) nor off (0, false, no)")
     return known[value.lower()]
 
 
@@ -140,7 +136,7 @@ def policy(value: str, origin: Origin) -> str:
     except (ValueError, RecursionError) as error:
         raise origin.refuse(f"not a JSON policy: {error}") from None
     if not isinstance(parsed, dict) or "Statement" not in parsed:
-        raise origin.refuse("a policy is a JSON object with a Statement")
+        raise origin.refuse("not a policy: it must be a JSON object with a Statement")
     compact = json.dumps(parsed, separators=(",", ":"), ensure_ascii=False)
     if len(compact) > MOST_POLICY:
         raise origin.refuse(
@@ -148,7 +144,7 @@ def policy(value: str, origin: Origin) -> str:
             "keep it as a managed policy and name that: --policy-arn ARN",
         )
     if not re.fullmatch("[\t\n\r\x20-\xff]*", compact):
-        raise origin.refuse("a session policy has no characters beyond U+00FF")
+        raise origin.refuse("a session policy cannot have characters beyond U+00FF")
     return compact
 
 
@@ -171,13 +167,13 @@ def tags(values: Iterable[str], origin: Origin) -> tuple[tuple[str, str], ...]:
     for word in values:
         key, equals, value = word.partition("=")
         if not equals:
-            raise origin.refuse(f"{word!r} is no KEY=VALUE")
+            raise origin.refuse(f"{word!r} is not KEY=VALUE")
         _tag_text(key, 1, MOST_TAG_KEY, origin)
         _tag_text(value, 0, MOST_TAG_VALUE, origin)
         if key.lower().startswith("aws:"):
-            raise origin.refuse(f"{key!r}: keys that begin with aws: are AWS's own")
+            raise origin.refuse(f"{key!r}: keys that begin with aws: are reserved")
         if key.lower() in found:
-            raise origin.refuse(f"the key {key!r} is there twice (case makes no difference)")
+            raise origin.refuse(f"duplicate key {key!r} (case does not matter)")
         found[key.lower()] = (key, value)
     if len(found) > MOST_TAGS:
         raise origin.refuse(f"{len(found)} tags; STS takes at most {MOST_TAGS}")
@@ -185,7 +181,7 @@ def tags(values: Iterable[str], origin: Origin) -> tuple[tuple[str, str], ...]:
 
 
 def transitive(values: Iterable[str], given: Iterable[tuple[str, str]], origin: Origin) -> tuple[str, ...]:
-    """Keys of tags that are to hold through role chaining; each must be a tag of this session."""
+    """Keys of tags that stay through role chaining; each must be a tag of this session."""
     found = tuple(sorted(set(values)))
     known = {key.lower() for key, _ in given}
     missing = next((key for key in found if key.lower() not in known), None)
@@ -205,5 +201,5 @@ def _tag_text(value: str, least: int, most: int, origin: Origin) -> None:
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice in one object")
+        raise ValueError("duplicate key in an object")
     return found

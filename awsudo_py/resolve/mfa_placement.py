@@ -1,12 +1,14 @@
 """Decides where an MFA code goes: to a session that all roles of a source share, or along with one AssumeRole.
 
-1. The device is the one asked for, else that of the first role, else that of the source's profile. It belongs to the
-   user whose keys begin the chain, so only the first call can show its code: an AssumeRole by a role's session cannot.
-2. Long-lived keys get a session behind the code (GetSessionToken), and the roles are assumed from it: one code serves
-   them all. With a credential_process, only running it shows whether it gives such keys.
-3. The code goes with AssumeRole where no such session can be had, or where it would not do: a source that is a session
-   itself, a first role that is to last longer than role chaining allows, a user who wants it so.
-4. A device of the source's profile guards the keys of the source. Where those are a session, they are past it already.
+1. The device is the one that the request names, else that of the first role, else that of the source's profile. It
+   belongs to the user whose keys begin the chain, so only the first call can carry its code: an AssumeRole from a
+   role's session cannot.
+2. Long-lived keys get a session with the code (GetSessionToken), and the roles are assumed from it: one code serves
+   them all.
+3. The code goes with AssumeRole if no such session can be had, or if it would not do: the source is a session itself,
+   the first role is to last longer than role chaining allows, or the user prefers it.
+4. A device of the source's profile guards the keys of the source. A source that gives a session has passed it already.
+5. If only the call shows whether a source gives keys or a session (a credential_process), both verdicts are given.
 """
 
 from __future__ import annotations
@@ -14,33 +16,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError
-from awsudo_py.model import Program, RoleHop, SessionTokenHop
+from awsudo_py.model import Program, SessionTokenHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import DEFAULT_ROLE, DEFAULT_SESSION_TOKEN, LONGEST_CHAINED, Origin
+from awsudo_py.resolve.source_kinds import gives_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from awsudo_py.model import Hop, Request, Source
+    from awsudo_py.model import Hop, Request, RoleHop, Source
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: Sources that give sessions, though assuming a role from them is no role chaining to STS.
-_GIVE_SESSIONS = frozenset({"instance", "container"})
-#: Sources of which only asking shows whether they give long-lived keys.
-_UNCERTAIN = frozenset({"process"})
 
+class MfaInputs(NamedTuple):
+    """What options, variables and profiles, in their order, say about MFA."""
 
-class Asked(NamedTuple):
-    """What was asked for about MFA, by options, variables and profiles in their order."""
-
-    serial: str | None = None  # by option or variable; a profile's is with its role or its source
-    duration: int | None = None  # seconds; of the command's session, where it is one of keys
+    serial: str | None = None  # of an option or variable; a profile's is with its role or its source
+    duration: int | None = None  # seconds; of the command's session, if it is one of keys
     session_duration: int = DEFAULT_SESSION_TOKEN  # seconds; of the session that roles share
-    per_role: str = ""  # what says that no session is to be shared; empty: nothing does
+    per_role: str = ""  # the setting that turns sharing a session off; empty: none does
     process: Program | None = None  # what prints the code
 
 
-def asked_by(request: Request, config: AwsConfig, profiles: Iterable[str | None]) -> Asked:
+def mfa_inputs(request: Request, config: AwsConfig, profiles: Iterable[str | None]) -> MfaInputs:
     """What the request and these profiles, the target's first, say about MFA. Raises ConfigError."""
     found: dict[str, str] = {}
     origins: dict[str, Origin] = {}
@@ -54,66 +52,76 @@ def asked_by(request: Request, config: AwsConfig, profiles: Iterable[str | None]
     if lasts is None and "mfa_session_duration" in found:
         there = origins["mfa_session_duration"]
         lasts = limits.session_duration(limits.span(found["mfa_session_duration"], there), there)
-    said_by = limits.written(request.origins, "mfa_per_role").name
+    origin_name = limits.written(request.origins, "mfa_per_role").name
     if per_role is None and "mfa_per_role" in found:
-        said_by = origins["mfa_per_role"].name
+        origin_name = origins["mfa_per_role"].name
         per_role = limits.switch(found["mfa_per_role"], origins["mfa_per_role"])
     process = None
     if request.mfa_process:
         process = Program(request.mfa_process, limits.written(request.origins, "mfa_process").name)
     elif "mfa_process" in found:
         process = Program(found["mfa_process"], origins["mfa_process"].name)
-    return Asked(
+    return MfaInputs(
         request.mfa_serial,
         request.duration,
         DEFAULT_SESSION_TOKEN if lasts is None else lasts,
-        said_by if per_role else "",
+        origin_name if per_role else "",
         process,
     )
 
 
-class Placed(NamedTuple):
-    """A chain's hops with the code in its place, and why it is there; empty where there is no choice to explain."""
+class Placement(NamedTuple):
+    """A chain's hops with the code in its place."""
 
     hops: tuple[Hop, ...]
-    why: str = ""
+    if_session: tuple[Hop, ...] | None = None  # rule 5: the hops if the source turns out to give a session
+    why: str = ""  # why the code goes with one role alone; empty: it does not, or there was no choice
 
 
-def placed(source: Source, hops: tuple[RoleHop, ...], asked: Asked) -> Placed:
-    """The hops from this source with the MFA code where it does most.
+def place(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:
+    """The hops from this source with the MFA code where it serves most."""
+    gives = gives_session(source)
+    if gives:
+        return _place_after_session(source, hops, inputs)
+    placement = _place_after_keys(source, hops, inputs)
+    if gives is None:
+        return placement._replace(if_session=_place_after_session(source, hops, inputs).hops)
+    return placement
 
-    A role behind a credential_process keeps its device beside the session in front of it: Obtain leaves out whichever
-    of the two turns out not to be needed.
-    """
-    gives_session = source.temporary or source.kind in _GIVE_SESSIONS
-    of_source = None if gives_session else source.setting("mfa_serial") or None
-    if not hops:
-        device = asked.serial or of_source
-        if gives_session or (source.kind in _UNCERTAIN and device is None):
-            return Placed(())
-        # Long-lived keys never reach a child: it gets a session of them.
-        lasts = asked.duration or (asked.session_duration if device else DEFAULT_ROLE)
-        return Placed((SessionTokenHop(source.profile, lasts, device),))
-    first, *later = hops
-    own = asked.serial or first.mfa_serial
-    device = own or of_source
+
+def _place_after_session(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:
+    """Rules 3 and 4: GetSessionToken cannot be called with a session."""
+    device = (inputs.serial or hops[0].mfa_serial) if hops else None
     if device is None:
-        return Placed(hops)
-    why = ""
-    if gives_session:
-        why = f"{source.where} gives a session already"
-    elif asked.per_role:
-        why = f"{asked.per_role} says so"
-    elif first.duration is not None and first.duration > LONGEST_CHAINED:
+        return Placement(hops)
+    return _with_first_role(hops, device, f"{source.where} gives a session already")
+
+
+def _place_after_keys(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:
+    """Rules 1 to 3 for long-lived keys, which never reach a command: it gets a session of them."""
+    device = inputs.serial or (hops[0].mfa_serial if hops else None) or source.setting("mfa_serial") or None
+    if not hops:
+        lasts = inputs.duration or (inputs.session_duration if device else DEFAULT_ROLE)
+        return Placement((SessionTokenHop(source.profile, lasts, device),))
+    if device is None:
+        return Placement(hops)
+    first, *later = hops
+    if inputs.per_role:
+        return _with_first_role(hops, device, f"{inputs.per_role} is set")
+    if first.duration is not None and first.duration > LONGEST_CHAINED:
         why = f"{first.duration} s is more than the 1h that a role assumed from an MFA session can last"
-    if why:
-        return Placed(
-            (first._replace(mfa_serial=device), *later), f"the MFA code goes with {first.role_arn} alone: {why}"
-        )
-    return Placed(
+        return _with_first_role(hops, device, why)
+    return Placement(
         (
-            SessionTokenHop(source.profile, asked.session_duration, device),
-            first._replace(mfa_serial=own if source.kind in _UNCERTAIN else None),
+            SessionTokenHop(source.profile, inputs.session_duration, device),
+            first._replace(mfa_serial=None),
             *(hop._replace(mfa_serial=None) if hop.mfa_serial == device else hop for hop in later),
         )
+    )
+
+
+def _with_first_role(hops: tuple[RoleHop, ...], device: str, why: str) -> Placement:
+    first, *later = hops
+    return Placement(
+        (first._replace(mfa_serial=device), *later), why=f"the MFA code goes with {first.role_arn} alone: {why}"
     )

@@ -1,4 +1,4 @@
-"""Lets the inputs that were asked for shape a chain: each is sent, or refused, or it is told that it is not sent."""
+"""Applies the inputs of a request to a chain: each is sent, or refused, or a notice says that it has no effect."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from awsudo_py.errors import ConfigError, UsageError
 from awsudo_py.model import RoleHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.source_kinds import inputs_taken, is_chaining, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,80 +17,70 @@ if TYPE_CHECKING:
     from awsudo_py.model import Hop, Request, Source
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: What only AssumeRole takes. Leaving it out would give another session than the one that was asked for.
+#: What only AssumeRole takes. Leaving it out would give another session than the user meant.
 _ROLE_ONLY = ("external_id", "policy", "policy_arns", "tags", "transitive_tags", "source_identity")
-_SHAPING = ("duration", "session_name", "mfa_serial", *_ROLE_ONLY)
-#: Which of it is taken where no role is assumed: by GetSessionToken, and by the kinds of source that have a call. (A
-#: credential_process may turn out to give long-lived keys.)
-_TAKEN_BY = {
-    "long-lived keys": ("duration", "mfa_serial"),
-    "web-identity": ("duration", "session_name"),
-    "process": ("duration", "mfa_serial"),
-}
+_INPUTS = ("duration", "session_name", "mfa_serial", *_ROLE_ONLY)
 
 
-def shaped(
+def apply_inputs(
     source: Source, hops: tuple[RoleHop, ...], request: Request, config: AwsConfig, profile: str | None
 ) -> tuple[Source, tuple[RoleHop, ...], tuple[str, ...]]:
-    """The chain with the inputs in it, and what is to be told of those that it does not take.
+    """The chain with the inputs in it, and a notice for each input that it does not take.
 
-    They shape the last hop, the role that was asked for; where there is none, what gives the profile's session. Raises
-    the error of an input's origin where it cannot be sent, or breaks a bound that only the whole shows.
+    They shape the last hop, which is the role that was named; without roles, the call that gives the profile's session.
+    Raises the error of an input's origin if it cannot be sent, or breaks a bound that only the whole shows.
     """
-    given = {name: getattr(request, name) for name in _SHAPING if getattr(request, name)}
-    last = hops[-1] if hops else None
-    kind = "long-lived keys" if source.credentials is not None and not source.temporary else source.kind
-    takes = _SHAPING if last is not None else _TAKEN_BY.get(kind, ())
-    told = _told_of([name for name in given if name not in takes], request, profile)
-    shaping = {name: value for name, value in given.items() if name in takes}
-    if last is not None:
-        hops = (*hops[:-1], _shaped_role(last, shaping, request, config))
-    elif kind == "web-identity":
-        added = {name: str(value) for name, value in shaping.items()}
-        source = source._replace(
-            identity=tuple({**dict(source.identity), **added}.items()),
-            settings=tuple({**dict(source.settings), **added}.items()),
-        )
-    return source, hops, told
+    given = {name: getattr(request, name) for name in _INPUTS if getattr(request, name)}
+    taken_by_call = _INPUTS if hops else inputs_taken(source)
+    notices = _refuse_unsent([name for name in given if name not in taken_by_call], request, profile)
+    taken = {name: value for name, value in given.items() if name in taken_by_call}
+    if hops:
+        return source, (*hops[:-1], _shaped_role(hops[-1], taken, request, config)), notices
+    added = {name: str(value) for name, value in taken.items() if name in kind_of(source).takes}
+    source = source._replace(
+        identity=tuple({**dict(source.identity), **added}.items()),
+        settings=tuple({**dict(source.settings), **added}.items()),
+    )
+    return source, hops, notices
 
 
-def told_of_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
-    """What is told of an MFA code that no call of these takes. Raises where it was an option."""
+def unsent_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
+    """The notice about an MFA code that no call of these hops takes. Raises if it was an option."""
     if not request.mfa_code or any(hop.mfa_serial for hop in hops):
         return ()
-    why = "no MFA device is named that the code could be of"
+    why = "no MFA device is configured for it"
     return (_unsent(limits.written(request.origins, "mfa_code"), why, "name the device: --mfa-serial ARN"),)
 
 
-def clamped(hops: Sequence[Hop], source: Source) -> tuple[tuple[Hop, ...], tuple[str, ...]]:
-    """The hops, and what is to be told: STS gives chained roles one hour at most, and refuses to hear of more."""
+def clamp(hops: Sequence[Hop], source: Source) -> tuple[tuple[Hop, ...], tuple[str, ...]]:
+    """The hops with chained roles shortened to the hour that STS allows, and a notice for each."""
     result: list[Hop] = []
     notices: list[str] = []
-    chained = source.temporary
+    chained = is_chaining(source)
     for hop in hops:
-        asked = hop.duration
-        if isinstance(hop, RoleHop) and chained and asked is not None and asked > limits.LONGEST_CHAINED:
+        lasts = hop.duration
+        if isinstance(hop, RoleHop) and chained and lasts is not None and lasts > limits.LONGEST_CHAINED:
             hop = hop._replace(duration=limits.LONGEST_CHAINED)
-            notices.append(f"{hop.role_arn} is assumed from another session, so it lasts 1h instead of {asked} s")
+            notices.append(f"{hop.role_arn} is assumed from another session, so it lasts 1h instead of {lasts} s")
         result.append(hop)
         chained = True
     return tuple(result), tuple(notices)
 
 
 def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> None:
-    """Refuse a --min-ttl that even a new session would not have: it would be renewed on every run for ever."""
-    if request.min_ttl is None or not (hops or source.kind == "web-identity"):
+    """Refuse a --min-ttl that even a new session would not meet: it would be renewed on every run."""
+    if request.min_ttl is None or not (hops or "duration" in kind_of(source).takes):
         return
     lasts = (hops[-1].duration if hops else int(source.setting("duration") or 0)) or limits.DEFAULT_ROLE
     if request.min_ttl >= lasts:
         raise limits.written(request.origins, "min_ttl").refuse(
             f"{request.min_ttl:g} s is not less than the session's own {lasts} s",
-            "no session could ever be new enough: ask for a longer one (--duration) or a smaller --min-ttl",
+            "no session would ever be fresh enough: use a longer --duration or a smaller --min-ttl",
         )
 
 
 def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, config: AwsConfig) -> RoleHop:
-    # mfa.py says which call has the device's code
+    # mfa_placement decides which call carries the device's code
     merged = hop._replace(**{name: value for name, value in shaping.items() if name != "mfa_serial"})
     if "duration" in shaping:
         limits.duration(shaping["duration"], limits.written(request.origins, "duration"))
@@ -99,21 +90,21 @@ def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, con
     return merged._replace(transitive_tags=limits.transitive(merged.transitive_tags, merged.tags, origin))
 
 
-def _told_of(unsent: Iterable[str], request: Request, profile: str | None) -> tuple[str, ...]:
-    """What is told of inputs that no call of this chain has. Raises where leaving one out is no small thing."""
-    told: tuple[str, ...] = ()
+def _refuse_unsent(unsent: Iterable[str], request: Request, profile: str | None) -> tuple[str, ...]:
+    """A notice for each input that no call of this chain takes. Raises if leaving one out would matter."""
+    notices: tuple[str, ...] = ()
     for name in unsent:
         origin, what = limits.written(request.origins, name), name.replace("_", " ")
         why = f"the session of profile {profile} takes no {what}, only that of a role assumed with it does"
         hint = f"name the role: awsudo -p {shlex.quote(profile or '')} arn:aws:iam::ACCOUNT:role/NAME …"
         if name in _ROLE_ONLY:
             raise origin.refuse(why, hint)
-        told = (*told, _unsent(origin, why, hint))
-    return told
+        notices = (*notices, _unsent(origin, why, hint))
+    return notices
 
 
 def _unsent(origin: Origin, why: str, hint: str) -> str:
-    """What is told of an input without effect: a variable may be meant for other targets. Raises for an option."""
+    """The notice about an input without effect: a variable may be meant for other targets. Raises for an option."""
     if origin.error is UsageError:
         raise origin.refuse(why, hint)
     return f"{origin.name} has no effect: {why}"

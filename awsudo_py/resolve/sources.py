@@ -1,4 +1,4 @@
-"""Finds what credentials a profile or the environment holds, in the order in which the SDKs look for them."""
+"""Finds the credentials that a profile or the environment has, in the search order of the SDKs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Sources:
                 name,
                 self._config.where(name, "login_session"),
                 identity=(("login_session", session),),
-                temporary=True,
             )
         if "credential_process" in settings:
             return self._process(name, settings["credential_process"])
@@ -60,18 +59,20 @@ class Sources:
         """Whether a profile holds keys, or a part of them."""
         return name in self._config.stored or "aws_access_key_id" in settings or "aws_secret_access_key" in settings
 
-    def shadowed(self, name: str) -> str:
-        """What to say where a profile's key lies in the keyring, and keys of it in a file too; mostly nothing."""
-        settings = self._config.profile(name) or {}
+    def shadowed(self, source: Source) -> tuple[str, ...]:
+        """The notice that a profile's key is in the keyring and also, perhaps another one, in a file; mostly none."""
+        name = source.profile
+        settings = (self._config.profile(name) or {}) if name is not None else {}
         key = settings.get("aws_access_key_id")
-        if name not in self._config.stored or key is None:
-            return ""
+        if source.kind != "keyring" or name is None or key is None:
+            return ()
         file, used = self._config.where(name, "aws_access_key_id"), self._config.stored[name].access_key_id
         another = "" if key == used else f" (another one, {key})"
-        said = f"profile {name}: using the key {used} of the keyring, not the one in {file}{another}"
-        return said if another else f"{said}; take that one out: awsudo keys add {shlex.quote(name)} --import"
+        notice = f"profile {name}: using the key {used} of the keyring, not the one in {file}{another}"
+        return (notice if another else f"{notice}; to remove that one: awsudo keys add {shlex.quote(name)} --import",)
 
     def keys_of(self, name: str, settings: Settings) -> Source:
+        """The keys of a profile that names itself as source_profile."""
         source = self.held_by(name, settings)
         if source is None:
             raise ConfigError(
@@ -88,7 +89,7 @@ class Sources:
                 hint="both must be in the same file",
             )
         if not settings["aws_access_key_id"] or not settings["aws_secret_access_key"]:
-            raise ConfigError(f"profile {name} has an empty key ({file})", hint="write it, or remove both")
+            raise ConfigError(f"profile {name} has an empty key ({file})", hint="set it, or remove both keys")
         token = settings.get("aws_security_token") or settings.get("aws_session_token") or None
         keys = Credentials(settings["aws_access_key_id"], settings["aws_secret_access_key"], token)
         return Source(
@@ -98,8 +99,6 @@ class Sources:
             identity=(("access_key_id", keys.access_key_id),),
             settings=self._device_setting(name),
             credentials=keys,
-            temporary=token is not None,
-            long_lived=token is None,
         )
 
     def _stored(self, name: str) -> Source:
@@ -110,7 +109,6 @@ class Sources:
             f"key {key.access_key_id} of the keyring",
             identity=(("access_key_id", key.access_key_id),),
             settings=(("backend", key.backend), *self._device_setting(name)),
-            long_lived=True,
         )
 
     def device(self, name: str) -> str | None:
@@ -129,7 +127,7 @@ class Sources:
         self, name: str | None, settings: Mapping[str, str], where: str = "", explicit: bool = True
     ) -> Source:
         def value(key: str, variable: str) -> str | None:
-            # where the environment is looked at, it wins key by key
+            # if the environment counts, it wins key by key
             return (None if explicit else self._environ.get(variable)) or settings.get(key)
 
         path = value("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE") or ""
@@ -138,7 +136,9 @@ class Sources:
         place = where or self._config.where(name or "default", "web_identity_token_file")
         who = f"profile {name}" if name else "the environment"
         if not path:
-            raise ConfigError(f"web_identity_token_file of {who} is empty ({place})", hint="name a file, or remove it")
+            raise ConfigError(
+                f"web_identity_token_file of {who} is empty ({place})", hint="set it to a file, or remove it"
+            )
         if role is None:
             raise ConfigError(
                 f"{who} has a web identity token and no role_arn for it ({place})",
@@ -158,7 +158,7 @@ class Sources:
         if session_name:
             limits.text("session_name", session_name, Origin(f"the web identity's session name ({place})", ConfigError))
             shaping.append(("session_name", session_name))
-        return Source("web-identity", name, place, identity=tuple(shaping), settings=tuple(shaping), temporary=True)
+        return Source("web-identity", name, place, identity=tuple(shaping), settings=tuple(shaping))
 
     def _sso(self, name: str, settings: Settings) -> Source:
         merged = dict(settings)
@@ -172,7 +172,7 @@ class Sources:
                     hint=did_you_mean(session, self._config.sso_sessions) or "add it: aws configure sso-session",
                 )
             for key in ("sso_start_url", "sso_region"):
-                if key not in section:  # where a session's token is renewed, only its section is read
+                if key not in section:  # to renew a session's token, only its section is read
                     raise ConfigError(
                         f"[sso-session {session}] has no {key} ({self._config.config_file})",
                         hint="add it there: aws configure sso-session",
@@ -183,24 +183,24 @@ class Sources:
                         f"{key} of profile {name} and of [sso-session {session}] differ ({where})",
                         hint="remove it from the profile",
                     )
-        wanted = ("sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
-        missing = [key for key in wanted if key not in merged]
+        required = ("sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
+        missing = [key for key in required if key not in merged]
         if missing:
             raise ConfigError(
                 f"profile {name} is set up for SSO and has no {', '.join(missing)} ({where})",
                 hint=f"aws configure sso --profile {shlex.quote(name)}",
             )
         limits.text("region", merged["sso_region"], Origin(f"sso_region of profile {name} ({where})", ConfigError))
-        shaping = tuple((key, merged[key]) for key in wanted)
+        shaping = tuple((key, merged[key]) for key in required)
         extra = (("sso_session", session),) if session is not None else ()
-        return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra), temporary=True)
+        return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra))
 
     def _process(self, name: str, command: str) -> Source:
         where = self._config.where(name, "credential_process")
         if name in self._environ.get(RUNNING, "").splitlines():
             raise ConfigError(
                 f"credential_process of profile {name} calls awsudo for profile {name} again ({where})",
-                hint="let it name another profile, the one that has the role_arn: awsudo export OTHER --format process",
+                hint="name another profile there, the one with the role_arn: awsudo export OTHER --format process",
             )
         return Source(
             "process",
@@ -208,7 +208,6 @@ class Sources:
             where,
             identity=(("credential_process", command), ("profile", name)),
             settings=(("command", command), *self._device_setting(name)),
-            temporary=False,
         )
 
     def named(self, name: str, kind: str) -> Source:
@@ -223,8 +222,8 @@ class Sources:
         kinds = {"Ec2InstanceMetadata": "instance", "EcsContainer": "container"}
         if kind not in kinds:
             raise ConfigError(
-                f"{where} is {kind}; it can be Environment, Ec2InstanceMetadata or EcsContainer",
-                hint=did_you_mean(kind, ["Environment", *kinds]) or "it is written just so, capitals included",
+                f"{where} is {kind}; valid values are Environment, Ec2InstanceMetadata and EcsContainer",
+                hint=did_you_mean(kind, ["Environment", *kinds]),
             )
         return Source(kinds[kind], name, where)
 
@@ -246,6 +245,4 @@ class Sources:
             identity=(("access_key_id", access_key_id),),
             settings=(("expiration", self._environ.get("AWS_CREDENTIAL_EXPIRATION", "")),),
             credentials=Credentials(access_key_id, secret, token),
-            temporary=token is not None,
-            long_lived=token is None,
         )

@@ -113,7 +113,7 @@ def chain_of_session(session: SsoSession, config: AwsConfig, environ: Mapping[st
     if session.name:
         settings.append(("sso_session", session.name))
     where = f"[sso-session {session.name}]" if session.name else f"profile {session.profile}"
-    source = Source("sso", session.profile, where, identity=tuple(settings), settings=tuple(settings), temporary=True)
+    source = Source("sso", session.profile, where, identity=tuple(settings), settings=tuple(settings))
     partition = roles.partition_of_region(session.region)
     endpoint = Endpoint(partition, session.region, None, scope="")
     return RoleChain(session.title, source, (), endpoint, session.region, session.profile)

@@ -11,47 +11,43 @@ The numbers are those of the cache's rules, which the tests carry too.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from awsudo_py.model import RoleHop, SessionTokenHop
-from awsudo_py.resolve.limits import DEFAULT_ROLE
+from awsudo_py.resolve.source_kinds import kind_of, refuse_expired
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import SharedSession, Wait, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from awsudo_py.credentials import Credentials
     from awsudo_py.model import Hop, RoleChain, Source
     from awsudo_py.sessions.file_store import FileStore
     from awsudo_py.sessions.single_flight import Run
 
-#: Sources whose identity is known only once their credentials are there: they are asked on every run.
-ASKED_EVERY_TIME = frozenset({"instance", "container"})
-#: Sources that give a session which costs a call: it is kept like that of a hop.
-KEPT = frozenset({"sso", "web-identity"})
-
 
 class Sts(Protocol):
-    """What the flow needs of AWS; sts.py has the one that knows botocore."""
+    """What the flow needs of AWS; aws/calls has the one that knows botocore."""
 
     def source(self, source: Source) -> Credentials:
         """The credentials that begin a chain."""
 
-    def session(self, hop: Hop, credentials: Credentials) -> Credentials:
-        """The session that a hop gives to these credentials."""
+    def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
+        """The session that a hop gives to these credentials, with an MFA code if its device is named."""
+
+
+#: What calls a hop's call with a code of the hop's device, perhaps more than once: a person can mistype.
+WithCode = Callable[["Hop", "Callable[[str], Credentials]"], "Credentials"]
 
 
 class Obtained(NamedTuple):
-    """Credentials, and the key under which they are cached; empty where they are not.
-
-    of_source: whether they are the source's own, and no hop's.
-    """
+    """Credentials, and the key under which they are cached; empty if they are not."""
 
     credentials: Credentials
     key: str = ""
-    of_source: bool = False
 
 
 class Share(Protocol):
@@ -69,20 +65,11 @@ def alone(_key: str, get: Callable[[], Obtained]) -> Obtained:
     return get()
 
 
-class _GaveSession(Exception):
-    """The source turned out to give a session, from which GetSessionToken cannot be called."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        super().__init__()
-        self.credentials = credentials
-
-
 class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
-    min_ttl, ahead and refresh concern the last session only, the one that the child gets; duration is that of a session
-    of long-lived keys, where only asking shows that the source gives such; sts is called at the first miss; share
-    is how several ways share a source and hops.
+    min_ttl, ahead and refresh concern the last session only, the one that the command gets; sts is called at the first
+    miss; share is how several ways share a source and hops.
     """
 
     def __init__(
@@ -91,40 +78,38 @@ class Obtain:
         *,
         store: FileStore | None,
         sts: Callable[[], Sts],
+        with_code: WithCode,
         run: Run,
         min_ttl: float | None = None,
         ahead: float = RENEW_AHEAD,
         refresh: bool = False,
-        duration: int | None = None,
         share: Share = alone,
     ) -> None:
         self._chain = chain
         self._share = share
         self._store = store
         self._sts = sts
+        self._with_code = with_code
         self._run = run
         self._min_ttl = min_ttl
         self._ahead = ahead
         self._renewed_since = run.started if refresh else 0.0
-        self._duration = duration
         self._first: Credentials | None = None
         self.called_aws = False
 
     def credentials(self) -> Obtained:
         """The credentials at the end of the chain: a session, in any case. Raises AwsudoError."""
-        obtained = self._after(len(self._chain.hops))
-        if obtained.credentials.session_token is not None:
-            return obtained
-        # Long-lived keys after all: only running a credential_process shows that it gives such.
-        keys, source = obtained.credentials, self._chain.source
-        self._chain = self._chain._replace(
-            source=source._replace(identity=(("access_key_id", keys.access_key_id),), credentials=keys),
-            hops=(SessionTokenHop(source.profile, self._duration or DEFAULT_ROLE),),
-        )
-        return self._after(1)
+        self._choose_hops()
+        return self._after(len(self._chain.hops))
+
+    def _choose_hops(self) -> None:
+        """Take the hops after a session, if the source turns out to give one."""
+        chain = self._chain
+        if chain.if_session is not None and self._source().session_token is not None:
+            self._chain = chain._replace(hops=chain.if_session, if_session=None)
 
     def inputs(self, hops: int, scope: str | None = None) -> str:
-        """Rule 2: all that shapes the session after that many hops, a line for each; no hop is the source itself.
+        """Rule 2: all that shapes the session after that many hops, a line for each; 0 hops is the source itself.
 
         scope: that of another endpoint than the chain's.
         """
@@ -132,7 +117,7 @@ class Obtain:
         if hops == 0:
             source = chain.source
             identity: Sequence[tuple[str, object]] = source.identity
-            if source.kind in ASKED_EVERY_TIME:
+            if kind_of(source).known_by_call:
                 identity = [("access_key_id", self._source().access_key_id)]
             # the same keys are the same source, wherever they were found
             by_key = [name for name, _ in identity] == ["access_key_id"]
@@ -147,43 +132,32 @@ class Obtain:
         if hops == 0:
             source = self._chain.source
             title = f"profile {source.profile}" if source.profile else source.where
-            return (
-                self._kept(0, title, self._source) if source.kind in KEPT else Obtained(self._source(), of_source=True)
-            )
+            return self._kept(0, title, self._source) if kind_of(source).cached else Obtained(self._source())
         hop = self._chain.hops[hops - 1]
         from_where = f"profile {hop.profile}" if hop.profile else self._chain.source.where
         title = hop.role_arn if isinstance(hop, RoleHop) else from_where
 
-        def ask() -> Credentials:
-            obtained = self._share(self.inputs(hops - 1), lambda: self._after(hops - 1))
-            before = obtained.credentials
-            asked = hop
-            if isinstance(hop, SessionTokenHop) and before.session_token is not None:
-                raise _GaveSession(before)
-            if hops > 1 and not obtained.of_source and isinstance(self._chain.hops[hops - 2], SessionTokenHop):
-                asked = hop._replace(mfa_serial=None)  # the session before it has shown the code
+        def call() -> Credentials:
+            before = self._share(self.inputs(hops - 1), lambda: self._after(hops - 1)).credentials
             if hops == len(self._chain.hops):
-                for notice in self._chain.chaining_notices:
+                for notice in self._chain.call_notices:
                     self._run.terminal.notice(notice)
-            if asked.mfa_serial is None or self._store is None or isinstance(asked, SessionTokenHop):
-                return self._session(asked, before, title)
-            # one code serves one call: two runs must not ask for, and spend, the same
+            if hop.mfa_serial is None or self._store is None or isinstance(hop, SessionTokenHop):
+                return self._session(hop, before, title)
+            # one code serves one call: two runs must not prompt for, and spend, the same
             return in_turn(
                 self._store,
                 self._run,
-                _device_lock(asked.mfa_serial),
-                _asking(asked.mfa_serial),
-                lambda: self._session(asked, before, title),
+                _device_lock(hop.mfa_serial),
+                _asking(hop.mfa_serial),
+                lambda: self._session(hop, before, title),
             )
 
-        try:
-            return self._kept(hops, title, ask)
-        except _GaveSession as gave:
-            return Obtained(gave.credentials, of_source=True)
+        return self._kept(hops, title, call)
 
-    def _kept(self, hops: int, title: str, ask: Callable[[], Credentials]) -> Obtained:
+    def _kept(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
         if self._store is None:
-            return Obtained(ask())
+            return Obtained(call())
         chain = self._chain
         is_last = hops == len(chain.hops)
         hop = chain.hops[hops - 1] if hops else None
@@ -193,7 +167,7 @@ class Obtain:
             wait = _asking(device)
         elif any(before.mfa_serial for before in chain.hops[:hops]):
             wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
-        elif chain.source.kind == "sso":
+        elif kind_of(chain.source).signs_in:
             wait = Wait(f"{wait.doing}, or signing in for it", asks=True, signs_in=True)
         shared = SharedSession(
             self._store,
@@ -208,12 +182,12 @@ class Obtain:
             lock=_device_lock(device) if device else "",
             wait=wait,
         )
-        return Obtained(shared.get(ask), shared.key)
+        return Obtained(shared.get(call), shared.key)
 
     def _scopes(self, is_last: bool) -> Sequence[str]:
         """The scopes whose MFA sessions would do as well: to ask this chain's STS, or for a command's own use."""
         endpoint = self._chain.endpoint
-        return endpoint.wider if is_last else endpoint.heard
+        return endpoint.wider if is_last else endpoint.accepted
 
     def _aws(self) -> Sts:
         self.called_aws = True
@@ -222,29 +196,35 @@ class Obtain:
     def _source(self) -> Credentials:
         if self._first is None:
             source = self._chain.source
-            # the keyring tells of itself, and is not AWS
-            timed = self._timed if source.kind != "keyring" else lambda _, call: call()
             self._first = (
                 source.credentials
                 or self._share(
                     f"{source.kind} {source.profile} {source.identity} {source.settings}",
-                    lambda: Obtained(timed(source.where, lambda: self._aws().source(source)), of_source=True),
+                    lambda: Obtained(self._fetched(source)),
                 ).credentials
             )
         return self._first
 
+    def _fetched(self, source: Source) -> Credentials:
+        giver = kind_of(source).giver
+        if not giver:  # the keyring, which has messages of its own
+            return self._aws().source(source)
+        title = f"profile {source.profile}" if source.profile else source.where
+        return self._timed(title, giver, lambda: self._aws().source(source))
+
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
+        refuse_expired(self._chain.source, self._run.clock())
         if hop.mfa_serial is None:
-            return self._timed(title, lambda: self._aws().session(hop, before))
-        session = self._aws().session(hop, before)
+            return self._timed(title, "AWS", lambda: self._aws().session(hop, before))
+        session = self._with_code(hop, lambda code: self._aws().session(hop, before, code))
         # how long it took is how long somebody typed
         self._run.terminal.detail(f"session of {title}: asked AWS, with an MFA code")
         return session
 
-    def _timed(self, title: str, call: Callable[[], Credentials]) -> Credentials:
+    def _timed(self, title: str, giver: str, call: Callable[[], Credentials]) -> Credentials:
         begun = time.monotonic()
         credentials = call()
-        self._run.terminal.detail(f"session of {title}: asked AWS, {time.monotonic() - begun:.2f} s")
+        self._run.terminal.detail(f"session of {title}: asked {giver}, {time.monotonic() - begun:.2f} s")
         return credentials
 
 

@@ -677,12 +677,12 @@ REASONED: dict[str, Difference] = {
     "a duration in words": Difference(
         "a duration that cannot be read is an error; botocore goes on with another one",
         Case(f"{FROM_BASE}duration_seconds = 2h\n", BASE, profile="dev"),
-        "'2h' is no number of seconds", "('RoleArn', 'arn:aws:iam::111111111111:role/dev'), ('Version'",
+        "'2h' is not a number of seconds", "('RoleArn', 'arn:aws:iam::111111111111:role/dev'), ('Version'",
     ),
     "a duration that Python reads": Difference(
         "1_800 is a number to Python alone",
         Case(f"{FROM_BASE}duration_seconds = 1_800\n", BASE, profile="dev"),
-        "'1_800' is no number of seconds", "('DurationSeconds', '1800')",
+        "'1_800' is not a number of seconds", "('DurationSeconds', '1800')",
     ),
     "a duration beyond the limit": Difference(
         _LIMIT,
@@ -753,7 +753,7 @@ REASONED: dict[str, Difference] = {
             f"[profile cn]\nrole_arn = {CHINA}\nsource_profile = dev\nregion = cn-north-1\n{FROM_BASE}", BASE,
             profile="cn",
         ),
-        "no session passes from one partition to another", f"('RoleArn', '{CHINA}')",
+        "a session cannot cross from one partition to another", f"('RoleArn', '{CHINA}')",
     ),
     "China without a region": Difference(
         "the global endpoint serves the partition aws alone: a role elsewhere is asked for there",

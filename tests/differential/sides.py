@@ -33,7 +33,7 @@ from awsudo_py.errors import AwsudoError
 from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.model import Request
 from awsudo_py.resolve import aws_config
-from awsudo_py.resolve.chain import resolve
+from awsudo_py.resolve.chain import Resolver
 from awsudo_py.sessions.obtain import Obtain
 from awsudo_py.sessions.single_flight import Run
 from awsudo_py.signin.wiring import SignIns
@@ -201,12 +201,12 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
         files = Files(time.time())
         try:
             config = aws_config.load(environ, files)
-            # a code for each role is all that botocore can do; mfa.py's own table tells of the session they share
+            # a code for each role is all that botocore can do; test_mfa_choice tells of the session they share
             if case.profile is None:
                 request = Request(target=case.role, mfa_per_role=True)
             else:
                 request = Request(profile=case.profile, role=case.role, mfa_per_role=True)
-            chain = resolve(request, config, environ, lambda path: None if files.read(path) is None else path)
+            chain = Resolver(config, environ, lambda path: None if files.read(path) is None else path).chain(request)
             run = Run(Terminal(-1), time.time, time.sleep, time.time())
             sign_ins = SignIns(config, os.environ, environ, store=None, run=run)
             credentials = (
@@ -217,12 +217,12 @@ def by_awsudo(case: Case, home: Path) -> Resolved | Refused:
                         chain,
                         config,
                         session_name="generated-session",
-                        with_code=lambda _, call: call(CODE),
                         stored_key=lambda source: Credentials("no key", "is stored", None),
                         sso_token=lambda source, refused: sign_ins.token_of(
                             source, chain.config_profile, refused=refused
                         ),
                     ),
+                    with_code=lambda _, call: call(CODE),
                     run=run,
                 )
                 .credentials()

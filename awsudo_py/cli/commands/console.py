@@ -13,6 +13,7 @@ from awsudo_py.model import RoleHop
 from awsudo_py.resolve import console_links, limits
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.source_kinds import is_chaining
 from awsudo_py.shell.browser import copy, open_page
 from awsudo_py.terminal import controlling_terminal
 
@@ -110,14 +111,16 @@ def _sign_in_link(context: Context, request: Request, lasts: int | None, options
 
 def _refuse_what_cannot_sign_in(chain: RoleChain, lasts: int | None) -> None:
     """Raises AwsudoError for a session that the console does not take, and for a duration that it does not."""
-    last = chain.hops[-1] if chain.hops else None
+    # keys of a credential_process are found out, and refused by AWS, when it has run
+    hops = chain.hops if chain.if_session is None else chain.if_session
+    last = hops[-1] if hops else None
     if last is not None and not isinstance(last, RoleHop):
         raise AwsudoError(
             f"{chain.target} is an IAM user, and the console takes only the session of a role",
             hint="name a role that the user may assume: awsudo console -p "
             f"{chain.source.profile or 'PROFILE'} ACCOUNT:ROLE",
         )
-    if lasts is not None and chain.hops and (len(chain.hops) > 1 or chain.source.temporary):
+    if lasts is not None and hops and (len(hops) > 1 or is_chaining(chain.source)):
         raise UsageError(
             f"--duration: AWS does not accept one for {chain.target}, whose role is assumed from another session",
             hint="leave --duration out: the console session then lasts as long as the credentials",

@@ -10,7 +10,6 @@ from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.resolve.chain import source_of
 from awsudo_py.resolve.sso_sessions import find_session, sessions
 from awsudo_py.signin.token_files import TokenFiles
 from awsudo_py.terminal import controlling_terminal
@@ -70,7 +69,7 @@ def named_session(context: Context, word: str | None) -> SsoSession:
     """The SSO session that a word on the command line means. Raises AwsudoError."""
     config, source = context.config, None
     if word is not None and word not in config.sso_sessions and config.profile(word) is not None:
-        source = source_of(word, config, context.deciding, context.fingerprint)
+        source = context.resolver().source(word)
     return find_session(word, config, source)
 
 

@@ -10,6 +10,7 @@ from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, Rejected
 from awsudo_py.keys.owner import device_of, iam_at, keys_chain, keys_of, source_of
 from awsudo_py.model import Request
+from awsudo_py.resolve.source_kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def command(call: Call, options: MfaOptions) -> None:
     if key is None:
         subject = f"profile {source.profile} starts" if source.profile else "the default credentials start"
         raise AwsudoError(
-            f"{subject} from {source.kind.replace('-', ' ')} credentials; only IAM users with keys have MFA devices",
+            f"{subject} from {kind_of(source).noun} credentials; only IAM users with keys have MFA devices",
             hint="name a profile that has keys: awsudo keys mfa PROFILE (SSO asks for MFA at sign-in)",
         )
     request = Request(region=inputs_of(context, options).get("region"))
