@@ -226,7 +226,7 @@ def test_the_wrong_region_is_found_before_a_page_is_opened(corp: Corp) -> None:
     assert corp.opened == []
 
 
-@needs("chromium")
+@needs("chromium-headless-shell")
 def test_a_real_browser_walks_the_pages(corp: Corp) -> None:
     """Chromium, with its request for an icon, follows the link of the sign-in page to ours."""
     corp.sso.consent = "click"
@@ -234,7 +234,7 @@ def test_a_real_browser_walks_the_pages(corp: Corp) -> None:
     script = corp.world.root / "browser"
     profile = corp.world.root / "chromium"
     script.write_text(
-        "#!/bin/sh\nexec chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=4000 "
+        "#!/bin/sh\nexec chromium-headless-shell --no-sandbox --disable-gpu --virtual-time-budget=4000 "
         f"--user-data-dir='{profile}' --dump-dom \"$1\" >'{pages}' 2>/dev/null\n"
     )
     with corp.screen("login", "--browser", "corp") as screen:
