@@ -18,8 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from awsudo_py.credentials import Credentials
+
 #: No line that people type has more words before its command (each costs an open that fails).
 MOST_WORDS = 40
+#: The fields of a verdict that go into the command's environment.
+_SHOWN = ("target", "role_arn", "region")
 
 
 def surroundings(environ: Mapping[str, str]) -> str:
@@ -34,6 +38,31 @@ def record_name(words: Sequence[str], around: str) -> str:
     return digest("\0".join([around, *words])) + ".replay"
 
 
+def verdict_for(words: Sequence[str], around: str, store: FileStore) -> dict[str, str] | None:
+    """What an earlier run with these words in these surroundings came to; None if nothing is recorded."""
+    name = record_name(words, around)
+    verdict = store.read(name)
+    # one that was put in another's place does not answer for it
+    return verdict if verdict is not None and verdict.get("name") == name else None
+
+
+def session_of(verdict: Mapping[str, str], store: FileStore, now: float) -> Credentials | None:
+    """The session of a verdict, if the files that decided it are as they were and the session is fresh."""
+    for name, value in verdict.items():
+        if name[:5] == "file ":
+            seen, _, path = value.partition("|")
+            if witness(path) != seen:
+                return None
+    try:
+        key = verdict["key"]
+        least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
+        for field in _SHOWN:
+            verdict[field]
+    except (KeyError, ValueError):
+        return None
+    return fresh_session(store.read(key + ".session"), key, now, least)
+
+
 def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     """Become the child, if an earlier run decided the same; return if this is for the full path to say."""
     directory = cache_directory(environ)
@@ -46,27 +75,15 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
         # With -p, what follows may be an option, a role or the command: only the parser knows.
         if command[:1] in ("-", "'", '"', "") or ":" in command:
             continue
-        name = record_name(argv[:count], around)
-        verdict = store.read(name)
-        # one that was put in another's place does not answer for it
-        if verdict is not None and verdict.get("name") == name:
+        verdict = verdict_for(argv[:count], around, store)
+        if verdict is not None:
             break
     else:
         return
-    for name, value in verdict.items():
-        if name[:5] == "file ":
-            seen, _, path = value.partition("|")
-            if witness(path) != seen:
-                return
-    try:
-        key = verdict["key"]
-        least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
-        shown = {"target": verdict["target"], "role_arn": verdict["role_arn"], "region": verdict["region"]}
-    except (KeyError, ValueError):
-        return
-    session = fresh_session(store.read(key + ".session"), key, now, least)
+    session = session_of(verdict, store, now)
     if session is None:
         return
+    shown = {field: verdict[field] for field in _SHOWN}
     path = child.find(command, environ)
     if "hits" in environ.get("AWSUDO_JOURNAL", ""):
         from awsudo_py.sessions import journal  # it loads json, for which a hit otherwise has no time

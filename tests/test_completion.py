@@ -24,15 +24,15 @@ from awsudo_py.grammar.options import REQUEST, Option
 from awsudo_py.grammar.registry import SUBCOMMANDS, Argument, Subcommand
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.roles import PARTITIONS
-from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.shell import history
-from awsudo_py.shell.completion.candidates import MOST_DESCRIBED, MOST_SESSIONS
+from awsudo_py.shell.completion.candidates import MOST_DESCRIBED
 from awsudo_py.shell.completion.line import quoted, split
 from awsudo_py.shell.completion.place import place_of
 from awsudo_py.shell.completion.profiles import profiles, setting, shown
 from awsudo_py.shell.completion.regions import REGIONS
 from tests.differential.corpus import CASES, REASONED
 from tests.differential.sides import Case
+from tests.servers.strict_sts import StrictSts
 from tests.test_hit_path import imported_by
 from tests.world import AWSUDO, World
 
@@ -247,6 +247,7 @@ def test_what_is_put_into_the_line_is_read_back(texts: list[str]) -> None:
 
 # what it costs, and what it leaves alone
 
+_DEV = "arn:aws:iam::111111111111:role/dev"
 #: What an answer imports after `site`: none of it knows click, a parser, the SDK, the keyring or the network.
 _LIGHT = {
     "__future__",
@@ -274,6 +275,13 @@ _LIGHT = {
     "awsudo_py.sessions.file_store",
     "awsudo_py.keys.index_names",
     "awsudo_py.sessions.sealed",
+    # to tell which targets would be a hit
+    "awsudo_py.child",
+    "awsudo_py.credentials",
+    "awsudo_py.environment",
+    "awsudo_py.fingerprint",
+    "awsudo_py.replay",
+    "awsudo_py.sessions.cached_session",
 }
 _ASKED = [
     ("bash", "63", "80", "", "awsudo "),
@@ -303,7 +311,7 @@ def test_a_broken_file_is_no_reason_to_say_anything(world: World, broken: str) -
 
     done = world.run("_complete", "zsh", "awsudo", "")
 
-    assert (done.code, done.err) == (0, "") and "profile base" in done.out
+    assert (done.code, done.err) == (0, "") and "profile\tbase\t" in done.out
 
 
 def test_nothing_at_all_is_needed(world: World) -> None:
@@ -316,17 +324,37 @@ def test_nothing_at_all_is_needed(world: World) -> None:
     assert (done.code, done.err) == (0, "") and "export\t" in done.out
 
 
-def test_sessions_are_read_up_to_a_bound(world: World) -> None:
-    """A cache of thousands of files makes nobody wait: only those that last longest are read."""
-    world.run("dev", "true")
-    store, fields = FileStore(str(world.cache)), FileStore(str(world.cache)).read(world.kept()[0].name)
-    assert fields is not None
-    for number in range(MOST_SESSIONS):
-        store.write(f"{number:040x}.session", {**fields, "inputs": "role_arn='other'"}, until=time.time() + 90_000)
+def _cached(world: World, target: str, env: dict[str, str | None] | None = None) -> str:
+    """What completion says of the session of a target: `cached 59m`, or nothing."""
+    lines = world.run("_complete", "fish", "awsudo", target, env=env).out.splitlines()
+    about = next(line.partition("\t")[2] for line in lines if line.partition("\t")[0] == target)
+    return about.partition("cached")[2] and about[about.index("cached") :]
 
-    done = world.run("_complete", "zsh", "awsudo", "de")
 
-    assert "dev:111111111111 dev\n" in done.out and "cached" not in done.out
+def test_cached_is_what_this_very_target_would_find(world: World, sts: StrictSts) -> None:
+    """Two profiles of one role, other options, another environment, changed files: no hit, and not said to be one."""
+    world.config((world.home / ".aws/config").read_text() + "[profile same]\nrole_arn = " + _DEV + "\n")
+    with (world.home / ".aws/config").open("a") as config:
+        config.write("source_profile = base\nduration_seconds = 43200\n")
+    sts.add_role(_DEV, max_session=43200)
+    world.settle()
+
+    assert world.run("-d", "30m", "dev", "true").code == 0
+    assert _cached(world, "dev") == ""
+
+    assert world.run("dev", "true").code == 0
+    assert (_cached(world, "dev"), _cached(world, "same")) == ("cached 59m", "")
+    assert _cached(world, "dev", {"AWSUDO_TAGS": "team=ops"}) == ""
+
+    assert world.run("same", "true").code == 0
+    assert _cached(world, "same") == "cached 11h"
+
+    assert world.run("clear", "dev").code == 0
+    assert _cached(world, "dev") == ""
+
+    assert world.run("dev", "true").code == 0
+    (world.home / ".aws/config").touch()
+    assert _cached(world, "dev") == ""
 
 
 def test_beyond_some_hundreds_only_names_are_given(world: World) -> None:
@@ -334,8 +362,8 @@ def test_beyond_some_hundreds_only_names_are_given(world: World) -> None:
     text = "".join(f"[profile p{number}]\nrole_arn = arn:aws:iam::1:role/r\n" for number in range(MOST_DESCRIBED + 1))
     world.config(text)
 
-    assert "profile p7\n" in world.run("_complete", "zsh", "awsudo", "p").out
-    assert "profile p77:1 r\n" in world.run("_complete", "zsh", "awsudo", "p77").out
+    assert "profile\tp7\t\n" in world.run("_complete", "zsh", "awsudo", "p").out
+    assert "profile\tp77\t1 r\n" in world.run("_complete", "zsh", "awsudo", "p77").out
 
 
 def test_what_no_terminal_can_show_is_not_offered(world: World) -> None:
@@ -344,7 +372,7 @@ def test_what_no_terminal_can_show_is_not_offered(world: World) -> None:
 
     out = world.run("_complete", "zsh", "awsudo", "").out
 
-    assert "\x1b" not in out and "profile ok\n" in out
+    assert "\x1b" not in out and "profile\tok\t\n" in out
 
 
 def test_roles_used_before_outlive_their_sessions(world: World) -> None:
@@ -392,13 +420,13 @@ def test_an_answer_is_given_while_no_socket_can_be_had(world: World) -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (0, "") and "profile dev" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "profile\tdev\t" in done.stdout
 
 
 def test_a_profile_that_is_called_like_a_subcommand_is_offered_where_it_is_reached(world: World) -> None:
     """`awsudo exec` is the subcommand, so the profile of that name stands after -p and exec only."""
     world.config("[profile exec]\nk = v\n")
 
-    assert "profile exec" not in world.run("_complete", "zsh", "awsudo", "ex").out
+    assert "profile\texec" not in world.run("_complete", "zsh", "awsudo", "ex").out
     for before in (("-p",), ("exec",), ("export",)):
-        assert "profile exec\n" in world.run("_complete", "zsh", "awsudo", *before, "ex").out
+        assert "profile\texec\t\n" in world.run("_complete", "zsh", "awsudo", *before, "ex").out

@@ -34,6 +34,10 @@ mfa_serial = arn:aws:iam::222222222222:mfa/alice
 sso_account_id = 444444444444
 sso_role_name = Developer
 [profile 333333333333:x]
+[profile same-a]
+role_arn = arn:aws:iam::555555555555:role/x
+[profile same-b]
+role_arn = arn:aws:iam::555555555555:role/x
 [profile "it's"]
 [profile x$(touch${{IFS}}pwned)]
 [profile exec]
@@ -62,6 +66,7 @@ CASES = (
     Case("awsudo bas", "awsudo base "),
     Case("awsudo dev", shows=("dev-eu", "111111111111 team/ops", "1111 dev, cached 59m"), hides=("prod", "demo")),
     Case("awsudo pro", shows=("prod", "222222222222 admin", "prompt"), hides=("dev", "222222222222 admin, cached")),
+    Case("awsudo same-", shows=("same-a  -- 555555555555 x", "same-b  -- 555555555555 x"), only=("zsh",)),
     Case("awsudo my", r"awsudo my\ profile "),
     Case(r"awsudo my\ p", r"awsudo my\ profile "),
     Case('awsudo "my', 'awsudo "my profile" '),
@@ -87,7 +92,7 @@ CASES = (
     Case("awsudo 111111111111:te", "awsudo 111111111111:team/ops "),
     Case("awsudo 2222", "awsudo 222222222222:admin "),
     # subcommands, and their words
-    Case("awsudo ex", shows=("exec", "export", "Print the environment for a shell"), hides=("dev",)),
+    Case("awsudo ex", shows=("exec", "export", "Print the credentials for a shell"), hides=("dev",)),
     Case("awsudo exp", "awsudo export "),
     Case("awsudo export bas", "awsudo export base "),
     Case("awsudo export --format pow", "awsudo export --format powershell "),
@@ -265,6 +270,8 @@ def person(tmp_path: Path, sts: StrictSts) -> World:
     ambient: dict[str, str | None] = {"AWS_PROFILE": "base"}
     for target in (_DEV, "111111111111:team/ops"):
         assert world.run(target, "true", env=ambient).code == 0
+    world.settle()
+    assert world.run("dev", "true").code == 0
     return world
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from awsudo_py.shell.completion.place import Place
     from awsudo_py.shell.completion.profiles import Settings
 
-#: Sessions are read only for what they are worth: this many, those that last longest.
-MOST_SESSIONS = 64
 #: Beyond this many candidates nobody reads a word about each, and only their names are given.
 MOST_DESCRIBED = 500
 
@@ -117,7 +115,7 @@ def _all_profiles(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(named: Mapping[str, str], kept: _Kept) -> Group:
-    return Group("profile", named, lambda name: kept.say(shown(named[name])))
+    return Group("profile", named, lambda name: kept.say(name, shown(named[name])))
 
 
 def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typed: str) -> Group:
@@ -130,7 +128,7 @@ def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typ
             written = arn if is_arn else arn.partition(":iam::")[2].replace(":role/", ":", 1)
             if written.startswith(typed):
                 roles.setdefault(written, arn)
-    return Group("role", roles, lambda word: kept.left(roles[word]))
+    return Group("role", roles, kept.left)
 
 
 def _arn(word: str) -> str:
@@ -192,47 +190,32 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
 
 
 class _Kept:
-    """The sessions that are kept, read when one is asked for: the role of each, and how long it lasts."""
+    """Which targets would find their session in the cache, and for how long. Nothing is read before it is needed."""
 
     def __init__(self, environ: Mapping[str, str], now: float) -> None:
         self._environ = environ
         self._now = now
-        self._until: dict[str, float] | None = None
+        self._store: FileStore | None = None
+        self._around = ""
 
-    def say(self, settings: Settings) -> str:
-        """`account role, cached 42 min` for the settings of a profile."""
+    def say(self, target: str, settings: Settings) -> str:
+        """`account role, cached 42m` for a profile with these settings."""
         arn = settings.get("role_arn", "")
         account, _, role = arn.partition(":iam::")[2].partition(":role/")
         if not arn:
             account, role = settings.get("sso_account_id", ""), settings.get("sso_role_name", "")
         what = f"{account} {role}" if role else ""
-        return ", ".join(filter(None, (what, self.left(arn or what))))
+        return ", ".join(filter(None, (what, self.left(target))))
 
-    def left(self, key: str) -> str:
-        """`cached 42 min` for a role's ARN, or for account and role of SSO; empty if no session of it is kept."""
-        if self._until is None:
-            self._until = _sessions(self._environ, self._now)
-        if not key or key not in self._until:
+    def left(self, target: str) -> str:
+        """`cached 42m`, if `awsudo TARGET` without options would be a hit now; else empty."""
+        from awsudo_py.replay import session_of, surroundings, verdict_for
+
+        if self._store is None:
+            self._store = FileStore(cache_directory(self._environ) or "")
+            self._around = surroundings(self._environ) if self._store.directory else ""
+        verdict = verdict_for([target], self._around, self._store) if self._around else None
+        session = session_of(verdict, self._store, self._now) if verdict is not None else None
+        if session is None or session.expiration is None:
             return ""
-        return f"cached {brief(self._until[key] - self._now)}"
-
-
-def _sessions(environ: Mapping[str, str], now: float) -> dict[str, float]:
-    """Until when the session of each role is kept, by its ARN, or by account and role of SSO."""
-    directory = cache_directory(environ)
-    if directory is None:
-        return {}
-    try:
-        with os.scandir(directory) as files:
-            # a file's modification time is the moment from which it is of no use (stores/file.py, rule 8)
-            ends = [(file.stat().st_mtime, file.name) for file in files if file.name.endswith(".session")]
-    except OSError:
-        return {}
-    found: dict[str, float] = {}
-    store = FileStore(directory)
-    for until, name in sorted((each for each in ends if each[0] > now), reverse=True)[:MOST_SESSIONS]:
-        lines = (store.read(name) or {}).get("inputs", "").split("\n")
-        value = {field: written[1:-1] for field, _, written in (line.partition("=") for line in lines)}
-        key = value.get("role_arn") or f"{value.get('sso_account_id', '')} {value.get('sso_role_name', '')}"
-        found.setdefault(key, until)
-    return found
+        return f"cached {brief(max(session.expiration - self._now, 60), parts=1)}"

@@ -34,7 +34,6 @@ _SAME_AS = {"awsudo-use": ["export"]}
 _LISTING = ("63", "33", "64")
 #: Where fewer columns than this are left beside the longest candidate, nothing is said of any.
 _LEAST_ROOM = 8
-_BACKSLASH = "\\"  # an f-string may hold none before Python 3.12
 
 
 def complete(argv: Sequence[str], environ: Mapping[str, str], now: float) -> int:
@@ -79,11 +78,7 @@ def _bash(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
 
 def _zsh(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
     here, groups, typed = _found(words[0], words[1:], environ, now)
-    # _describe takes what comes before the first colon for the value
-    lines = [
-        f"{tag} {value.replace(_BACKSLASH, _BACKSLASH * 2).replace(':', _BACKSLASH + ':')}{':' if said else ''}{said}"
-        for tag, value, said in _described(groups, typed)
-    ]
+    lines = [f"{tag}\t{value}\t{said}" for tag, value, said in _described(groups, typed)]
     return "\n".join([f"{_first_line(here, range(1, len(words)))} {len(here.prefix)}", *lines]) + "\n"
 
 
