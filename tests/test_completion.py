@@ -279,7 +279,6 @@ _LIGHT = {
     "awsudo_py.child",
     "awsudo_py.credentials",
     "awsudo_py.environment",
-    "awsudo_py.durations",
     "awsudo_py.fingerprint",
     "awsudo_py.replay",
     "awsudo_py.sessions.cached_session",
