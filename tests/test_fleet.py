@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs
+from tests.screens import Screen
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -615,3 +616,88 @@ def test_the_report_is_one_page_with_escaped_text(fleet: World, sts: StrictSts, 
     assert text.count("<script>") == 1 and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert re.findall(r'<tr data-k="([a-z-]+)"><td>(t\d\d)', text) and text.count("<tr data-k=") == 12
     assert not re.search(r'(?:src|href)="(?!#)', text) and "http" not in text.replace("http-equiv", "")
+
+
+# -- on a terminal -------------------------------------------------------------------------------------------------
+
+#: Waits for the file `go`, so that the live view is there to be read; then every target prints the same, t03 more.
+SLOW = (
+    "until test -e go; do sleep 0.02; done; echo same; test $AWSUDO_TARGET != t03 || printf '\\033[31mred\\033[0m\\n'"
+)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_shows_progress_and_then_merged_results(fleet: World, sts: StrictSts, columns: int) -> None:
+    """While it runs: the counts, the time, the slowest; then each result once, in lines no wider than the terminal."""
+    sts.add_role(_arn(11), trusts=[])
+    words = ("each", "t*", "-j", "4", "--", "sh", "-c", SLOW)
+
+    with Screen(fleet.command(*words), fleet.environ(), cwd=str(fleet.home), size=(24, columns)) as screen:
+        view = screen.until(r"running 4 .* left \d+ .*0:0\d[^\n]*\n t\d\d +0:0\d  sh -c ")
+        assert all(len(line) <= columns for line in view.splitlines())
+        (fleet.home / "go").touch()
+        code = screen.end()
+
+    text = screen.text
+    assert code == 1
+    assert "running" not in text
+    assert re.search(r"^── 10 targets: t00, t01, t02, t04.* exit 0 ──$", text, re.MULTILINE), text
+    assert "\x1b[31mred" not in screen.raw and r"\x1b[31mred\x1b[0m" in text
+    assert {len(line) for line in text.splitlines() if line.startswith("──")} == {columns}
+    assert "12 targets in " in text and "11 ok, 0 failed, 1 without a session" in text
+
+
+@pytest.mark.parametrize(
+    ("env", "rule", "styled"),
+    [({}, "──", True), ({"NO_COLOR": "1"}, "──", False), ({"TERM": "dumb"}, "--", False)],
+)
+def test_colour_and_glyphs_are_for_terminals_that_have_them(
+    fleet: World, env: dict[str, str], rule: str, styled: bool
+) -> None:
+    """NO_COLOR takes the colours away; a dumb terminal gets ASCII, and no live view."""
+    (fleet.home / "go").touch()
+    words = ("each", "t00", "t01", "--", "sh", "-c", SLOW)
+
+    with Screen(fleet.command(*words), {**fleet.environ(), **env}, cwd=str(fleet.home)) as screen:
+        assert screen.end() == 0
+
+    assert f"{rule} 2 targets: t00, t01 {rule}" in screen.text
+    assert ("\x1b[32m" in screen.raw) == styled
+    assert env.get("TERM") != "dumb" or "\x1b" not in screen.raw
+
+
+def test_a_code_is_typed_while_nothing_is_drawn(world: World, sts: StrictSts) -> None:
+    """On a terminal the code is asked for once, in a quiet place, and serves all targets."""
+    device = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
+    sts.add_role("arn:aws:iam::111111111111:role/hub", mfa_required=True)
+    hub = "[profile hub]\nrole_arn = arn:aws:iam::111111111111:role/hub\nsource_profile = base\n"
+    _add_targets(world, sts, 6, "hub", f"{hub}mfa_serial = {device.serial}\n")
+
+    with Screen(world.command("each", "t*", "--", "echo", "done"), world.environ()) as screen:
+        screen.until(r"MFA code of arn:aws:iam::111111111111:mfa/alice for .*: ?$").count("MFA code")
+        screen.type(f"{device.code()}\n")
+        assert screen.end() == 0
+
+    assert screen.text.count("MFA code of") == 1
+    assert "6 targets: t00, t01" in screen.text
+    assert sts.count("GetSessionToken") == 1
+
+
+def test_an_interrupt_at_a_question_ends_the_run(world: World, sts: StrictSts) -> None:
+    """^C while a code is asked for: nothing ran, nothing hangs."""
+    device = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
+    _add_targets(
+        world,
+        sts,
+        3,
+        "hub",
+        f"[profile hub]\nrole_arn = {_arn(0)}\nsource_profile = base\nmfa_serial = {device.serial}\n",
+    )
+
+    with Screen(world.command("each", "t*", "--", "echo", "done"), world.environ()) as screen:
+        screen.until(r"MFA code of ")
+        screen.type("\x03")
+
+        assert screen.end() == -signal.SIGINT
+
+    assert sts.calls == []

@@ -183,10 +183,10 @@ def _run(  # noqa: C901 (the order of one run's steps)
     if job.joblog:
         sinks.append(Joblog(job.joblog, job.command, job.shard, job.targets))
     if job.html:
-        report = Report()
+        report = Report(job.targets)
         sinks.append(report)
     if job.mode == MERGED or report is not None:
-        groups = Groups(spool)
+        groups = Groups(spool, job.targets)
         sinks.append(groups)
     if job.mode == LINES:
         sinks.append(Lines(streams))
@@ -214,19 +214,20 @@ def _run(  # noqa: C901 (the order of one run's steps)
     try:
         fleet.run()
     finally:
+        terminal.take_back()
         for sink in reversed(sinks):
             sink.close()
     seconds = time.time() - began
     if job.mode == MERGED and groups is not None:
-        style = style_of(streams[0], context.environ, sys.stdout.encoding if sys.stdout else "")
-        print_merged(groups, streams[0], style, diff=job.diff)
+        print_merged(groups, streams[0], style_of(sys.stdout, context.environ), diff=job.diff)
     if report is not None and groups is not None:
         report.write(job.html, groups, tally, command=line, began=began, seconds=seconds)
     if merged_json is not None and merged_json.without:
         names = merged_json.without
         terminal.notice(f"no JSON on stdout of {len(names)} targets: {some(names, 3)}")
     if terminal.level >= 0:
-        listed = job.mode not in (MERGED, LINES, ORDERED) or len(job.targets) > 20
+        # what was printed a moment ago is not printed again
+        listed = job.mode != MERGED and (job.mode not in (LINES, ORDERED) or len(job.targets) > 20)
         terminal.show(
             [*summary(tally, seconds=seconds, not_started=fleet.not_started, listed=listed), *_again(job, tally)]
         )

@@ -26,7 +26,6 @@ class Live(Quiet):
 
     def __init__(self, total: int, command: str) -> None:
         from rich.console import Console
-        from rich.live import Live as View
 
         self._total = total
         self._closed = False
@@ -34,8 +33,14 @@ class Live(Quiet):
         self._counts = {OK: 0, FAILED: 0, NO_SESSION: 0}
         self._began = time.monotonic()
         self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        self._view = View(console=self._console, auto_refresh=False, transient=True)
         self._turn = threading.RLock()
+        self._start()
+
+    def _start(self) -> None:
+        from rich.live import Live as View
+
+        # a new one each time: an old one would draw over what was written since
+        self._view = View(console=self._console, auto_refresh=False, transient=True)
         self._view.start()
 
     @contextmanager
@@ -47,7 +52,7 @@ class Live(Quiet):
                 yield
             finally:
                 if not self._closed:
-                    self._view.start()
+                    self._start()
 
     def finished(self, result: Result) -> None:
         self._counts[result.kind] += 1
@@ -65,7 +70,7 @@ class Live(Quiet):
         self._view.stop()
 
     def _drawn(self, state: State, seconds: float) -> Any:
-        from rich.table import Table
+        from rich.console import Group
         from rich.text import Text
 
         done = sum(self._counts.values())
@@ -79,25 +84,22 @@ class Live(Quiet):
         ):
             top.append(f" {name} ", "dim" if not count else "")
             top.append(f"{count}", colour if count else "dim")
-            top.append("  ")
-        top.append(f" {_minutes(seconds)}")
+            top.append(" ")
+        top.append(f"  {_minutes(seconds)}")
         if done and seconds > 1:
             rate = done / seconds
             top.append(f"  {rate:.0f}/s" if rate >= 10 else f"  {rate:.1f}/s")
             if state.left + len(state.running) > 0:
-                top.append(f"  {_minutes((self._total - done) / rate)} to go", "dim")
+                top.append(f"  {_minutes((self._total - done) / rate)} to go")
         if state.throttled:
             top.append("  throttled", "yellow")
-        slow = Table.grid(padding=(0, 2))
-        slow.add_column(no_wrap=True, overflow="ellipsis")
-        slow.add_column(no_wrap=True, justify="right")
-        slow.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for target, spent in [pair for pair in state.running if pair[1] >= SLOW][:NAMED]:
-            slow.add_row(f" {escape(target.name)}", _minutes(spent), Text(self._command, "dim"))
-        view = Table.grid(expand=True)
-        view.add_row(top)
-        view.add_row(slow)
-        return view
+        slow = [pair for pair in state.running if pair[1] >= SLOW][:NAMED]
+        width = max((len(escape(target.name)) for target, _ in slow), default=0)
+        lines = [top]
+        for target, spent in slow:
+            line = Text(f" {escape(target.name):{width}}  {_minutes(spent):>5}  ", no_wrap=True, overflow="ellipsis")
+            lines.append(line.append(self._command, "dim"))
+        return Group(*lines)
 
 
 def _minutes(seconds: float) -> str:

@@ -7,17 +7,19 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.fleet.output import Quiet, Spool, Stream, some
+from awsudo_py.fleet.output import Quiet, Spool, Stream, some, visible
 from awsudo_py.fleet.records import NO_SESSION, OK, Output
-from awsudo_py.terminal import escape
+from awsudo_py.terminal import coloured, escape, plain_glyphs, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TextIO
 
-    from awsudo_py.fleet.records import Result
+    from awsudo_py.fleet.records import Result, Target
 
 #: Outputs that are larger (bytes) are not compared line by line: it takes time that grows with the square.
 LARGEST_DIFF = 1 << 20
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
 class Group(NamedTuple):
@@ -32,15 +34,16 @@ class Group(NamedTuple):
 
 
 class Groups(Quiet):
-    """Collects results into groups. Of each group the output is kept once."""
+    """Collects results into groups. Of each the output is kept once, and the names, in the order of the targets."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, targets: Sequence[Target]) -> None:
         self._spool = spool
+        self._position = {target.name: position for position, target in enumerate(targets)}
         self._groups: dict[tuple[object, ...], Group] = {}
 
     def finished(self, result: Result) -> None:
         if result.kind == NO_SESSION:
-            key: tuple[object, ...] = (NO_SESSION, result.reason, result.error)
+            key: tuple[object, ...] = (NO_SESSION, result.error)
         else:
             key = (result.kind, result.code, result.reason, _digest(result.stdout), _digest(result.stderr))
         group = self._groups.get(key)
@@ -52,15 +55,16 @@ class Groups(Quiet):
 
     def of_commands(self) -> list[Group]:
         """The groups of targets that ran, largest first."""
-        return _sorted(group for group in self._groups.values() if group.kind != NO_SESSION)
+        return self._sorted(group for group in self._groups.values() if group.kind != NO_SESSION)
 
     def without_session(self) -> list[Group]:
         """The groups of targets that have no session, by reason, largest first."""
-        return _sorted(group for group in self._groups.values() if group.kind == NO_SESSION)
+        return self._sorted(group for group in self._groups.values() if group.kind == NO_SESSION)
 
-
-def _sorted(groups: Iterator[Group]) -> list[Group]:
-    return sorted(groups, key=lambda group: (-len(group.names), group.kind != OK, group.names[0]))
+    def _sorted(self, groups: Iterator[Group]) -> list[Group]:
+        position = self._position.__getitem__
+        ordered = [group._replace(names=sorted(group.names, key=position)) for group in groups]
+        return sorted(ordered, key=lambda group: (-len(group.names), group.kind != OK, position(group.names[0])))
 
 
 def _digest(output: Output) -> bytes:
@@ -77,15 +81,18 @@ class Style(NamedTuple):
     rule: str
     colour: bool
 
+    def painted(self, text: str, name: str) -> str:
+        """The text in a style of terminal.STYLES, where there is colour; its line end stays outside."""
+        body = text.removesuffix("\n")
+        return f"{styled(body, name)}{text[len(body) :]}" if self.colour and body else text
 
-def style_of(stream: Stream, environ: Mapping[str, str], encoding: str) -> Style:
+
+def style_of(stream: TextIO | None, environ: Mapping[str, str]) -> Style:
     """The style that suits where it is printed."""
-    dumb = environ.get("TERM", "dumb") == "dumb"
-    columns = shutil.get_terminal_size((80, 24)).columns if stream.is_terminal else 80
-    rule = (
-        "\N{BOX DRAWINGS LIGHT HORIZONTAL}" if "utf" in encoding.lower() and not (stream.is_terminal and dumb) else "-"
-    )
-    return Style(columns, rule, stream.is_terminal and not dumb and not environ.get("NO_COLOR"))
+    on_terminal = stream is not None and stream.isatty()
+    width = shutil.get_terminal_size((80, 24)).columns if on_terminal else 80
+    rule = "-" if plain_glyphs(stream, environ) else "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+    return Style(width, rule, coloured(stream, environ))
 
 
 def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) -> None:
@@ -96,7 +103,8 @@ def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) ->
         changes = _diff(ran[0], group) if diff and position else None
         if changes is not None:
             for line in changes:
-                stream.text(_coloured(line, style))
+                line = visible(line.encode("utf-8", "surrogateescape")).decode() if stream.is_terminal else line
+                stream.text(style.painted(line, _DIFF_STYLES.get(line[0], "")) if line[0] in _DIFF_STYLES else line)
             continue
         last = b""
         for output in (group.stdout, group.stderr):
@@ -106,10 +114,10 @@ def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) ->
             if last and not last.endswith(b"\n"):
                 stream.text("\n")
         if not last:
-            stream.text(_painted("(no output)\n", "2", style))
+            stream.text(style.painted("(no output)\n", "dim"))
     without = groups.without_session()
     if without:
-        stream.text(_headed(sum(len(group.names) for group in without), [], "no session", "33", style))
+        stream.text(_headed(sum(len(group.names) for group in without), [], "no session", "yellow", style))
         for group in without:
             names = _fitting(group.names, max(style.width - 4 - len(str(len(group.names))), 20))
             stream.text(f"  {len(group.names)}  {escape(group.why)}\n     {names}\n")
@@ -118,7 +126,7 @@ def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) ->
 def header(group: Group, style: Style) -> str:
     """The line above a group: how many targets, which, and how their commands ended."""
     end = {"timeout": "timed out"}.get(group.why, group.why) or f"exit {group.code}"
-    return _headed(len(group.names), group.names, end, "32" if group.kind == OK else "31", style)
+    return _headed(len(group.names), group.names, end, "green" if group.kind == OK else "red", style)
 
 
 def _headed(count: int, names: list[str], end: str, colour: str, style: Style) -> str:
@@ -126,9 +134,9 @@ def _headed(count: int, names: list[str], end: str, colour: str, style: Style) -
     room = style.width - len(title) - len(end) - 12
     listed = f": {_fitting(names, max(room, 12))}" if names else ""
     fill = style.rule * max(style.width - len(title) - len(listed) - len(end) - 8, 1)
-    rule = _painted(style.rule * 2, "2", style)
-    left = f"{rule} {_painted(title, '1', style)}{listed} {_painted(fill, '2', style)}"
-    return f"{left} {_painted(end, colour, style)} {rule}\n"
+    rule = style.painted(style.rule * 2, "dim")
+    titled = f"{style.painted(title, 'bold')}{listed}"
+    return f"{rule} {titled} {style.painted(fill, 'dim')} {style.painted(end, colour)} {rule}\n"
 
 
 def _fitting(names: list[str], room: int) -> str:
@@ -155,15 +163,3 @@ def _diff(first: Group, group: Group) -> list[str] | None:
 
 def _lines(output: Output) -> list[str]:
     return output.read().decode("utf-8", "surrogateescape").splitlines()
-
-
-def _coloured(line: str, style: Style) -> str:
-    colour = {"+": "32", "-": "31", "@": "36"}.get(line[0], "")
-    return _painted(line, colour, style) if colour else line
-
-
-def _painted(text: str, colour: str, style: Style) -> str:
-    if not style.colour:
-        return text
-    body, end = (text[:-1], "\n") if text.endswith("\n") else (text, "")
-    return f"\x1b[{colour}m{body}\x1b[0m{end}"

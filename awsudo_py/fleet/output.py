@@ -61,17 +61,20 @@ class Stream:
         self.is_terminal = os.isatty(descriptor)
 
     def write(self, data: bytes) -> None:
-        """Write all of it. Raises OSError."""
-        view = memoryview(visible(data) if self.is_terminal else data)
+        """Write output of a command. Raises OSError."""
+        self._write(visible(data) if self.is_terminal else data)
+
+    def text(self, text: str) -> None:
+        """Write text of ours, with its styles. Raises OSError."""
+        self._write(text.encode("utf-8", "surrogateescape"))
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
         while view:
             try:
                 view = view[os.write(self.descriptor, view) :]
             except BlockingIOError:
                 select.select([], [self.descriptor], [])
-
-    def text(self, text: str) -> None:
-        """Write text. Raises OSError."""
-        self.write(text.encode("utf-8", "surrogateescape"))
 
 
 def visible(data: bytes) -> bytes:
@@ -420,8 +423,8 @@ def summary(tally: Any, *, seconds: float, not_started: int = 0, listed: bool = 
     """The summary's lines: the three classes, and of those that are not ok the reasons with their targets."""
     lines = []
     if listed:
-        for (_, error), names in sorted(tally.reasons.items(), key=lambda pair: -len(pair[1])):
-            lines.append(f"  no session: {len(names)}  {error or 'unknown'}: {some(names, most)}")
+        for error, names in sorted(tally.reasons.items(), key=lambda pair: -len(pair[1])):
+            lines.append(f"  no session: {len(names)}  {error}: {some(names, most)}")
         for why, names in sorted(tally.failures.items(), key=lambda pair: -len(pair[1])):
             lines.append(f"  failed: {len(names)}  {why}: {some(names, most)}")
     counts = tally.counts

@@ -128,14 +128,14 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(CLASSES, 0)
-        self.reasons: dict[tuple[str, str], list[str]] = {}
+        self.reasons: dict[str, list[str]] = {}
         self.failures: dict[str, list[str]] = {}
 
     def add(self, name: str, kind: str, *, reason: str = "", error: str = "", code: int = 0) -> None:
         """Count one result."""
         self.counts[kind] += 1
         if kind == NO_SESSION:
-            self.reasons.setdefault((reason, error), []).append(name)
+            self.reasons.setdefault(error or reason or "unknown", []).append(name)
         elif kind == FAILED:
             self.failures.setdefault(reason or f"exit {code}", []).append(name)
 

@@ -12,13 +12,15 @@ from awsudo_py.fleet.records import CLASSES, FAILED, NO_SESSION, OK
 from awsudo_py.terminal import escape as visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from awsudo_py.fleet.merge import Group, Groups
-    from awsudo_py.fleet.records import Output, Result, Tally
+    from awsudo_py.fleet.records import Output, Result, Tally, Target
 
 #: Bytes of a group's stream that the page holds; what is longer is cut, with a note.
 MOST_SHOWN = 256 << 10
+#: So many groups are open at first, if they failed; names that are longer (characters) do not fit in a header.
+MOST_OPEN, ONE_LINE = 10, 80
 _TITLES = {OK: "ok", FAILED: "failed", NO_SESSION: "no session"}
 
 
@@ -35,7 +37,8 @@ class _Row(NamedTuple):
 class Report(Quiet):
     """Collects what the page needs besides the groups."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._position = {target.name: position for position, target in enumerate(targets)}
         self._rows: list[_Row] = []
 
     def finished(self, result: Result) -> None:
@@ -84,7 +87,7 @@ class Report(Quiet):
         for title in ("Target", "Account", "Role", "Region", "Result"):
             yield f'<th tabindex="0">{title}</th>'
         yield '<th tabindex="0" class="r">Seconds</th></tr></thead><tbody>'
-        for row in self._rows:
+        for row in sorted(self._rows, key=lambda row: self._position[row.name]):
             yield (
                 f'<tr data-k="{row.kind}"><td>{_text(row.name)}</td><td>{_text(row.account)}</td>'
                 f"<td>{_text(row.role)}</td><td>{_text(row.region)}</td>"
@@ -105,18 +108,19 @@ def _end_of(row: _Row) -> str:
 
 def _group(number: int, group: Group) -> Iterator[str]:
     count = len(group.names)
+    is_open = number == 0 or (group.kind != OK and number < MOST_OPEN)
     title = f"{count} target{'' if count == 1 else 's'}"
     end = "no session" if group.kind == NO_SESSION else group.why or f"exit {group.code}"
     names = _text(", ".join(group.names))
     yield (
-        f'<details id="g{number}"{" open" if number < 3 else ""}><summary><b>{title}</b>'
+        f'<details id="g{number}"{" open" if is_open else ""}><summary><b>{title}</b>'
         f'<span class="n">{names}</span><span class="end {group.kind}">{_text(end)}</span></summary><div class="in">'
     )
     if group.kind == NO_SESSION:
         yield f"<pre>{_text(group.why)}</pre>"
     elif not group.stdout.size and not group.stderr.size:
         yield '<p class="dim">(no output)</p>'
-    if count > 1:
+    if len(names) > ONE_LINE:
         yield f'<p class="dim n">{names}</p>'
     for css, output in (("", group.stdout), ("err", group.stderr)):
         if output.size:

@@ -111,6 +111,11 @@ class FleetTerminal(Terminal):
         self._turn = threading.RLock()
         self.aside: Callable[[], AbstractContextManager[None]] | None = None
 
+    def take_back(self) -> None:
+        """Write without waiting for a thread that asks: the run is over, and nobody will answer it."""
+        self.aside = None
+        self._turn = threading.RLock()
+
     @contextmanager
     def _mine(self) -> Iterator[None]:
         with self._turn:
