@@ -15,6 +15,7 @@ from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
+from awsudo_py.sessions.logins import Logins
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import Run
 
@@ -113,6 +114,23 @@ class Context:
             run=self.run,
             clients=self.clients,
         )
+    @cached_property
+    def logins(self) -> Logins:
+        """What tells one login from the next."""
+        return Logins(self.environ, self.files, self._salt)
+
+    def _salt(self) -> bytes:
+        store = self.stores.get("file")
+        try:
+            kept = store.salt(make=True) if store is not None else b""
+        except OSError:
+            kept = b""
+        return kept or self._own_salt
+
+    @cached_property
+    def _own_salt(self) -> bytes:
+        """The key of this run's digests where none can be kept: nothing that they tell apart can be kept either."""
+        return os.urandom(32)
 
     def fingerprint(self, path: str) -> str | None:
         """A digest of a file's content; None if there is no such file. Raises AwsudoError."""

@@ -8,13 +8,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Besides all that begins with AWS_ or AWSUDO_: what moves the home, and so the files.
+#: Besides all that begins with AWS_ or AWSUDO_: what moves the home, and so the files; and who names sessions.
 DECIDING = (
     *("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA"),
     *("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
+    *("LOGNAME", "USER", "LNAME", "USERNAME"),
 )
-#: Of these it decides only whether they are set: a key's identity is its id.
-SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWSUDO_MFA_CODE")
+#: Of these a keyed digest decides: they are secrets.
+SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+#: Of this it decides only whether it is set: a code is given to one call, and a run with one is never replayed.
+CODE = "AWSUDO_MFA_CODE"
 #: A change within this many nanoseconds before we looked could share its time stamp with one after it
 #: (kernels stamp files by the tick, 10 ms at the slowest), so such a file proves nothing to a later run.
 _RACY = 20_000_000

@@ -22,7 +22,8 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
     until = answer.credentials.expiration
     if directory is None or until is None or not _replayable(context, request, answer):
         return
-    name = record_name(words, surroundings(context.environ))
+    store = FileStore(directory)
+    name = record_name(words, surroundings(context.environ, store))
     fields = {
         "name": name,
         "key": answer.obtained.key,
@@ -34,7 +35,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
     for number, (path, seen) in enumerate(context.files.seen.items()):
         fields[f"file {number}"] = f"{seen}|{path}"
     try:
-        FileStore(directory).write(name, fields, until=until)
+        store.write(name, fields, until=until)
     except (OSError, ValueError):
         return  # the session's own entry has said so, or the next run takes the full path again
 

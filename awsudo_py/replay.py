@@ -9,10 +9,10 @@ case the full path runs. There is one parser and one resolver: this module only 
 from __future__ import annotations
 
 from awsudo_py import __version__, child, environment
-from awsudo_py.fingerprint import SECRET, deciding, witness
+from awsudo_py.fingerprint import CODE, SECRET, deciding, witness
 from awsudo_py.sessions.cached_session import fresh_session
 from awsudo_py.sessions.file_store import FileStore, cache_directory
-from awsudo_py.sessions.sealed import digest
+from awsudo_py.sessions.sealed import digest, keyed_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +26,15 @@ MOST_WORDS = 40
 _SHOWN = ("target", "role_arn", "region")
 
 
-def surroundings(environ: Mapping[str, str]) -> str:
+def surroundings(environ: Mapping[str, str], store: FileStore) -> str:
     """All that decides beside the words, as one text: awsudo's version and the deciding variables."""
-    decided_by = sorted(f"{name}={'set' if name in SECRET else value}" for name, value in deciding(environ).items())
+    found = deciding(environ)
+    if CODE in found:
+        found[CODE] = "set"
+    for name in SECRET:
+        if name in found:
+            found[name] = keyed_digest(found[name], store.salt())
+    decided_by = sorted(f"{name}={value}" for name, value in found.items())
     # the count parts the variables from the words, so that none can pass for the other
     return "\0".join([__version__, str(len(decided_by)), *decided_by])
 
@@ -69,7 +75,7 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     if directory is None:
         return
     store = FileStore(directory)
-    around = surroundings(environ)
+    around = surroundings(environ, store)
     for count in range(1, min(len(argv), MOST_WORDS)):
         command = argv[count]
         # With -p, what follows may be an option, a role or the command: only the parser knows.

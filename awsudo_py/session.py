@@ -89,6 +89,8 @@ def obtain(
         ahead=ahead,
         refresh=request.refresh,
         share=share,
+        logins=context.logins,
+        user=_user(),
     )
 
 

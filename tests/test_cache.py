@@ -112,7 +112,7 @@ def test_rule_1_the_directory_is_0700_and_its_files_0600_whatever_the_umask(worl
 
     assert mode(world.cache) == 0o700
     modes = {path.suffix: mode(path) for path in world.cache.iterdir()}
-    assert modes == {".session": 0o600, ".replay": 0o600, ".lock": 0o600}
+    assert modes == {".session": 0o600, ".replay": 0o600, ".lock": 0o600, ".salt": 0o600}
 
 
 def test_rule_1_a_umask_of_000_leaves_no_door_beside_the_cache(world: World) -> None:
@@ -134,9 +134,9 @@ def test_rule_1_files_are_private_from_birth(world: World) -> None:
     assert done.key_id
     made = [line for line in log.read_text().splitlines() if str(world.cache) in line]
     births = [line for line in made if "O_CREAT" in line]
-    assert len(births) >= 3  # the lock, the session and the replay
+    assert len(births) >= 4  # the lock, the salt, the session and the replay
     assert all("O_NOFOLLOW" in line and line.partition(" = ")[0].endswith(", 0600)") for line in births)
-    assert sum("O_EXCL" in line for line in births) == 2
+    assert sum("O_EXCL" in line for line in births) == 3
     folders = [line.partition(" = ")[0] for line in made if "mkdir" in line]
     assert folders and all(line.endswith(", 0700)") for line in folders)
 
@@ -200,6 +200,7 @@ SHAPING = {
     "duration on the line": (Asked(), Asked(("-d", "15m", "dev"))),
     "duration in a variable": (Asked(), Asked(env={"AWSUDO_DURATION": "15m"})),
     "session name": (Asked(), Asked(settings={"role_session_name": "bob"})),
+    "user, who names the session": (Asked(), Asked(env={"USER": "bob", "LOGNAME": "bob"})),
     "session name on the line": (Asked(("-n", "ann", "dev")), Asked(("-n", "bob", "dev"))),
     "policy": (Asked(("--policy", POLICY, "dev")), Asked(("--policy", NARROW, "dev"))),
     "policy file, edited": (Asked(POLICY_FILE), Asked(POLICY_FILE, policy=NARROW)),
@@ -220,7 +221,10 @@ SHAPING = {
 }
 #: What does not shape it → two ways to ask for one session.
 SAME = {
-    "user": (Asked(), Asked(env={"USER": "bob", "LOGNAME": "bob"})),
+    "user, where the name is given": (
+        Asked(("-n", "ci", "dev")),
+        Asked(("-n", "ci", "dev"), env={"USER": "bob", "LOGNAME": "bob"}),
+    ),
     "region": (Asked(), Asked(env={"AWS_REGION": "eu-west-3"})),
     "least time": (Asked(), Asked(("--min-ttl", "10m", "dev"))),
     "another profile of the role": (Asked(), Asked(("twin",))),
@@ -505,10 +509,10 @@ def test_rule_8_what_expired_and_what_died_half_written_is_swept_on_write(world:
     assert [path for path in stays if not path.exists()] == []
 
 
-#: A prefix: kill -9 between writing the temporary file and giving it its name.
+#: A prefix: kill -9 between writing the session's temporary file (the second, after the salt's) and renaming it.
 KILLED_HALF_WAY = (
     *("strace", "-f", "-qq", "-o", "/dev/null"),
-    *("-e", "trace=/^rename", "-e", "inject=/^rename:signal=KILL"),
+    *("-e", "trace=/^rename", "-e", "inject=/^rename:signal=KILL:when=2"),
 )
 
 
@@ -757,6 +761,7 @@ DECIDING = {
     "AWS_ variable that awsudo does not know": Change(env={"AWS_NEW_THING": "1"}),
     "AWS_ variable gone": Change(env={"AWS_EC2_METADATA_DISABLED": None}),
     "AWSUDO_ variable": Change(env={"AWSUDO_MIN_TTL": "1m"}),
+    "USER": Change(env={"USER": "bob"}),
     "another word": Change(words=("-q", "dev")),
     "one more word": Change(words=("dev", "--")),
     "another target": Change(words=("ops",)),
@@ -928,7 +933,6 @@ def test_a_new_web_identity_token_is_exchanged_anew(world: World, sts: StrictSts
 INDIFFERENT = {
     "another command": Change(),
     "PATH": Change(env={"PATH": f"/nowhere:{os.environ.get('PATH', os.defpath)}"}),
-    "USER": Change(env={"USER": "bob"}),
     "any variable": Change(env={"EDITOR": "vi", "TERM": "dumb"}),
     "the directory": Change(cwd="run"),
 }

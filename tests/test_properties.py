@@ -14,6 +14,7 @@ from awsudo_py.credentials import Credentials
 from awsudo_py.errors import did_you_mean
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.sessions.cached_session import fresh_session, session_fields
+from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.sealed import pack, unpack
 from awsudo_py.terminal import escape
 
@@ -82,9 +83,11 @@ def test_two_command_lines_share_a_record_only_if_they_are_the_same(
     """No word, however it is made, can pass for two words, or for a variable."""
     environ = {"AWS_PROFILE": data.draw(OUTSIDE)}
     changed = {"AWS_PROFILE": environ["AWS_PROFILE"], "AWS_X": data.draw(OUTSIDE)}
+    store = FileStore("/nowhere")
 
-    assert (record_name(one, surroundings(environ)) == record_name(other, surroundings(environ))) == (one == other)
-    assert record_name(one, surroundings(environ)) != record_name(one, surroundings(changed))
+    around = surroundings(environ, store)
+    assert (record_name(one, around) == record_name(other, around)) == (one == other)
+    assert record_name(one, around) != record_name(one, surroundings(changed, store))
 
 
 @few

@@ -105,8 +105,8 @@ class World:
         return path
 
     def settle(self) -> None:
-        """Let the home's files grow old enough to prove something to a later run: 20 ms."""
-        paths = [path for path in self.home.rglob("*") if path.is_file()]
+        """Let this world's files grow old enough to prove something to a later run: 20 ms."""
+        paths = [path for path in self.root.rglob("*") if path.is_file() and self.runtime not in path.parents]
         while time.time() < max(path.stat().st_ctime for path in paths) + 0.03:
             time.sleep(0.002)
 

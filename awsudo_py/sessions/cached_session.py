@@ -23,10 +23,14 @@ LONGEST = 129_600
 RENEW_AHEAD = 300.0
 
 
-def session_fields(credentials: Credentials, inputs: str) -> dict[str, str]:
-    """What a store keeps of these credentials, which have an expiration and a session token."""
+def session_fields(credentials: Credentials, inputs: str, login: str = "") -> dict[str, str]:
+    """What a store keeps of these credentials, which have an expiration and a session token.
+
+    login: what tells the keys that they come from, from others with the same access key ID.
+    """
     return {
         "inputs": inputs,
+        "login": login,
         "issued": str(credentials.issued),
         "expiration": str(credentials.expiration),
         "access_key_id": credentials.access_key_id,
@@ -37,18 +41,25 @@ def session_fields(credentials: Credentials, inputs: str) -> dict[str, str]:
 
 
 def fresh_session(
-    fields: Mapping[str, str] | None, key: str, now: float, min_ttl: float | None, *, ahead: float = RENEW_AHEAD
+    fields: Mapping[str, str] | None,
+    key: str,
+    now: float,
+    min_ttl: float | None,
+    *,
+    ahead: float = RENEW_AHEAD,
+    login: str = "",
 ) -> Credentials | None:
     """The session in an entry, if it is the one of that key and may be used now.
 
     min_ttl is the least number of seconds it must last; None means that it is renewed ahead of its end, by that many
-    seconds or a third of a short session's life, so that 900 s sessions are cached too.
+    seconds or a third of a short session's life, so that 900 s sessions are cached too. login: as in session_fields();
+    empty where the keys are not at hand.
     """
     if fields is None:
         return None
     try:
         issued, expiration = float(fields["issued"]), float(fields["expiration"])
-        if digest(fields["inputs"]) != key:
+        if digest(fields["inputs"]) != key or login not in ("", fields["login"]):
             return None
         if min_ttl is None:
             min_ttl = min(ahead, (expiration - issued) / 3)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import SessionTokenHop
-from awsudo_py.sessions.obtain import is_session_of, made_from, made_from_sso, names_role
+from awsudo_py.sessions.obtain import is_session_of, made_from, made_from_sso, names_role, unmarked
 from awsudo_py.sessions.sealed import digest
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
     roles share and the next of which costs a code, the command that forgets it too.
     """
     own = "" if chain.role_arn else digest(way.inputs(len(chain.hops)))
+    # whoever signed in to it: the login may be gone
+    own_lines = set() if chain.hops else set(unmarked(way.inputs(0)))
     source = way.inputs(0) if chain.hops and isinstance(chain.hops[0], SessionTokenHop) else ""
     stays = ""
 
@@ -37,7 +39,7 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
         nonlocal stays
         of_source = bool(source) and is_session_of(inputs, source)
         if not chain.role_arn:
-            return key == own or of_source
+            return key == own or of_source or (bool(own_lines) and own_lines <= set(inputs.splitlines()))
         named = names_role(inputs, chain.role_arn)
         if of_source and not named:
             stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 LARGEST = 512 * 1024
 #: A temporary file older than this (seconds) was left by a run that died.
 ORPHANED = 600
+#: The file with the key of keyed digests: named as all records are, since the directory may hold other things.
+_SALT = "73616c74" * 5 + ".salt"
+_FOREVER = 2.0**32
+_KINDS = (["session"], ["replay"], ["rejected"], ["salt"])
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
@@ -108,6 +112,31 @@ class FileStore:
             return None
         finally:
             os.close(descriptor)
+
+    def salt(self, *, make: bool = False) -> bytes:
+        """A random key that is this directory's own, for keyed digests; empty if there is none.
+
+        make: make it if there is none. Raises OSError if it then cannot be kept.
+        """
+        kept = (FileStore.read(self, _SALT) or {}).get("key", "")
+        if not kept and make:
+            from awsudo_py.files import replace_file  # here: a hit writes nothing
+
+            self.prepare()
+            temporary = f"{self.directory}/{_SALT}.{os.getpid()}.tmp"
+            replace_file(temporary, pack({"key": os.urandom(32).hex()}), modified=_FOREVER)
+            try:
+                os.link(temporary, f"{self.directory}/{_SALT}")  # the first of many wins
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                os.replace(temporary, f"{self.directory}/{_SALT}")
+            _discard(temporary)
+            kept = (FileStore.read(self, _SALT) or {}).get("key", "")
+        try:
+            return bytes.fromhex(kept)
+        except ValueError:
+            return b""
 
     def inputs(self, name: str) -> str:
         """What shaped the session of this name, wherever its secrets are kept; empty if there is none."""
@@ -257,9 +286,7 @@ def _user(number: int) -> str:
 def _is_record(name: str) -> bool:
     """Whether a file is one of ours by its name, temporary ones included: the directory may hold other things."""
     key, kind = name[:40], name[40:].split(".")
-    return (
-        not key.strip("0123456789abcdef") and kind[:1] == [""] and kind[1:2] in (["session"], ["replay"], ["rejected"])
-    )
+    return not key.strip("0123456789abcdef") and kind[:1] == [""] and kind[1:2] in _KINDS
 
 
 def _discard(path: str) -> None:

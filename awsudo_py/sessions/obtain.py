@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.model import RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve.source_kinds import kind_of, refuse_expired
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.sealed import digest
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from awsudo_py.credentials import Credentials
-    from awsudo_py.model import Hop, RoleChain, Source
+    from awsudo_py.model import Hop, RoleChain
     from awsudo_py.sessions.file_store import FileStore
+    from awsudo_py.sessions.logins import Logins
     from awsudo_py.sessions.single_flight import Run
 
 
@@ -69,7 +70,8 @@ class Obtain:
     """One run's way through a chain. store is None where nothing is to be read or written.
 
     min_ttl, ahead and refresh concern the last session only, the one that the command gets; sts is called at the first
-    miss; share is how several ways share a source and hops.
+    miss; share is how several ways share a source and hops. logins tells one login of the source from the next; user
+    names sessions that have no name of their own.
     """
 
     def __init__(
@@ -84,7 +86,11 @@ class Obtain:
         ahead: float = RENEW_AHEAD,
         refresh: bool = False,
         share: Share = alone,
+        logins: Logins | None = None,
+        user: str = "",
     ) -> None:
+        self._logins = logins
+        self._user = user
         self._chain = chain
         self._share = share
         self._store = store
@@ -121,12 +127,28 @@ class Obtain:
                 identity = [("access_key_id", self._source().access_key_id)]
             # the same keys are the same source, wherever they were found
             by_key = [name for name, _ in identity] == ["access_key_id"]
-            return _lines([("source", "keys" if by_key else source.kind), *identity])
+            mark = self._logins.mark(source) if self._logins else ""
+            login = [("login", mark)] if mark else []
+            return _lines([("source", "keys" if by_key else source.kind), *identity, *self._named(source), *login])
         hop = chain.hops[hops - 1]
         shaping = [(name, value) for name, value in hop._asdict().items() if name != "profile" and value]
         asked: list[tuple[str, object]] = [("partition", chain.endpoint.partition)]
         asked.append(("endpoint", scope or chain.endpoint.scope))
-        return _lines([("hop", type(hop).__name__), *asked, *shaping, ("from", digest(self.inputs(hops - 1)))])
+        from_before = ("from", digest(self.inputs(hops - 1)))
+        return _lines([("hop", type(hop).__name__), *asked, *shaping, *self._named(hop), from_before])
+
+    def _named(self, what: Source | Hop) -> list[tuple[str, object]]:
+        """Who CloudTrail says it was, where awsudo makes up the session's name: two people may share one account."""
+        if isinstance(what, Source):
+            unnamed = what.kind == "web-identity" and not what.setting("session_name")
+        else:
+            unnamed = isinstance(what, RoleHop) and not what.session_name
+        return [("user", self._user)] if unnamed and self._user else []
+
+    def _keys_mark(self) -> str:
+        """What tells the keys that begin the chain from others with the same access key ID; empty if not at hand."""
+        first = self._first or self._chain.source.credentials
+        return self._logins.mark_of(first) if self._logins and first else ""
 
     def _after(self, hops: int) -> Obtained:
         if hops == 0:
@@ -181,6 +203,8 @@ class Obtain:
             # a device's sessions come one after the other, whatever else they differ in: a code works once
             lock=_device_lock(device) if device else "",
             wait=wait,
+            current=lambda: self.inputs(hops),
+            login=self._keys_mark,
         )
         return Obtained(shared.get(call), shared.key)
 
@@ -252,6 +276,11 @@ def _descendants(origins: set[str], kept: Mapping[str, str]) -> set[str]:
 def names_role(inputs: str, role_arn: str) -> bool:
     """Whether these are the inputs of a session of that role."""
     return _lines([("role_arn", role_arn)]) in inputs.splitlines()
+
+
+def unmarked(inputs: str) -> list[str]:
+    """The inputs of a source, a line each, but for what tells its login from others."""
+    return [line for line in inputs.splitlines() if not line.startswith("login=")]
 
 
 def is_session_of(inputs: str, source: str) -> bool:

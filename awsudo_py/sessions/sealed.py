@@ -46,6 +46,11 @@ def _seal(data: bytes) -> bytes:
     return blake2b(data, digest_size=_SEAL).digest()
 
 
+def keyed_digest(text: str, key: bytes) -> str:
+    """A digest that only who has the key can make: 32 hexadecimal digits."""
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16, key=key).hexdigest()
+
+
 def digest(text: str) -> str:
     """The name under which something so described is kept: 40 hexadecimal digits."""
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()

@@ -71,7 +71,8 @@ class SharedSession:
 
     inputs is all that shapes it; title names it to the user; min_ttl and ahead as in fresh_session(). One issued before
     renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
-    it is not the session's own. wait: what is known of another run that gets it.
+    it is not the session's own. wait: what is known of another run that gets it. current gives the inputs anew, where
+    they can change meanwhile: a sign-in may be renewed. login: what session_fields() has of the keys.
     """
 
     def __init__(
@@ -87,6 +88,8 @@ class SharedSession:
         also: Sequence[str] = (),
         lock: str = "",
         wait: Wait | None = None,
+        current: Callable[[], str] | None = None,
+        login: Callable[[], str] = lambda: "",
     ) -> None:
         self.key = digest(inputs)  # of the session that get() gives
         self._store = store
@@ -98,6 +101,8 @@ class SharedSession:
         self._renewed_since = renewed_since
         self._keys = [self.key, *map(digest, also)]
         self._lock_name = lock or self.key
+        self._current = current
+        self._login = login
         self._wait = wait or Wait(f"getting the session of {title}")
 
     def get(self, ask: Callable[[], Credentials]) -> Credentials:
@@ -125,13 +130,21 @@ class SharedSession:
             lock.release()
 
     def _look(self) -> Credentials | None:
+        self._take_current_inputs()
+        login = self._login()
         for key in self._keys:
             fields = self._store.read(f"{key}.session")
-            found = fresh_session(fields, key, self._run.clock(), self._min_ttl, ahead=self._ahead)
+            found = fresh_session(fields, key, self._run.clock(), self._min_ttl, ahead=self._ahead, login=login)
             if found is not None and found.issued >= self._renewed_since:
                 self.key = key
                 return found
         return None
+
+    def _take_current_inputs(self) -> None:
+        if self._current is not None:
+            self._inputs = self._current()
+            self.key = digest(self._inputs)
+            self._keys[0] = self.key
 
     def _lock(self) -> Lock | None:
         """The key's lock, held; None if the store cannot lock, or if a session turned up while waiting for it."""
@@ -155,9 +168,11 @@ class SharedSession:
         now = self._run.clock()
         credentials.issued = credentials.issued or now
         until = credentials.expiration
+        self._take_current_inputs()
         if until is not None and until > now + _WORTH_KEEPING:
+            fields = session_fields(credentials, self._inputs, self._login())
             try:
-                self._store.write(f"{self.key}.session", session_fields(credentials, self._inputs), until=until)
+                self._store.write(f"{self.key}.session", fields, until=until)
                 # not for each of the thousands of sessions that a fleet gets: sweeping looks at every file
                 if abs(now - self._store.swept) >= _SWEEP_EVERY:
                     self._store.swept = now

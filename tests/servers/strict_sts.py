@@ -24,6 +24,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from email.message import Message
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -420,6 +421,14 @@ class StrictSts:
             principal = _Principal(arn, account, partition, user_id, names, root=root)
             self._credentials[key.access_key_id] = _Credential(principal, key.secret_access_key)
         return key
+
+    def add_session(
+        self, role: str, access_key_id: str, secret_access_key: str, token: str, until: datetime
+    ) -> None:  # fmt: skip
+        """A session that another service gave: of a role of account 111111111111."""
+        account, arn = "111111111111", f"arn:aws:sts::111111111111:assumed-role/{role}/alice"
+        principal = _Principal(arn, account, "aws", _random_id("AROA"), _names(account, "aws", arn), session=True)
+        self._credentials[access_key_id] = _Credential(principal, secret_access_key, token, until.timestamp())
 
     def add_role(
         self,

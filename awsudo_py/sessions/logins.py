@@ -1,0 +1,105 @@
+"""Tells one login from the next: by a keyed digest of the secret or token that is at hand.
+
+1. What is at hand differs by the kind of source; the table is LOGINS, and a test walks it.
+2. A login that cannot be found has a mark of its own: no session is served that another login made.
+3. The digest is keyed with a random file in the cache: whoever finds a mark can test no guess with it.
+4. A file that tells of a login is among those that a replay looks at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from awsudo_py.sessions.sealed import keyed_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from awsudo_py.credentials import Credentials
+    from awsudo_py.fingerprint import Files
+    from awsudo_py.model import Source
+
+#: The mark of a login that is not there: nobody is signed in.
+NOBODY = "nobody"
+#: No token file is larger (bytes).
+_LARGEST = 256 * 1024
+
+
+class Logins:
+    """The logins that one run sees. salt gives the key of the digests."""
+
+    def __init__(self, environ: Mapping[str, str], files: Files, salt: Callable[[], bytes]) -> None:
+        self._environ = environ
+        self._files = files
+        self._salt = salt
+
+    def mark(self, source: Source) -> str:
+        """What tells the source's login from the next one of the same source; empty where its identity tells that."""
+        find = LOGINS[source.kind]
+        if find is None:
+            return ""
+        path, field = find(source, self._environ)
+        self._files.look(path)
+        token = _field(path, field)
+        return self._digest(token) if token else NOBODY
+
+    def mark_of(self, credentials: Credentials) -> str:
+        """What tells these credentials from others with the same access key ID."""
+        return self._digest(f"{credentials.secret_access_key}\0{credentials.session_token or ''}")
+
+    def _digest(self, secret: str) -> str:
+        return keyed_digest(secret, self._salt())
+
+
+def _sso(source: Source, environ: Mapping[str, str]) -> tuple[str, str]:
+    # botocore/utils.py, SSOTokenLoader
+    import hashlib
+
+    name = source.setting("sso_session") or source.setting("sso_start_url")
+    path = os.path.join("~", ".aws", "sso", "cache", hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest())
+    return _expanded(path, environ) + ".json", "accessToken"
+
+
+def _login(source: Source, environ: Mapping[str, str]) -> tuple[str, str]:
+    # botocore/utils.py, LoginTokenLoader. The key is made at each login, and stays when its tokens are renewed.
+    import hashlib
+
+    name = dict(source.identity).get("login_session", "")
+    directory = environ.get("AWS_LOGIN_CACHE_DIRECTORY", "")
+    place = os.path.expandvars(directory) if directory else os.path.join("~", ".aws", "login", "cache")
+    return os.path.join(_expanded(place, environ), f"{hashlib.sha256(name.encode()).hexdigest()}.json"), "dpopKey"
+
+
+#: What makes two logins of one source two, by kind: the file that the sign-in leaves and the field in it. None: the
+#: source's identity has it already (an access key ID, whose secret mark_of() guards; a token's digest).
+LOGINS: dict[str, Callable[[Source, Mapping[str, str]], tuple[str, str]] | None] = {
+    "keys": None,  # access key ID
+    "environment": None,  # access key ID
+    "keyring": None,  # access key ID
+    "process": None,  # access key ID of its answer
+    "container": None,  # access key ID of its answer
+    "instance": None,  # access key ID of its answer
+    "web-identity": None,  # digest of the token file
+    "sso": _sso,
+    "login": _login,
+}
+
+
+def _expanded(path: str, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    return home.rstrip("/") + path[1:] if home and path.startswith("~/") else os.path.expanduser(path)
+
+
+def _field(path: str, field: str) -> str:
+    """A field of a token file; empty if it is not there."""
+    try:
+        # not blocking: somebody may have put a pipe there
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            found = json.loads(file.read(_LARGEST))
+        value = found[field]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return value if isinstance(value, str) else ""
