@@ -114,6 +114,7 @@ class Context:
             run=self.run,
             clients=self.clients,
         )
+
     @cached_property
     def logins(self) -> Logins:
         """What tells one login from the next."""
