@@ -68,7 +68,7 @@ def test_who_signed_out_of_sso_gets_no_session(world: World, sso: Sso, target: s
     resolved = world.run("-v", target, *KEY_ID)
 
     for done in (replayed, resolved):
-        assert (done.code, done.out) == (125, "") and "--sso-session s" in done.err
+        assert (done.code, done.out) == (125, "") and "awsudo login s" in done.err
 
 
 def test_an_sso_session_stays_usable_while_its_token_file_is_there(world: World, sso: Sso) -> None:
@@ -102,7 +102,7 @@ def test_clear_forgets_an_sso_session_whose_login_is_gone(world: World, sso: Sso
 
     done = world.run("clear", "corp")
 
-    assert "1 session of corp forgotten" in done.err and world.kept() == []
+    assert "1 session of corp" in done.err and world.kept() == []
 
 
 def _keys(key_id: str, secret: str) -> dict[str, str | None]:
