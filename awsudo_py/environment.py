@@ -15,7 +15,7 @@ from awsudo_py.credentials import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from awsudo_py.credentials import Credentials
 
@@ -42,15 +42,24 @@ REMOVED = (
     "AWS_CREDENTIAL_FILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
+    "AWS_CREDENTIAL_SCOPE",  # the JavaScript SDK takes it for that of the keys
+    "AWS_BEARER_TOKEN_BEDROCK",  # the SDKs prefer it over keys, for that service
     "AWSUDO_MFA_CODE",  # spent: an awsudo inside would send it again
 )
+#: A token for one service, whichever: the SDKs' name for it begins like this.
+_BEARER = "AWS_BEARER_TOKEN_"
 #: Ours, for prompts and scripts.
 OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION")
 
 
-def changes_for(credentials: Credentials, *, target: str, role_arn: str, region: str) -> Changes:
-    """The changes that make an environment run as these credentials; an empty region leaves regions alone."""
-    changes = unset_changes()
+def changes_for(
+    credentials: Credentials, *, target: str, role_arn: str, region: str, environ: Iterable[str] = ()
+) -> Changes:
+    """The changes that make an environment run as these credentials; an empty region leaves regions alone.
+
+    environ: the names in the environment that is changed.
+    """
+    changes = unset_changes(environ)
     changes["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
     changes["AWS_SECRET_ACCESS_KEY"] = credentials.secret_access_key
     changes["AWS_SESSION_TOKEN"] = credentials.session_token
@@ -66,9 +75,9 @@ def changes_for(credentials: Credentials, *, target: str, role_arn: str, region:
     return changes
 
 
-def unset_changes() -> Changes:
-    """The changes that take every trace of a session out of an environment; regions stay."""
-    return dict.fromkeys((*REMOVED, *OURS))
+def unset_changes(environ: Iterable[str] = ()) -> Changes:
+    """The changes that take every trace of a session out of an environment with these names; regions stay."""
+    return dict.fromkeys((*REMOVED, *(name for name in environ if name.startswith(_BEARER)), *OURS))
 
 
 def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:

@@ -96,4 +96,5 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
 
         who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
         journal.use(environ, now, **who, how="cache", command=argv[count:])
-    child.become(path, argv[count:], environment.applied(environ, environment.changes_for(session, **shown)))
+    changes = environment.changes_for(session, **shown, environ=environ)
+    child.become(path, argv[count:], environment.applied(environ, changes))

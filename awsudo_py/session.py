@@ -57,7 +57,13 @@ def session_for(
     credentials = obtained.credentials
     if credentials.expiration is not None:
         context.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
-    changes = changes_for(credentials, target=chain.target, role_arn=chain.role_arn, region=chain.region or "")
+    changes = changes_for(
+        credentials,
+        target=chain.target,
+        role_arn=chain.role_arn,
+        region=chain.region or "",
+        environ=context.environ,
+    )
     return Answer(chain, obtained, changes, way.called_aws)
 
 

@@ -280,3 +280,14 @@ def test_tools_that_keep_their_own_files_are_named_with_their_own_command(
     (found,) = _audit(home)
 
     assert found["remedy"] == [remedy]
+
+
+def test_a_bearer_token_in_the_environment_is_listed(home: World) -> None:
+    """A long-lived API key signs for its service whatever role a command runs as; a short-term one ends by itself."""
+    home.env |= {"AWS_BEARER_TOKEN_BEDROCK": "ABSKQmVkcm9j", "AWS_BEARER_TOKEN_OTHER": "bedrock-api-key-YWJj"}
+
+    (found,) = _audit(home)
+
+    assert found["place"] == "the environment, AWS_BEARER_TOKEN_BEDROCK"
+    assert found["remedy"] == ["unset AWS_BEARER_TOKEN_BEDROCK"]
+    assert "ABSK" not in home.run("keys", "audit").out

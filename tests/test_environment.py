@@ -40,6 +40,8 @@ REMOVED = [
     "AWS_CREDENTIAL_FILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
+    "AWS_CREDENTIAL_SCOPE",
+    "AWS_BEARER_TOKEN_BEDROCK",
 ]
 #: What is set, always.
 SET = [
@@ -133,6 +135,20 @@ def test_what_could_lead_an_sdk_to_other_credentials_is_removed(world: World, st
     assert "stale" not in done.out
     assert [name for name in REMOVED if name in done.env] == [name for name in REMOVED if name in SET]
     assert sts.count("AssumeRole") == 1
+
+
+def test_a_bearer_token_of_any_service_is_removed(world: World, ready: Ready) -> None:
+    """An SDK would sign with it in place of the role: exec, export and --unset take out every AWS_BEARER_TOKEN_*."""
+    env: dict[str, str | None] = {"AWS_BEARER_TOKEN_BEDROCK": "stale", "AWS_BEARER_TOKEN_NEW_SERVICE": "stale"}
+    before = ready(env=env)
+
+    child = world.run(*before, *PRINT_ENV, env=env)
+    exported = world.run("export", "dev", "--format", "sh", env=env)
+    unset = world.run("export", "--unset", "--format", "sh", env=env)
+
+    assert child.code == 0 and not [name for name in child.env if name.startswith("AWS_BEARER_TOKEN_")]
+    for done in (exported, unset):
+        assert all(f"unset {name};" in done.out for name in env), done.out
 
 
 def test_what_is_removed_is_unset_by_export_too(world: World) -> None:

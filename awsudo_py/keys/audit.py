@@ -143,6 +143,9 @@ def audit(
 def _in_environment(environ: Mapping[str, str]) -> Iterator[Found]:
     temporary = bool(environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN"))
     for name, value in environ.items():
+        # a short-term one, which begins otherwise, lasts 12 hours at most (Bedrock user guide, "API keys")
+        if name.startswith("AWS_BEARER_TOKEN_") and value and not value.startswith("bedrock-api-key-"):
+            yield Found("", f"the environment, {name}", "", None, False, None, (f"unset {name}",))
         # an id alone opens nothing; in the variables that SDKs read, its secret is beside it
         if _KEY_ID.fullmatch(value) and not (temporary and name == "AWS_ACCESS_KEY_ID"):
             secret = {"AWS_ACCESS_KEY_ID": " AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY": " AWS_SECRET_KEY"}

@@ -42,7 +42,7 @@ def command(call: Call, options: ExportOptions) -> None:
     if options.unset:
         if options.target is not None or options.profile is not None:
             raise UsageError("--unset takes no target: it is the same for all", hint="awsudo export --unset")
-        write(form.write(unset_changes()))
+        write(form.write(unset_changes(context.environ)))
         return
     target, picked = options.target, False
     if target is None and options.profile is None:
