@@ -13,7 +13,8 @@ import pytest
 from awsudo_py.credentials import Credentials
 from awsudo_py.fingerprint import Files
 from awsudo_py.model import Source
-from awsudo_py.sessions.logins import NOBODY, Logins
+from awsudo_py.resolve.source_kinds import KINDS
+from awsudo_py.sessions.logins import LOGINS, NOBODY, Logins
 from tests.servers.metadata import Metadata
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
@@ -157,6 +158,26 @@ def test_another_role_of_a_machine_gets_a_session_of_its_own(world: World, sts: 
             assert world.run(ROLE, *KEY_ID, env={**env, "AWS_EC2_METADATA_DISABLED": "false"}).key_id
 
     assert sts.count("AssumeRole") == 2
+
+
+def test_every_kind_of_source_says_what_makes_two_logins_two() -> None:
+    """The table has a row for each kind, and a kind whose login is a file is not one that is known by its call."""
+    assert set(LOGINS) == set(KINDS)
+    assert not [kind for kind, find in LOGINS.items() if find is not None and KINDS[kind].known_by_call]
+
+
+def test_another_key_of_a_credential_process_gets_a_session_of_its_own(world: World, sts: StrictSts) -> None:
+    """It is run on every run: whose key it prints now is who it is."""
+    script, keys = world.root / "process", [sts.add_user("one"), sts.add_user("two")]
+    world.config(f"[profile p]\ncredential_process = {script}\n[profile dev]\nrole_arn = {ROLE}\nsource_profile = p\n")
+    found = []
+    for key in (keys[0], keys[0], keys[1]):
+        document = {"Version": 1, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
+        script.write_text(f"#!/bin/sh\necho '{json.dumps(document)}'\n")
+        script.chmod(0o755)
+        found.append(world.run("dev", *KEY_ID).key_id)
+
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.fixture
