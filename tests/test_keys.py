@@ -200,7 +200,7 @@ def test_temporary_keys_in_the_environment_are_refused_with_the_reason(desk: Des
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "the secret key does not fit the access key"),
+        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "the secret access key does not match the access key ID"),
         ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "AWS does not know the access key"),
     ],
     ids=["another secret", "another key"],

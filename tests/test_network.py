@@ -51,7 +51,7 @@ FAILURES = {
     "hang": ("no answer", 3),
     "500": ("AWS failed (HTTP 500)", 3),
     "503": ("AWS failed (HTTP 503)", 3),
-    "throttle": ("AWS is being asked too often", 3),
+    "throttle": ("AWS gets too many calls", 3),
     "html": ("answered something that is not AWS's", 1),
     "html200": ("answered something that is not AWS's", 1),
     "garbage": ("answered something that is not AWS's", 1),

@@ -345,7 +345,7 @@ def test_rule_5_a_rejection_is_shared_with_those_already_waiting(world: World, s
     assert {one.out for one in done} == {""}
     # who waits longer than two seconds has said so before
     assert len({one.err[one.err.index("awsudo: cannot get") :] for one in done}) == 1
-    assert "the role's trust policy forbids it" in done[0].err
+    assert "the role's trust policy denies" in done[0].err
     assert "AWS: " in done[0].err
     assert sts.count("AssumeRole") == 1
 

@@ -232,7 +232,7 @@ def _named(base: Denial, kind: str, explicit: bool, caller: Caller | None, call:
         hints.append(_mfa_session(call))
     elif side == "identity" and explicit and not call.mfa_serial and caller is not None and caller.kind == "user":
         hints.append(
-            "often it is the Deny for calls without MFA: send a code, --mfa-serial ARN; find yours: awsudo mfa"
+            "often it is the Deny for calls without MFA: send a code, --mfa-serial ARN; find yours: awsudo keys mfa"
         )
     hints.append(_ONE_OF_SEVERAL)
     return base._replace(side=side, failed=f"{_what_for(base.action)}{failed}", hints=tuple(hints), explicit=explicit)
@@ -334,7 +334,7 @@ def _open(base: Denial, caller: Caller | None, call: Call) -> Denial:
 def _about_mfa(call: Call) -> str:
     if call.mfa_serial:
         return "its trust policy requires another MFA device"
-    return "its trust policy requires MFA: --mfa-serial ARN; find yours: awsudo mfa"
+    return "its trust policy requires MFA: --mfa-serial ARN; find yours: awsudo keys mfa"
 
 
 def _mfa_session(call: Call) -> str:
@@ -371,7 +371,7 @@ def _half_a_code(call: Call) -> Denial:
     return Denial(
         "mfa",
         "MFA serial and code must be sent together, and only one of them was",
-        ("name the device: --mfa-serial ARN; find yours: awsudo mfa",),
+        ("name the device: --mfa-serial ARN; find yours: awsudo keys mfa",),
         code_again=False,
     )
 
@@ -381,7 +381,7 @@ def _wrong_device(call: Call) -> Denial:
         "mfa",
         f"{call.mfa_serial or 'the device'} is not an MFA device of the user whose keys these are, "
         "or its code was wrong",
-        ("see which devices the user has: awsudo mfa",),
+        ("see which devices the user has: awsudo keys mfa",),
         code_again=False,
     )
 

@@ -61,7 +61,7 @@ def _validation(code: str, text: str, call: Call) -> Denial | None:
 #: Fields in "Value 'x' at 'FIELD' failed to satisfy constraint" → side, and the rule.
 _FIELDS = {
     "tokenCode": ("mfa", "an MFA code is six digits"),
-    "serialNumber": ("mfa", "that is not the serial number or ARN of an MFA device; find yours: awsudo mfa"),
+    "serialNumber": ("mfa", "that is not the serial number or ARN of an MFA device; find yours: awsudo keys mfa"),
     "durationSeconds": (
         "duration",
         "that duration is out of bounds; a role: -d 15m to 12h; an MFA session: 15m to 36h",
@@ -250,6 +250,7 @@ CODES: dict[str, tuple[str, str, str]] = {
         "AWS could not reach the identity provider",
         "try again; then look at the provider",
     ),
+    "RequestLimitExceeded": ("limit", "AWS gets too many calls", "try again in some seconds"),
     "Throttling": ("limit", "AWS gets too many calls", "try again in some seconds; --verbose lists the calls"),
     "ThrottlingException": ("limit", "AWS gets too many calls", "try again in some seconds"),
     "TooManyRequestsException": ("limit", "AWS gets too many calls", "try again in some seconds"),
