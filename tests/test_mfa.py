@@ -369,7 +369,9 @@ def test_a_device_that_is_not_the_users_is_not_asked_for_again(world: World, sts
         spawned.sendline("123456")
         done = ended(spawned)
 
-    assert done.code == 125 and f"{OTHER} is not an MFA device of the user" in done.out and "awsudo keys mfa" in done.out
+    assert (
+        done.code == 125 and f"{OTHER} is not an MFA device of the user" in done.out and "awsudo keys mfa" in done.out
+    )
     assert counted(sts) == {"GetSessionToken": 1}
 
 

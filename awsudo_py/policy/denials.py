@@ -367,7 +367,7 @@ def _wrong_code(call: Call) -> Denial:
     )
 
 
-def _half_a_code(call: Call) -> Denial:
+def _half_a_code(_: Call) -> Denial:
     return Denial(
         "mfa",
         "MFA serial and code must be sent together, and only one of them was",
@@ -386,7 +386,7 @@ def _wrong_device(call: Call) -> Denial:
     )
 
 
-def _root(call: Call) -> Denial:
+def _root(_: Call) -> Denial:
     return Denial(
         "identity",
         "roles cannot be assumed with the root user's keys",
@@ -394,7 +394,7 @@ def _root(call: Call) -> Denial:
     )
 
 
-def _session_of_a_session(call: Call) -> Denial:
+def _session_of_a_session(_: Call) -> Denial:
     return Denial(
         "token",
         "the credentials are a session's already, and GetSessionToken takes a user's own keys only",

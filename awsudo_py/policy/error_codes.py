@@ -274,7 +274,7 @@ CODES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def _by_code(code: str, text: str, call: Call) -> Denial | None:
+def _by_code(code: str, _: str, call: Call) -> Denial | None:
     if code not in CODES:
         return None
     side, failed, hint = CODES[code]
