@@ -11,11 +11,11 @@ class Credentials:
     """One set of AWS credentials. Its text forms never show the secret parts.
 
     expiration and issued are seconds since the epoch, UTC; an expiration of None means it is not known
-    (static keys). arn is who these credentials are, where STS said so.
+    (static keys). arn and user_id are who these credentials are, if STS said so.
     """
 
     # Not a NamedTuple: one with a redacting repr still leaks through %, * and json.
-    __slots__ = ("access_key_id", "arn", "expiration", "issued", "secret_access_key", "session_token")
+    __slots__ = ("access_key_id", "arn", "expiration", "issued", "secret_access_key", "session_token", "user_id")
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class Credentials:
         *,
         issued: float = 0.0,
         arn: str = "",
+        user_id: str = "",
     ) -> None:
         self.access_key_id = access_key_id
         self.secret_access_key = secret_access_key
@@ -33,6 +34,7 @@ class Credentials:
         self.expiration = expiration
         self.issued = issued
         self.arn = arn
+        self.user_id = user_id
 
     def __repr__(self) -> str:
         return f"<Credentials {self.access_key_id}>"

@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("demo", "api", "fleet", "serve"),
-    ("recording",),
+    ("recording", "targets"),
     ("session",),
     ("context",),
     ("shell",),

@@ -137,23 +137,25 @@ class Aws:
         def ask() -> Credentials:
             answer = call()
             got = answer["Credentials"]
+            user = answer.get("AssumedRoleUser", {})
             return self.session_of(
                 got["AccessKeyId"],
                 got["SecretAccessKey"],
                 got["SessionToken"],
                 got["Expiration"].timestamp(),
-                arn=answer.get("AssumedRoleUser", {}).get("Arn", ""),
+                arn=user.get("Arn", ""),
+                user_id=user.get("AssumedRoleId", ""),
             )
 
         return self.guarded(what, ask)
 
     def session_of(
-        self, access_key_id: object, secret: object, token: object, until: float, arn: str = ""
+        self, access_key_id: object, secret: object, token: object, until: float, arn: str = "", user_id: str = ""
     ) -> Credentials:
         """The session with these parts. ValueError if it is none that a command could use."""
         if until <= self.clock():
             raise ValueError("a session that is over")
-        return Credentials(*usable(access_key_id, secret, token), until, arn=arn)
+        return Credentials(*usable(access_key_id, secret, token), until, arn=arn, user_id=user_id)
 
     def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
         """What the call gives; whatever it raises becomes an AwsudoError.

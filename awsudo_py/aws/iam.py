@@ -31,6 +31,14 @@ class LastUse(NamedTuple):
     service: str
 
 
+class Identity(NamedTuple):
+    """Who credentials are, as STS says."""
+
+    arn: str
+    account: str
+    user_id: str
+
+
 class Iam:
     """IAM as one key sees it: it asks for that key's own user. Each method raises AwsudoError.
 
@@ -44,12 +52,17 @@ class Iam:
         self._tries = tries
 
     def arn(self) -> str:
-        """Who the key is: the ARN of its user (sts:GetCallerIdentity, which nobody can be denied)."""
-        key = self._credentials.access_key_id
-        return self._ask(
-            f"the owner of the key {key}",
-            lambda: str(self._aws.sts(self._credentials, self._tries).get_caller_identity()["Arn"]),
-        )
+        """Who the key is: the ARN of its user."""
+        return self.identity().arn
+
+    def identity(self) -> Identity:
+        """Who the credentials are (sts:GetCallerIdentity, which nobody can be denied)."""
+
+        def call() -> Identity:
+            answer = self._aws.sts(self._credentials, self._tries).get_caller_identity()
+            return Identity(str(answer["Arn"]), str(answer["Account"]), str(answer["UserId"]))
+
+        return self._ask(f"the owner of the key {self._credentials.access_key_id}", call)
 
     def access_keys(self) -> list[AccessKey]:
         """The keys of the user, oldest first; AWS allows two."""

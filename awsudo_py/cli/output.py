@@ -15,7 +15,7 @@ from awsudo_py.errors import AwsudoError
 from awsudo_py.terminal import coloured, escape, plain_glyphs, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 #: A column is not shortened to less than this; it is left out instead.
 _NARROWEST = 8
@@ -36,6 +36,13 @@ class Column(NamedTuple):
 
 class Cell(NamedTuple):
     """A cell with a style of terminal.STYLES."""
+
+    text: str
+    style: str = ""
+
+
+class Span(NamedTuple):
+    """The last cell of a row that has fewer cells than there are columns: it takes the rest of the line."""
 
     text: str
     style: str = ""
@@ -99,7 +106,7 @@ GLYPHS = {
 }
 
 
-def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
+def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell | Span]]) -> None:
     """Write a table without borders to stdout; see the rules above."""
     colour = coloured(sys.stdout, os.environ)
     lines = table_lines(columns, list(rows), width=terminal_width(), colour=colour, more=glyph("more"))
@@ -108,33 +115,45 @@ def write_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]])
 
 def table_lines(
     columns: Sequence[Column],
-    rows: Sequence[Sequence[str | Cell]],
+    rows: Sequence[Sequence[str | Cell | Span]],
     *,
     width: int | None,
     colour: bool,
     more: str = "…",
 ) -> list[str]:
     """A table's lines: the titles, then the rows, as wide as `width` lets them be (None: without limit)."""
-    titles: list[str | Cell] = [Cell(column.title, "bold") for column in columns]
+    titles: list[str | Cell | Span] = [Cell(column.title, "bold") for column in columns]
     table = [[_cell(cell) for cell in row] for row in (titles, *rows)]
-    widths = [max(map(len, map(_text, column))) for column in zip(*table, strict=True)]
-    if not all(_text(cell).isascii() for row in table for cell in row):
-        widths = [max(display_width(_text(cell)) for cell in column) for column in zip(*table, strict=True)]
+    measure = len if all(text.isascii() for row in table for text, _ in row) else display_width
+    widths = [0] * len(columns)
+    filled = set()
+    for number, row in enumerate(table):
+        for at, (text, _) in enumerate(row):
+            if at == len(row) - 1 < len(columns) - 1:
+                break  # it spans the rest of the line
+            size = measure(text)
+            if size > widths[at]:
+                widths[at] = size
+            if number and text:
+                filled.add(at)
     # a column in which no row has anything says nothing
-    empty = {at for at in range(len(columns)) if rows and not any(_text(row[at]) for row in table[1:])}
-    shown = [at for at in range(len(columns)) if at not in empty]
+    shown = [at for at in range(len(columns)) if at in filled or not rows]
     if width is not None:
         shown = _fitted(columns, widths, shown, width)
-    return [_line([(row[at], widths[at], columns[at].right) for at in shown], colour, more) for row in table]
+    lines = []
+    for row in table:
+        spans = row[-1] if len(row) < len(columns) else None
+        cells = [(row[at], widths[at], columns[at].right) for at in shown if at < len(row) - (spans is not None)]
+        if spans is not None:
+            used = sum(size for _, size, _ in cells) + len(_GAP) * len(cells)
+            cells.append((spans, max(width - used, _NARROWEST) if width is not None else len(spans.text), False))
+        lines.append(_line(cells, colour, more, measure))
+    return lines
 
 
-def _cell(cell: str | Cell) -> Cell:
+def _cell(cell: str | Cell | Span) -> Cell:
     text, style = (cell, "") if isinstance(cell, str) else cell
     return Cell(escape(text), style)
-
-
-def _text(cell: Cell) -> str:
-    return cell[0]
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], shown: list[int], width: int) -> list[int]:
@@ -147,22 +166,17 @@ def _fitted(columns: Sequence[Column], widths: list[int], shown: list[int], widt
         over = excess()
         if over <= 0:
             break
-        least = max(_NARROWEST, len(columns[at].title))
-        if widths[at] - over >= least:
+        if widths[at] - over >= max(_NARROWEST, len(columns[at].title)):
             widths[at] -= over
-        elif widths[at] > least:
-            widths[at] = least
-    for at in sorted((at for at in shown if columns[at].yields), key=lambda at: -columns[at].yields):
-        if excess() <= 0:
-            break
-        shown = [each for each in shown if each != at]
+        else:
+            shown = [each for each in shown if each != at]
     return shown
 
 
-def _line(cells: Sequence[tuple[Cell, int, bool]], colour: bool, more: str) -> str:
+def _line(cells: Sequence[tuple[Cell, int, bool]], colour: bool, more: str, measure: Callable[[str], int]) -> str:
     written = []
     for (text, style), width, right in cells:
-        size = len(text) if text.isascii() else display_width(text)
+        size = measure(text)
         if size > width:
             text, size = _cut(text, width, more)
         pad = " " * (width - size)
@@ -173,6 +187,7 @@ def _line(cells: Sequence[tuple[Cell, int, bool]], colour: bool, more: str) -> s
 
 def _cut(text: str, width: int, more: str) -> tuple[str, int]:
     """The text's beginning in so many columns, and how many it takes."""
+    text = text[:width]
     while text and display_width(text) > width - len(more):
         text = text[:-1]
     return text + more, display_width(text) + len(more)

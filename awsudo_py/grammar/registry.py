@@ -118,6 +118,14 @@ def _input(field: str) -> Option:
     return next(option for option in INPUTS if option.field == field)
 
 
+GRAPH = Option(
+    "graph",
+    ("--graph",),
+    "FORM",
+    "Draw a graph: mermaid, dot or svg.",
+    values=("mermaid", "dot", "svg"),
+    strict=True,
+)
 TARGET = Argument("target", "TARGET", "target")
 _KEY = Argument("name", "NAME", "key", required=True)
 #: What a subcommand takes that calls AWS with a profile's keys.
@@ -264,6 +272,14 @@ SUBCOMMANDS = {
             group="See",
         ),
         Subcommand(
+            "whoami",
+            "whoami",
+            "Show who you are at AWS: with the credentials at hand, or as TARGET.",
+            (*REQUEST, JSON),
+            TARGET,
+            group="See",
+        ),
+        Subcommand(
             "trail",
             "trail",
             "List who assumed a role, from AWS CloudTrail, refused attempts included.",
@@ -300,6 +316,21 @@ SUBCOMMANDS = {
             (QUIET, VERBOSE, Option("every", ("--all",), "", "Sign out of every SSO session.")),
             Argument("word", "TARGET|SESSION", "sso-session"),
             group="Sign in",
+        ),
+        Subcommand(
+            "list",
+            "list",
+            "List the targets: account, role, where each comes from, cached sessions.",
+            (
+                QUIET,
+                VERBOSE,
+                JSON,
+                Option("csv", ("--csv",), "", "Print CSV."),
+                Option("tree", ("--tree",), "", "Show what is assumed from what, as a tree."),
+                GRAPH,
+            ),
+            Argument("words", "WORD", many=True),
+            group="See",
         ),
         Subcommand(
             "keys",

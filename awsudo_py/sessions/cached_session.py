@@ -37,6 +37,7 @@ def session_fields(credentials: Credentials, inputs: str, login: str = "") -> di
         "secret_access_key": credentials.secret_access_key,
         "session_token": credentials.session_token or "",
         "arn": credentials.arn,
+        "user_id": credentials.user_id,
     }
 
 
@@ -72,6 +73,7 @@ def fresh_session(
             expiration,
             issued=issued,
             arn=fields["arn"],
+            user_id=fields.get("user_id", ""),
         )
     except (KeyError, ValueError):
         return None

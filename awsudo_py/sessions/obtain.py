@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from awsudo_py.durations import brief
 from awsudo_py.model import RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve.source_kinds import kind_of, refuse_expired
-from awsudo_py.sessions.cached_session import RENEW_AHEAD
+from awsudo_py.sessions.cached_session import RENEW_AHEAD, fresh_session
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import SharedSession, Wait, in_turn
 
@@ -49,6 +50,14 @@ class Obtained(NamedTuple):
 
     credentials: Credentials
     key: str = ""
+
+
+class Cached(NamedTuple):
+    """What the cache has for a step of a chain. session: what a run would use; else why says why it would not."""
+
+    key: str  # the entry's name; empty if a call would be needed to know it
+    session: Credentials | None
+    why: str = ""
 
 
 class Share(Protocol):
@@ -113,6 +122,35 @@ class Obtain:
         chain = self._chain
         if chain.if_session is not None and self._source().session_token is not None:
             self._chain = chain._replace(hops=chain.if_session, if_session=None)
+
+    def cached(self, hops: int | None = None) -> Cached:
+        """What the cache has for the end of the chain, or after that many hops. Calls nothing."""
+        chain, now = self._chain, self._run.clock()
+        hops = len(chain.hops) if hops is None else hops
+        if self._store is None:
+            return Cached("", None, "the cache is not used")
+        if kind_of(chain.source).known_by_call:
+            return Cached("", None, f"{kind_of(chain.source).noun} credentials are fetched on every run")
+        if hops == 0 and not kind_of(chain.source).cached:
+            return Cached("", None, "it is not cached: getting it needs no call")
+        is_last = hops == len(chain.hops)
+        device = isinstance(chain.hops[hops - 1], SessionTokenHop) and chain.hops[hops - 1].mfa_serial if hops else None
+        also = [self.inputs(hops, scope) for scope in self._scopes(is_last)] if device else ()
+        min_ttl, ahead = (self._min_ttl, self._ahead) if is_last else (None, RENEW_AHEAD)
+        why = "no session is cached"
+        for key in map(digest, (self.inputs(hops), *also)):
+            fields = self._store.read(f"{key}.session")
+            found = fresh_session(fields, key, now, min_ttl, ahead=ahead)
+            if found is not None and found.issued >= (self._renewed_since if is_last else 0.0):
+                return Cached(key, found)
+            any_left = fresh_session(fields, key, now, 0.0)
+            if found is not None:
+                why = "--refresh renews the cached session"
+            elif any_left is not None and any_left.expiration is not None:
+                why = f"the cached session is renewed: it has {brief(any_left.expiration - now)} left"
+            elif fields is not None:
+                why = "the cached session has expired"
+        return Cached(digest(self.inputs(hops)), None, why)
 
     def inputs(self, hops: int, scope: str | None = None) -> str:
         """Rule 2: all that shapes the session after that many hops, a line for each; 0 hops is the source itself.

@@ -167,6 +167,10 @@ def main() -> None:
             ("TAB for the role of one of 5,000 profiles", ["_complete", "bash", "63", "80", "arn", "awsudo arn"]),
         ):
             _paired(f"{title}, to the bare interpreter", [awsudo, *asked], bare, environ=environ, runs=runs, limit=3)
+        _paired(
+            "list of 5,000 targets, to importing boto3", [awsudo, "list"], [python, "-c", "import boto3"],
+            environ=environ, runs=max(5, runs // 4), limit=2.6,
+        )  # fmt: skip
         world.config(profile.format("dev"))
         light = 1.7 if older else 1.15
         inside = {**environ, "AWSUDO_TARGET": "prod", "AWSUDO_EXPIRATION": "2099-01-01T00:00:00Z"}

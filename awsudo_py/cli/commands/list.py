@@ -1,0 +1,207 @@
+"""awsudo list: lists the targets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.options import Common
+from awsudo_py.cli.output import Cell, Column, Span, glyph, write, write_json, write_table
+from awsudo_py.credentials import rfc3339
+from awsudo_py.durations import brief
+from awsudo_py.errors import UsageError
+from awsudo_py.resolve.outline import Outline, matching
+from awsudo_py.terminal import coloured, escape, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COLUMNS = (
+    Column("TARGET"),
+    Column("ACCOUNT", 4),
+    Column("ROLE", 2),
+    Column("FROM", 5),
+    Column("REGION", 7),
+    Column("MFA", 6),
+    Column("CACHED", 3, right=True),
+)
+#: A session with less than this left (seconds) is shown in yellow.
+_SOON = 600.0
+
+
+class ListOptions(Common):
+    """What `awsudo list` takes."""
+
+    as_json: bool
+    csv: bool
+    tree: bool
+    graph: str | None
+    words: tuple[str, ...]
+
+
+@subcommand("list", ListOptions)
+def command(call: Call, options: ListOptions) -> None:
+    """List the targets: account, role, where each comes from, cached sessions.
+
+    WORD filters: every word must be part of a target's line. Reads files only; nothing is called.
+
+    \b
+      awsudo list
+      awsudo list prod admin            those that match both words
+      awsudo list --tree                what is assumed from what
+      awsudo list --json                for programs; also --csv
+      awsudo list --graph svg > x.svg   a picture; also mermaid, dot
+    """
+    forms = {
+        "--json": options.as_json,
+        "--csv": options.csv,
+        "--tree": options.tree,
+        "--graph": options.graph is not None,
+    }
+    given = [name for name, on in forms.items() if on]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="use one of them")
+    context = begin(call)
+    from awsudo_py.targets import cached_until, known_targets
+
+    everything = known_targets(context)
+    found = matching(everything, options.words)
+    if options.graph is not None:
+        from awsudo_py.cli.graphs import graph
+
+        write(graph(options.graph, found, everything))
+        return
+    if not found and not (options.as_json or options.csv):
+        what = f"no target matches {' '.join(options.words)}" if options.words else "no profiles"
+        hint = "" if options.words else "; to make one: aws configure sso"
+        call.terminal.notice(f"{what}{hint}")
+        return
+    until = cached_until(context, found)
+    if options.as_json:
+        write_json([_fields(each, until) for each in found])
+    elif options.csv:
+        write(_csv(found, until))
+    elif options.tree:
+        write("".join(f"{line}\n" for line in _tree(found, everything)))
+    else:
+        now = context.run.clock()
+        write_table(_COLUMNS, [_row(each, until, now) for each in found])
+
+
+def _row(each: Outline, until: Mapping[str, float], now: float) -> Sequence[str | Cell | Span]:
+    account = " ".join(filter(None, (each.account, each.account_name)))
+    if each.fault:
+        return (each.name, account, Span(f"{glyph('bad')} {_home(each.fault)}", "red"))
+    left = until.get(each.name, now) - now
+    cached = Cell(brief(left), "yellow" if left < _SOON else "green") if each.name in until else ""
+    return (
+        each.name,
+        account,
+        each.role or Cell(f"({each.source})", "dim"),
+        each.origin if each.path else "",
+        Cell(each.region, "dim"),
+        "yes" if each.mfa else "",
+        cached,
+    )
+
+
+def _home(text: str) -> str:
+    home = os.path.expanduser("~")
+    return text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
+
+
+def _fields(each: Outline, until: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "target": each.name,
+        "account": each.account or None,
+        "account_name": each.account_name or None,
+        "role": each.role or None,
+        "role_arn": each.role_arn or None,
+        "from": list(each.path),
+        "source": each.source or None,
+        "region": each.region or None,
+        "mfa": each.mfa,
+        "cached_until": rfc3339(until[each.name]) if each.name in until else None,
+        "description": each.description or None,
+        "fault": each.fault or None,
+    }
+
+
+def _csv(found: Sequence[Outline], until: Mapping[str, float]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer: Any = None
+    for each in found:
+        fields = _fields(each, until)
+        fields["from"] = " ".join(fields["from"])
+        fields["mfa"] = "yes" if fields["mfa"] else ""
+        if writer is None:
+            writer = csv.DictWriter(text, fields, lineterminator="\n")
+            writer.writeheader()
+        # what a spreadsheet would take for a formula is text
+        writer.writerow({name: _harmless("" if value is None else str(value)) for name, value in fields.items()})
+    return text.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """What a spreadsheet would take for a formula, as text."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
+    """What is assumed from what. A filter keeps what leads to a match; a loop and a missing source are marked."""
+    by_name = {each.name: each for each in everything}
+    wanted = _with_parents(found, by_name)
+    children: dict[str, list[str]] = {}
+    roots: list[str] = []
+    for name in wanted:
+        parent = by_name[name].parent if name in by_name else ""
+        if parent:
+            children.setdefault(parent, []).append(name)
+        else:
+            roots.append(name)
+    lines: list[str] = []
+    done: set[str] = set()
+    bold = coloured(sys.stdout, os.environ)
+
+    def show(name: str, lead: str, indent: str) -> None:
+        each = by_name.get(name)
+        text = escape(name)
+        if each is None:
+            note = f"{glyph('bad')} not defined"
+        elif name in done:
+            lines.append(f"{lead}{text}  {glyph('bad')} loop")
+            return
+        else:
+            role = f"{each.account} {each.role}".strip() or (f"({each.source})" if each.source else "")
+            note = f"{role}  {glyph('bad')} {_home(each.fault)}" if each.fault else role
+        done.add(name)
+        note = escape(note.strip())
+        shown = styled(note, "red" if each is None or each.fault else "dim") if bold and note else note
+        lines.append(f"{lead}{text}  {shown}".rstrip())
+        own = children.get(name, [])
+        for number, child in enumerate(own):
+            last = number == len(own) - 1
+            show(child, indent + glyph("last" if last else "tee"), indent + ("   " if last else glyph("bar")))
+
+    for name in roots:
+        show(name, "", "")
+    for name in wanted:  # what is left hangs below itself
+        if name not in done:
+            show(name, "", "")
+    return lines
+
+
+def _with_parents(found: Sequence[Outline], by_name: Mapping[str, Outline]) -> list[str]:
+    names: dict[str, None] = {}
+    for each in found:
+        path, name = [each.name], each.name
+        while name in by_name and by_name[name].parent and by_name[name].parent not in path:
+            name = by_name[name].parent
+            path.append(name)
+        names.update(dict.fromkeys(reversed(path)))
+    return list(names)
