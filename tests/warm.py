@@ -1,19 +1,21 @@
-"""Runs the console script in a fork of an interpreter that has all modules loaded: a cold run costs a fifth so.
+"""Runs the console script in a fork of an interpreter that has all modules loaded: a cold run costs a tenth so.
 
-Loading botocore and click is most of what a cold run takes, and the suite has thousands. What a test is about stays
-real: a process of its own, with its own environment, directory and descriptors, that runs the script and becomes the
-command. Nothing that an environment shapes before a script begins is shared: a run with PYTHON*, TZ or another locale
-is started from scratch, as is all that a prefix, a shell or a terminal starts.
+Loading botocore and click, and parsing botocore's data, is most of what a cold run takes, and the suite has thousands.
+What a test is about stays real: a process of its own, with its own environment, directory and descriptors, that runs
+the script and becomes the command. Nothing that an environment shapes before a script begins is shared: a run with
+PYTHON*, TZ or another locale is started from scratch, as is all that a prefix, a shell or a terminal starts.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import os
 import pickle
+import pkgutil
 import runpy
 import selectors
 import signal
@@ -22,7 +24,8 @@ import subprocess
 import sys
 import threading
 import time
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 #: Bytes: a request must fit into one message, and what is read from stdin into a pipe that nobody empties yet.
 _MOST = 50_000
@@ -30,14 +33,16 @@ _LOCALE = {"LANG": "C.UTF-8"}
 _SHAPING = ("LC_", "LANG", "PYTHON", "TZ", "BOTO")
 #: In the home: botocore settles where these are while it is loaded.
 _PLACES = (".aws/sso", ".aws/models")
-#: These load most of what there is.
+#: What is loaded besides all of awsudo: what it loads when it comes to that.
 _LOADING = (
-    "awsudo_py.cli.main",
-    "awsudo_py.cli.commands.run",
-    "awsudo_py.aws.calls",
-    "awsudo_py.keys.owner",
-    "awsudo_py.keys.os_keyring",
+    "botocore.endpoint_provider",
+    "botocore.retries.standard",
+    "keyring.backends.SecretService",
+    "rich.console",
+    "rich.table",
 )
+#: The services whose clients the tests need all the time: botocore's data about them is parsed once.
+_SERVICES = ("iam", "sso", "sso-oidc", "sts")
 
 
 class WarmInterpreter:
@@ -123,9 +128,42 @@ def _all_of(descriptors: list[int], until: float) -> list[bytes]:
     return list(read.values())
 
 
+def _load() -> None:
+    """Load awsudo and what it needs, and parse what a client is made of; a fork has all of that at once."""
+    import awsudo_py
+
+    own = [module.name for module in pkgutil.walk_packages(awsudo_py.__path__, "awsudo_py.")]
+    for name in (*own, *_LOADING):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+
+    import botocore.session
+    from botocore import hooks, loaders
+
+    # what botocore works out of nothing but its own files, again in each process
+    loaders.JSONFileLoader.load_file = _once(loaders.JSONFileLoader.load_file)
+    hooks.EventAliaser._alias_event_name = _once(hooks.EventAliaser._alias_event_name)
+    hooks.accepts_kwargs = functools.cache(hooks.accepts_kwargs)
+    session = botocore.session.Session()
+    session.set_credentials("none", "none")
+    for service in _SERVICES:
+        session.create_client(service, region_name="eu-west-1")
+
+
+def _once(method: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """The method, whose result for one text is the same for every object."""
+    results: dict[str, Any] = {}
+
+    def found(this: Any, text: str) -> Any:
+        if text not in results:
+            results[text] = method(this, text)
+        return results[text]
+
+    return found
+
+
 def _serve(script: str, control: socket.socket) -> None:
-    for module in _LOADING:
-        importlib.import_module(module)
+    _load()
     gc.collect()
     gc.freeze()
     with selectors.DefaultSelector() as waiting:
