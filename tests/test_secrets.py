@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pexpect
 import pytest
@@ -111,3 +112,63 @@ def test_a_key_is_on_no_command_line(world: World, tmp_path: Path) -> None:
     assert (added.code, exported.code) == (0, 0), added.err + exported.err
     assert "execve(" in told and key.secret_access_key in exported.out
     assert key.secret_access_key not in told
+
+
+def _repeated(world: World, sts: StrictSts, sent: str, *words: str, code: str = "AccessDenied") -> str:
+    """What is shown, and kept, of an answer that repeats this: as it is, and quoted for a URL."""
+    sts.refuse_with(code, f"denied: {sent} and {quote(sent, safe='')} and {quote(sent, safe='').lower()}")
+    done = world.run("-v", *words, "true")
+    assert done.code == 125 and "denied: [removed" in done.err, done.err
+    return done.err + "".join(path.read_text(errors="replace") for path in world.kept("rejected"))
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "SignatureDoesNotMatch", "InternalFailure", "ValidationError", "New"])
+def test_a_secret_that_aws_repeats_is_struck_out(world: World, sts: StrictSts, code: str) -> None:
+    """The secret access key, in any kind of refusal, is neither shown nor shared with waiting runs."""
+    secret = (world.home / ".aws/credentials").read_text().split()[-1]
+
+    assert secret not in _repeated(world, sts, secret, "dev", code=code)
+
+
+def test_a_token_and_a_code_that_aws_repeats_are_struck_out(world: World, sts: StrictSts, tmp_path: Path) -> None:
+    """The session token that signs, the web identity token and the MFA code: all that a call sends."""
+    world.run("base", "true")
+    issued = sts.issued[-1]
+    token = tmp_path / "token"
+    token.write_text("eyJhbGciOiJIUzI1NiJ9.c+ret/web.identity")
+    role = "arn:aws:iam::111111111111:role/dev"
+    world.config(
+        f"[profile ci]\nrole_arn = {role}\nweb_identity_token_file = {token}\n"
+        f"[profile mfa]\nrole_arn = {role}\nsource_profile = base\nmfa_serial = arn:aws:iam::111111111111:mfa/x\n"
+    )
+    web = _repeated(world, sts, token.read_text(), "ci")
+    code = _repeated(world, sts, "934271", "-t", "934271", "mfa")
+    world.env |= {
+        "AWS_ACCESS_KEY_ID": issued.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": issued.secret_access_key,
+        "AWS_SESSION_TOKEN": issued.session_token,
+    }
+    session = _repeated(world, sts, issued.session_token, role)
+
+    assert token.read_text() not in web and "934271" not in code and issued.session_token not in session
+
+
+def test_a_secret_in_the_place_of_the_key_id_is_struck_out(world: World, sts: StrictSts) -> None:
+    """Who has swapped the two sends the secret as the key ID, which AWS repeats in full."""
+    secret = "c1k2/Zm9v+YmFyYmF6cXV4cXV1eGNvcmdlZ3JhdW" + "0"
+    env: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": secret, "AWS_SECRET_ACCESS_KEY": "AKIAIOSFODNN7EXAMPLE"}
+    sts.refuse_with("IncompleteSignature", f"Credential={secret}/20260101 is not valid")
+
+    done = world.run("-v", "arn:aws:iam::111111111111:role/dev", "true", env=env)
+
+    assert done.code == 125 and secret not in done.err + done.out
+
+
+def test_an_answer_without_an_end_is_not_read_to_its_end(world: World, sts: StrictSts) -> None:
+    """More than a mebibyte is no answer of AWS's: reading stops, and the memory stays free."""
+    sts.texts["SessionToken"] = "A" * (3 * 1024 * 1024)
+
+    done = world.run("dev", "true")
+
+    assert done.code == 125 and "is not AWS's" in done.err
+    assert len(sts.calls) == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.loaders import Loader
 
-from awsudo_py.aws.clients import CurrentCredentials
+from awsudo_py.aws.clients import CurrentCredentials, note_address, note_parameters
 from awsudo_py.resolve.aws_config import nested
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
         super().__init__(profile=profile or "default")
         self._given, self._names = config, {"default", profile, source}
         self.register_component("data_loader", _LOADER)
+        self.register("before-send", note_address)
+        self.register("before-parameter-build", note_parameters)
 
     def get_credentials(self) -> CurrentCredentials:
         """What signs the calls of the session's clients; it never looks for credentials itself."""

@@ -31,7 +31,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from awsudo_py.aws.botocore_session import GivenSession
-from awsudo_py.aws.clients import Clients, following, sign_with
+from awsudo_py.aws.clients import Call, Clients, sign_with
 from awsudo_py.aws.deadline import DeadlinePassed, within
 from awsudo_py.aws.errors import refusal, subject
 from awsudo_py.credentials import Credentials
@@ -79,7 +79,7 @@ class Aws:
         self._config = config
         self._clients = clients or Clients()
         self._left = float(ALTOGETHER)
-        self._asked = ""  # the address that the last request went to
+        self._call = Call()  # the last one
 
     def restart(self) -> None:
         """Give the next call the time of a chain of its own: somebody, or a queue, was waited for in between."""
@@ -163,30 +163,27 @@ class Aws:
         An error of Python's own means an answer that makes no sense, if a request was sent, else a setting.
         """
         source = self.chain.source
-        self._asked = ""
+        self._call = made = Call()
         if self._clients.pace is not None:
             # not part of the call's time: how long it waits depends on the others
             self._clients.pace.take("sso" if isinstance(what, Source) and "sso" in kind_of(what).services else "sts")
         begun = time.monotonic()
 
-        def note(address: str) -> None:
-            self._asked = address
-
         try:
-            return within(self._left, lambda: following(note, call))
+            return within(self._left, lambda: made.run(call))
         except ClientError as error:
             answer = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})
             refused = refusal(
-                str(answer.get("Code", "")),
-                str(answer.get("Message", "")),
+                made.struck(str(answer.get("Code", ""))),
+                made.struck(str(answer.get("Message", ""))),
                 int(metadata.get("HTTPStatusCode", 0)),
                 str(metadata.get("HTTPHeaders", {}).get("date", "")),
                 what,
                 self.chain,
                 self.clock(),
             )
-            refused.code = str(answer.get("Code", ""))
+            refused.code = made.struck(str(answer.get("Code", "")))
             raise refused from None
         except LoginError:
             raise NoCredentials(
@@ -219,7 +216,7 @@ class Aws:
             ArithmeticError,
             OSError,
         ) as error:
-            if self._asked:
+            if self._call.address:
                 raise self._garbage(what) from None
             # botocore stumbles so over a setting that it takes as it is
             raise ConfigError(
@@ -255,7 +252,9 @@ class Aws:
     def _address(self) -> str:
         endpoint = self.chain.endpoint
         return (
-            self._asked or endpoint.url or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
+            self._call.address
+            or endpoint.url
+            or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
         )
 
 

@@ -1,19 +1,24 @@
 """Keeps botocore clients, and with them their connections, for all calls with the same settings.
 
 1. A client belongs to an endpoint and its settings, never to credentials: those that sign are the current call's.
-2. Threads share clients. What belongs to one call (credentials, the address it went to) is in a context variable, so
-   that no call signs with the credentials of another.
+2. Threads share clients. What belongs to one call (credentials, the address it went to, the secrets it sent) is in a
+   context variable, so that no call signs with the credentials of another.
+3. A service may repeat what it was sent: each secret that a call sends is noted, to be struck out of the answer's text.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
+from xml.sax.saxutils import escape
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
+from awsudo_py.aws.bounded import bound
 from awsudo_py.aws.errors import THROTTLED
 
 if TYPE_CHECKING:
@@ -22,8 +27,44 @@ if TYPE_CHECKING:
     from awsudo_py import credentials as ours
 
 _SIGNER: ContextVar[ReadOnlyCredentials | None] = ContextVar("signer", default=None)
-_NOTE: ContextVar[Callable[[str], None] | None] = ContextVar("note", default=None)
+_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 _Result = TypeVar("_Result")
+#: The parameters that are secrets, or good for one call, in all services that are called here.
+_SECRET_PARAMETERS = frozenset(
+    (
+        *("TokenCode", "WebIdentityToken", "AuthenticationCode1", "AuthenticationCode2"),
+        *("accessToken", "refreshToken", "clientSecret", "deviceCode", "code", "codeVerifier", "subjectToken"),
+        *("SessionToken", "Logins", "idToken", "assertion"),
+    )
+)
+#: What an access key ID looks like. Anything else in its place may be a secret that was put there by mistake.
+_KEY_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
+_STRUCK = "[removed: it was sent]"
+
+
+class Call:
+    """One call, as it is made: where it went, and the secrets that it sent."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._sent: set[str] = set()
+
+    def run(self, call: Callable[[], _Result]) -> _Result:
+        """What the call gives."""
+        _CALL.set(self)
+        return call()
+
+    def note_sent(self, *secrets: str | None) -> None:
+        """Note what is sent and must come back in no text."""
+        self._sent.update(each for each in secrets if each)
+
+    def struck(self, text: str) -> str:
+        """Rule 3: the text without anything that was sent, as it is, quoted for a URL, XML or JSON."""
+        for secret in sorted(self._sent, key=len, reverse=True):
+            ways = (secret, quote(secret, safe=""), quote_plus(secret), escape(secret), json.dumps(secret)[1:-1])
+            for written in sorted({*ways, *(way.lower() for way in ways[1:3])}, key=len, reverse=True):
+                text = text.replace(written, _STRUCK)
+        return text
 
 
 class CurrentCredentials(Credentials):  # type: ignore[misc]  # botocore has no types
@@ -37,6 +78,11 @@ class CurrentCredentials(Credentials):  # type: ignore[misc]  # botocore has no 
         signer = _SIGNER.get()
         if signer is None:
             raise RuntimeError("a call without credentials")
+        call = _CALL.get()
+        if call is not None:
+            call.note_sent(signer.secret_key, signer.token)
+            if not _KEY_ID.fullmatch(signer.access_key):
+                call.note_sent(signer.access_key)
         return signer
 
 
@@ -49,17 +95,23 @@ def sign_with(credentials: ours.Credentials | None) -> None:
     )
 
 
-def following(note: Callable[[str], None], call: Callable[[], _Result]) -> _Result:
-    """What the call gives; note is told the address that each request of it goes to."""
-    _NOTE.set(note)
-    return call()
-
-
-def _note_address(request: Any, **_: Any) -> None:
-    note = _NOTE.get()
-    if note is not None:
+def note_address(request: Any, **_: Any) -> None:
+    """Note where a request goes: botocore's event before-send."""
+    call = _CALL.get()
+    if call is not None:
         parts = urlsplit(request.url)
-        note(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+        call.address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def note_parameters(params: Any, **_: Any) -> None:
+    """Note the secrets among a call's parameters: botocore's event before-parameter-build."""
+    call = _CALL.get()
+    if call is not None and isinstance(params, dict):
+        for name, value in params.items():
+            if isinstance(value, dict):
+                note_parameters(value)
+            elif name in _SECRET_PARAMETERS and isinstance(value, str):
+                call.note_sent(value)
 
 
 class Pace(Protocol):
@@ -85,7 +137,7 @@ class Clients:
         with self._lock:  # botocore's sessions are not safe for threads, its clients are
             if key not in self._made:
                 client = make()
-                client.meta.events.register("before-send", _note_address)
+                bound(client)
                 client.meta.events.register("response-received", self._note_throttling)
                 self._made[key] = client
             return self._made[key]

@@ -213,7 +213,7 @@ class _Kept:
 
         if self._store is None:
             self._store = FileStore(cache_directory(self._environ) or "")
-            self._around = surroundings(self._environ) if self._store.directory else ""
+            self._around = surroundings(self._environ, self._store) if self._store.directory else ""
         verdict = verdict_for([target], self._around, self._store) if self._around else None
         session = session_of(verdict, self._store, self._now) if verdict is not None else None
         if session is None or session.expiration is None:
