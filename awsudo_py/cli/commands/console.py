@@ -45,12 +45,12 @@ def command(call: Call, options: ConsoleOptions) -> None:
     in: treat it as a password. It is printed where no browser can be opened, as over ssh.
 
     \b
-      awsudo console prod                          the console's home
-      awsudo console prod --service s3 --region eu-west-1   a service
-      awsudo console prod --path '/ec2/home#Instances:'     a page
+      awsudo console prod                                the console's home
+      awsudo console prod --service s3                   a service
+      awsudo console prod --path '/ec2/home#Instances:'  a page
       awsudo console prod --duration 8h
-      awsudo console prod --print                  the link, for another browser
-      awsudo console prod --switch-link --color red         a link without credentials
+      awsudo console prod --print                        the link
+      awsudo console prod --switch-link --color red      no credentials in it
     """
     context = begin(call)
     if options.target is None and options.profile is None:
