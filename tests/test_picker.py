@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from awsudo_py.sessions.file_store import state_directory
 from awsudo_py.shell import history
 from awsudo_py.shell.picker import Choice, matching
 from tests.conftest import needs
@@ -318,7 +319,7 @@ class TestHistory:
         self, environ: dict[str, str], env: dict[str, str], place: str | None
     ) -> None:
         """XDG's place, or AWSUDO_STATE_DIR; without a home there is none."""
-        assert history.state_directory({**environ, **env}) == (place and place.format(home=environ["HOME"]))
+        assert state_directory({**environ, **env}) == (place and place.format(home=environ["HOME"]))
 
     def test_it_is_private(self, environ: dict[str, str], tmp_path: Path) -> None:
         """0600 in a directory of 0700: which accounts somebody uses is nobody's business."""

@@ -220,7 +220,7 @@ def test_the_wrong_region_is_found_before_a_page_is_opened(corp: Corp) -> None:
     for way in ("--browser", "--device-code"):
         with corp.screen("login", way, "corp") as screen:
             screen.until("Identity Center in eu-west-1 does not know https://corp.awsapps.com/start")
-            screen.until(r"sso_region of \[sso-session corp\]")
+            screen.until(r"mend sso_region of \[sso-session corp\]")
             assert screen.end() == 125
 
     assert corp.opened == []

@@ -49,7 +49,9 @@ class Portal:
         def call(client: Any, token: str) -> Page:
             found = client.list_accounts(accessToken=token, maxResults=LARGEST_PAGE, **_next(following))
             items = (
-                Account(str(each["accountId"]), str(each.get("accountName") or ""), str(each.get("emailAddress") or ""))
+                Account(
+                    _plain(each["accountId"]), str(each.get("accountName") or ""), str(each.get("emailAddress") or "")
+                )
                 for each in found["accountList"]
             )
             return Page(tuple(items), found.get("nextToken") or "")
@@ -63,7 +65,7 @@ class Portal:
             found = client.list_account_roles(
                 accessToken=token, accountId=account_id, maxResults=LARGEST_PAGE, **_next(following)
             )
-            return Page(tuple(str(each["roleName"]) for each in found["roleList"]), found.get("nextToken") or "")
+            return Page(tuple(_plain(each["roleName"]) for each in found["roleList"]), found.get("nextToken") or "")
 
         return self._ask(f"the roles of account {account_id}", call)
 
@@ -75,6 +77,13 @@ class Portal:
         self._aws.restart()
         token = self._token()
         return self._aws.guarded(Ask(title), lambda: call(self._aws.client("sso", self._region, tries=1), token))
+
+
+def _plain(name: str) -> str:
+    """An identifier, if it can stand in a configuration file. ValueError if not."""
+    if not name or not name.isprintable() or " " in name:
+        raise ValueError("not an identifier")
+    return name
 
 
 def _next(following: str) -> dict[str, str]:

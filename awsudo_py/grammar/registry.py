@@ -26,6 +26,8 @@ FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "j
 #: The shells that have a completion script, those that have an `awsudo-use`, and those that a prompt is escaped for.
 COMPLETED = ("bash", "zsh", "fish")
 SWITCHED = ("sh", "bash", "zsh", "fish", "csh", "tcsh")
+#: The tools whose files `import --from` reads.
+TOOLS = ("granted", "aws-sso", "aws-vault", "leapp")
 PROMPTED = ("plain", "bash", "zsh", "fish")
 #: Subcommands that scripts and shells rely on: a profile of the same name does not hide them. `-p NAME` reaches it.
 RESERVED = ("exec", "export", "completion", "shell-init", "prompt", "_complete")
@@ -331,6 +333,42 @@ SUBCOMMANDS = {
             ),
             Argument("words", "WORD", many=True),
             group="See",
+        ),
+        Subcommand(
+            "import",
+            "import_",
+            "Write a profile for every account and role of an SSO session, or take over another tool's.",
+            (
+                QUIET,
+                VERBOSE,
+                Option(
+                    "sso", ("--sso",), "SESSION|URL", "The session, or the start URL of a portal.", values="session"
+                ),
+                Option(
+                    "tool",
+                    ("--from",),
+                    "TOOL",
+                    f"Read the files of another tool: {', '.join(TOOLS)}.",
+                    values=TOOLS,
+                    strict=True,
+                ),
+                Option("region", ("--region",), "REGION", "Region of Identity Center, with a URL.", values="region"),
+                Option("template", ("--name",), "TEMPLATE", "Names of the profiles [default: {account_name}-{role}]."),
+                Option("accounts", ("--account",), "GLOB", "Only these accounts: names or IDs; repeatable.", many=True),
+                Option("roles", ("--role",), "GLOB", "Only these roles; repeatable.", many=True),
+                Option(
+                    "existing",
+                    ("--existing",),
+                    "keep|overwrite",
+                    "What becomes of your own profiles of the same name [default: keep].",
+                    values=("keep", "overwrite"),
+                    strict=True,
+                ),
+                Option("profile_region", ("--default-region",), "REGION", "Write this region too.", values="region"),
+                Option("diff_only", ("--diff",), "", "Print the difference to stdout, and write nothing."),
+                YES,
+            ),
+            group="Sign in",
         ),
         Subcommand(
             "keys",

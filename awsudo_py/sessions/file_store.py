@@ -72,6 +72,12 @@ def own_directory(
     return home.rstrip("/") + (macos if sys.platform == "darwin" else unix) + "/awsudo"
 
 
+def state_directory(environ: Mapping[str, str]) -> str | None:
+    """Where what is worth keeping for longer than a session lives; None if there is no such place (no home)."""
+    support = "/Library/Application Support"
+    return own_directory(environ, "AWSUDO_STATE_DIR", "XDG_STATE_HOME", "/.local/state", support, "State")
+
+
 def _is_private(directory: str) -> bool:
     """Whether this is a directory of ours that nobody else can enter. A link to one is not."""
     try:

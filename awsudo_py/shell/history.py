@@ -6,7 +6,7 @@ time for it.
 
 from __future__ import annotations
 
-from awsudo_py.sessions.file_store import FileStore, own_directory
+from awsudo_py.sessions.file_store import FileStore, state_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ _OLD = 0.25
 _NAME = "history"
 #: Before a role that was assumed from the profile of -p: alone it would be assumed from elsewhere.
 _AFTER_PROFILE = "-p "
-
-
-def state_directory(environ: Mapping[str, str]) -> str | None:
-    """Where what is worth keeping for longer than a session lives; None if there is no such place (no home)."""
-    support = "/Library/Application Support"
-    return own_directory(environ, "AWSUDO_STATE_DIR", "XDG_STATE_HOME", "/.local/state", support, "State")
 
 
 def targets(environ: Mapping[str, str], now: float) -> list[str]:

@@ -92,7 +92,7 @@ def sign_in_by_device(session: SsoSession, oidc: Oidc, files: TokenFiles, screen
     try:
         device = oidc.start_device(registration.client_id, registration.client_secret, session.start_url)
     except Rejected as error:
-        raise _wrong_region(session) if error.code == "InvalidRequestException" else error from None
+        raise wrong_region(session) if error.code == "InvalidRequestException" else error from None
     _present(session, screen, device.page_with_code, f"The page must display this code: {device.user_code}")
     interval, until = device.interval, screen.now() + min(device.expires_in, PATIENCE)
     while screen.now() < until:
@@ -143,7 +143,7 @@ def _registration(
                 name, scopes=scopes, grants=grants, redirect=f"http://127.0.0.1{PATH}", issuer=session.start_url
             )
     except Rejected as error:
-        raise _wrong_region(session) if error.code == "InvalidRequestException" else error from None
+        raise wrong_region(session) if error.code == "InvalidRequestException" else error from None
     registration = Registration(made.client_id, made.client_secret, made.expires_at, scopes, grants)
     with suppress(OSError):  # then the next sign-in registers again
         files.keep_registration(session, registration)
@@ -202,12 +202,14 @@ def _denied(session: SsoSession, why: str) -> AwsudoError:
     )
 
 
-def _wrong_region(session: SsoSession) -> AwsudoError:
+def wrong_region(session: SsoSession, right: str = "") -> AwsudoError:
+    """The error for a session whose sso_region is not that of its portal."""
     place = f"[sso-session {session.name}]" if session.name else f"[profile {session.profile}]"
+    known = f"set sso_region = {right} in {place}" if right else f"mend sso_region of {place}"
     return AwsudoError(
         f"Identity Center in {session.region} does not know {session.start_url}",
         hint=(
-            f"sso_region of {place} must be the region in which Identity Center is set up, not the one you work in;",
-            "the access portal's page names it: view its source, and look for region",
+            f"{known}: the region in which Identity Center is set up, not the one you work in",
+            *(() if right else ("the access portal's page has it in its source: look for region",)),
         ),
     )

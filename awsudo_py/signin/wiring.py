@@ -10,8 +10,9 @@ from awsudo_py.aws.sso_portal import Portal
 from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials
 from awsudo_py.resolve.sso_sessions import chain_of_session, session_of_source
 from awsudo_py.signin.browser import callback_arrives, open_page
-from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device
+from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device, wrong_region
 from awsudo_py.signin.sso_tokens import SsoTokens
+from awsudo_py.signin.start_urls import resolved
 from awsudo_py.signin.token_files import TokenFiles
 from awsudo_py.terminal import controlling_terminal, escape
 
@@ -56,11 +57,13 @@ class SignIns:
         show: Callable[[list[str]], None] | None = None,
         device: bool | None = None,
         print_page: Callable[[str], None] | None = None,
+        offers: bool = True,
     ) -> SsoTokens:
         """The tokens. show displays the lines of a sign-in, on the terminal if it is left out.
 
         device: whether to use a device code, None: where no browser can come back to this machine. print_page takes
-        the address of the page, which then is not opened.
+        the address of the page, which then is not opened. offers: whether a session that has ended may lead to a
+        question; without it, that is an error.
         """
         screen = Screen(
             show or _on_terminal,
@@ -71,11 +74,22 @@ class SignIns:
         )
 
         def sign_in(session: SsoSession, oidc: Oidc) -> SsoToken:
+            portal, region = resolved(session.start_url)
+            if region is not None and region != session.region:
+                raise wrong_region(session, region)
             by_device = not (session.name and callback_arrives(self._environ)) if device is None else device
             flow = sign_in_by_device if by_device else sign_in_by_browser
-            return flow(session, oidc, self.files, screen)
+            token = flow(session._replace(start_url=portal), oidc, self.files, screen)
+            return token._replace(start_url=session.start_url)
 
-        return SsoTokens(self.files, self._oidc, store=self._store, run=self._run, offer=self._offered, sign_in=sign_in)
+        return SsoTokens(
+            self.files,
+            self._oidc,
+            store=self._store,
+            run=self._run,
+            offer=self._offered if offers else _not_offered,
+            sign_in=sign_in,
+        )
 
     def token_of(self, source: Source, profile: str | None, *, refused: str = "") -> str:
         """The access token for a source of kind sso in a chain that has this profile's settings. Raises AwsudoError."""
@@ -102,6 +116,10 @@ class SignIns:
             raise
         except AwsudoError as error:
             raise NoCredentials(error.message) from None
+
+
+def _not_offered(session: SsoSession) -> bool:
+    raise NoCredentials("")
 
 
 def _on_terminal(lines: list[str]) -> None:

@@ -1,0 +1,208 @@
+"""Lists the accounts and roles of a portal, and remembers them: for an import, for TAB, and for SESSION/ACCOUNT/ROLE.
+
+1. What was listed is stored as it comes: a listing that is interrupted goes on where it stopped.
+2. A call that is refused for its rate is made again, slower. It never leads to a sign-in.
+3. No secret is stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from awsudo_py.errors import AwsudoError, Rejected, Unreachable
+from awsudo_py.sessions.sealed import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awsudo_py.aws.sso_portal import Page
+    from awsudo_py.sessions.file_store import FileStore
+    from awsudo_py.signin.rate import Rate
+
+#: Calls that are under way at the same time: at 15 calls a second, each may take a quarter of a second.
+_WORKERS = 4
+#: How often a call is made again that was refused for its rate, and one that got no answer.
+_AGAIN, _AGAIN_UNANSWERED = 30, 3
+#: An unfinished listing is gone on with for this long (seconds).
+_RESUMED = 3600.0
+#: Accounts after which what is known is stored.
+_STORED_EVERY = 50
+#: In place of roles that are not known yet: a character that no role's name has.
+_UNKNOWN = "?"
+
+
+class Account(NamedTuple):
+    """An account, and the roles that one has in it; None: not known yet."""
+
+    account_id: str
+    name: str
+    email: str = ""
+    roles: tuple[str, ...] | None = None
+
+
+class Listing(NamedTuple):
+    """What a portal listed. at: when that began, in seconds since the epoch."""
+
+    accounts: tuple[Account, ...]
+    at: float
+    complete: bool
+
+
+class Lister(Protocol):
+    """What lists: a portal, page by page. Each method makes one call and raises AwsudoError."""
+
+    def accounts(self, following: str = "") -> Page:
+        """A page of the accounts."""
+
+    def roles(self, account_id: str, following: str = "") -> Page:
+        """A page of the names of an account's roles."""
+
+
+class Listings:
+    """The listings of all sessions; store is None where there is no place for them."""
+
+    def __init__(self, store: FileStore | None) -> None:
+        self._store = store
+
+    def read(self, session: str) -> Listing | None:
+        """The last listing of a session, named as on the command line."""
+        fields = (self._store.read(_name(session)) if self._store is not None else None) or {}
+        try:
+            accounts = [
+                _unpacked(name.removeprefix("a "), value) for name, value in fields.items() if name.startswith("a ")
+            ]
+            return Listing(tuple(accounts), float(fields["at"]), fields.get("complete") == "yes")
+        except (KeyError, ValueError):
+            return None
+
+    def write(self, session: str, listing: Listing) -> None:
+        """Store a listing. What cannot be stored is forgotten, and that is all."""
+        if self._store is None:
+            return
+        fields = {"at": str(listing.at), "complete": "yes" if listing.complete else "no"}
+        fields |= {f"a {each.account_id}": _packed(each) for each in listing.accounts}
+        try:
+            self._store.write(_name(session), fields, until=listing.at)
+        except (OSError, ValueError):
+            return
+
+
+def listed(
+    session: str,
+    lister: Callable[[], Lister],
+    *,
+    listings: Listings,
+    rate: Rate,
+    clock: Callable[[], float],
+    progress: Callable[[int, int, int], None] = lambda done, total, roles: None,
+    wanted: Callable[[Account], bool] = lambda account: True,
+) -> Listing:
+    """All accounts and roles of a session's portal. Raises AwsudoError; what was listed until then is stored.
+
+    lister makes what lists, for each thread. progress is told how many accounts are done, of how many, with how many
+    roles. wanted: the accounts whose roles are listed.
+    """
+    found = _begun(session, lister(), listings, rate, clock)
+    accounts = {each.account_id: each for each in found.accounts}
+    left = [each for each in found.accounts if each.roles is None and wanted(each)]
+    done = len(accounts) - len(left)
+    local = threading.local()
+    stop = threading.Event()
+
+    def roles_of(account: Account) -> Account:
+        if stop.is_set():
+            return account
+        if not hasattr(local, "lister"):
+            local.lister = lister()
+        return account._replace(roles=_roles(account, local.lister, rate))
+
+    def stored(*, complete: bool) -> Listing:
+        listing = Listing(tuple(accounts.values()), found.at, complete)
+        listings.write(session, listing)
+        return listing
+
+    progress(done, len(accounts), sum(len(each.roles or ()) for each in accounts.values()))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        try:
+            for future in as_completed([pool.submit(roles_of, each) for each in left]):
+                account = future.result()
+                accounts[account.account_id] = account
+                done += 1
+                progress(done, len(accounts), sum(len(each.roles or ()) for each in accounts.values()))
+                if done % _STORED_EVERY == 0:
+                    stored(complete=False)
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            stored(complete=False)  # rule 1
+            raise
+    return stored(complete=True)
+
+
+def _begun(session: str, lister: Lister, listings: Listings, rate: Rate, clock: Callable[[], float]) -> Listing:
+    """The accounts: those of a listing that was interrupted a while ago, or as the portal lists them now."""
+    before = listings.read(session)
+    if before is not None and not before.complete and 0 <= clock() - before.at < _RESUMED:
+        return before
+    accounts = [Account(each.account_id, each.name, each.email) for each in _all(lister.accounts, rate)]
+    return Listing(tuple(sorted(accounts, key=lambda each: (each.name, each.account_id))), clock(), False)
+
+
+def _roles(account: Account, lister: Lister, rate: Rate) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(_all(lambda following: lister.roles(account.account_id, following), rate)))
+    except Rejected as error:
+        if error.code in ("ForbiddenException", "ResourceNotFoundException"):
+            return ()  # the account was taken away meanwhile
+        raise
+
+
+def _all(page_of: Callable[[str], Page], rate: Rate) -> list[Any]:
+    """The items of all pages."""
+    following = ""
+    items: list[Any] = []
+    while True:
+        page = _paced(page_of, following, rate)
+        items += page.items
+        following = page.following
+        if not following:
+            return items
+
+
+def _paced(page_of: Callable[[str], Page], following: str, rate: Rate) -> Page:
+    """Rule 2."""
+    refused = unanswered = 0
+    while True:
+        rate.take()
+        try:
+            return page_of(following)
+        except Rejected as error:
+            if error.code != "TooManyRequestsException":
+                raise
+            refused += 1
+            rate.slow_down()
+            if refused > _AGAIN:
+                raise AwsudoError(
+                    f"the portal refused {refused} calls in a row: too many requests",
+                    hint="wait a minute, then run the same command again: it goes on where it stopped",
+                ) from None
+        except Unreachable:
+            unanswered += 1
+            if unanswered > _AGAIN_UNANSWERED:
+                raise
+
+
+def _packed(account: Account) -> str:
+    roles = (_UNKNOWN,) if account.roles is None else account.roles
+    return "\t".join(part.replace("\t", " ") for part in (account.name, account.email, *roles))
+
+
+def _unpacked(account_id: str, value: str) -> Account:
+    name, email, *roles = value.split("\t")
+    return Account(account_id, name, email, None if roles == [_UNKNOWN] else tuple(roles))
+
+
+def _name(session: str) -> str:
+    return f"{digest(f'sso portal {session}')}.portal"
