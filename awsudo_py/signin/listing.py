@@ -96,8 +96,8 @@ def listed(
     listings: Listings,
     rate: Rate,
     clock: Callable[[], float],
-    progress: Callable[[int, int, int], None] = lambda done, total, roles: None,
-    wanted: Callable[[Account], bool] = lambda account: True,
+    progress: Callable[[int, int, int], None] = lambda *_: None,
+    wanted: Callable[[Account], bool] = lambda _: True,
 ) -> Listing:
     """All accounts and roles of a session's portal. Raises AwsudoError; what was listed until then is stored.
 

@@ -51,7 +51,7 @@ def converted(text: str, tool: str, portals: Mapping[str, Portal], sessions: Map
     parts = []
     for section in _sections(text):
         name = _profile(section)
-        found = None if name is None else (_granted if tool == "granted" else _aws_sso)(section, portals)
+        found = None if name is None else (_granted(section) if tool == "granted" else _aws_sso(section, portals))
         if name is None or found is None:
             parts.append(section)
         elif isinstance(found, str):
@@ -106,7 +106,7 @@ def portals_of_aws_sso(text: str) -> dict[str, Portal]:
 _Found = tuple[Portal, str, str, tuple[str, ...]]
 
 
-def _granted(section: str, portals: Mapping[str, Portal]) -> _Found | str | None:
+def _granted(section: str) -> _Found | str | None:
     """What Granted has in a profile: the portal, account and role, and the keys to drop; or why it cannot be used."""
     settings = _settings(section)
     own = {key.removeprefix(_GRANTED): value for key, value in settings.items() if key.startswith(_GRANTED)}

@@ -118,7 +118,7 @@ class SignIns:
             raise NoCredentials(error.message) from None
 
 
-def _not_offered(session: SsoSession) -> bool:
+def _not_offered(_session: SsoSession) -> bool:
     raise NoCredentials("")
 
 

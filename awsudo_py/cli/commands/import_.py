@@ -180,7 +180,7 @@ def _listing(context: Context, session: SsoSession, options: ImportOptions) -> L
 def _progress(*, quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
     """What draws how far the listing is, on a terminal's stderr; nothing elsewhere."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, total, roles: None
+        yield lambda *_: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

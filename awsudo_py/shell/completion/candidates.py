@@ -184,7 +184,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
     "key": _keys,
     "sso-session": _sso_sessions,
     "topic": _topics,
-    "session": lambda environ, now, typed: [Group("session", sso_sessions(environ))],
+    "session": lambda environ, *_: [Group("session", sso_sessions(environ))],
     "region": _regions,
     "mfa-serial": _mfa_serials,
 }
