@@ -368,7 +368,7 @@ def test_a_device_code_is_polled_at_the_pace_that_the_service_asks_for(
         (["AuthorizationPendingException", "ExpiredTokenException"], "nobody signed in to corp within 10 minutes"),
         (["AuthorizationPendingException"] * 700, "nobody signed in to corp within 10 minutes"),
         (["AccessDeniedException"], "was refused on its page"),
-        (["InvalidGrantException"], "InvalidGrantException"),
+        (["InvalidGrantException"], "cannot get the SSO session corp"),
     ],
 )
 def test_a_device_code_that_comes_to_nothing_says_why(
