@@ -129,6 +129,33 @@ def replace_file(
         raise
 
 
+def access_hint(path: str) -> str:
+    """Whose the file, or the directory on the way to it, is that this process may not read; empty if it may."""
+    if os.name == "nt":
+        return ""
+    parts = os.path.abspath(path).split(os.sep)
+    for end in range(2, len(parts) + 1):
+        place = os.sep.join(parts[:end])
+        try:
+            found = os.stat(place)
+        except OSError:
+            return ""
+        needed = os.R_OK if end == len(parts) else os.X_OK
+        if not os.access(place, needed):
+            owner, us = _user(found.st_uid), _user(os.geteuid())
+            return f"{place} belongs to {owner} (mode {stat.S_IMODE(found.st_mode):04o}), and awsudo runs as {us}"
+    return ""
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
 def _look_at(*paths: str) -> str:
     import shlex
 

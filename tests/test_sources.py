@@ -114,8 +114,8 @@ def test_a_credential_process_talks_to_the_user_and_leaves_stdin_alone(
     ("body", "said"),
     [
         ("exit 3", "failed with exit code 3"),
-        ("echo nonsense", "printed no credentials"),
-        ("echo '{\"Version\": 2}'", "printed no credentials"),
+        ("echo nonsense", "it is not JSON"),
+        ("echo '{\"Version\": 2}'", "Version is 2, and must be 1"),
         (
             'echo \'{"Version":1,"AccessKeyId":"A","SecretAccessKey":"S","Expiration":"2020-01-01T00:00:00Z"}\'',
             "expired",

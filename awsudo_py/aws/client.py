@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -29,18 +32,20 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+from botocore.utils import parse_timestamp
 
 from awsudo_py.aws.botocore_session import GivenSession
 from awsudo_py.aws.clients import Call, Clients, sign_with
 from awsudo_py.aws.deadline import DeadlinePassed, within
 from awsudo_py.aws.errors import refusal, subject
 from awsudo_py.credentials import Credentials
-from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Unreachable
+from awsudo_py.durations import brief
+from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Rejected, Unreachable
 from awsudo_py.model import Source
 from awsudo_py.resolve.source_kinds import kind_of, renew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from awsudo_py.model import RoleChain, Wanted
     from awsudo_py.resolve.aws_config import AwsConfig
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
 #: Connections that threads can have to one service at the same time.
 CONNECTIONS = 64
+#: Seconds from which on a clock is told to be wrong: AWS itself allows five minutes (IAM user guide).
+_CLOCK_OFF = 300
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 #: What a profile says of its credentials, which no client looks at: profiles that differ in no more share theirs.
@@ -80,6 +87,11 @@ class Aws:
         self._clients = clients or Clients()
         self._left = float(ALTOGETHER)
         self._call = Call()  # the last one
+
+    @property
+    def call(self) -> Call:
+        """The call that is being made."""
+        return self._call
 
     def restart(self) -> None:
         """Give the next call the time of a chain of its own: somebody, or a queue, was waited for in between."""
@@ -145,15 +157,31 @@ class Aws:
                 got["Expiration"].timestamp(),
                 arn=user.get("Arn", ""),
                 user_id=user.get("AssumedRoleId", ""),
+                date=date_of(answer),
             )
 
         return self.guarded(what, ask)
 
     def session_of(
-        self, access_key_id: object, secret: object, token: object, until: float, arn: str = "", user_id: str = ""
+        self,
+        access_key_id: object,
+        secret: object,
+        token: object,
+        until: float,
+        *,
+        arn: str = "",
+        user_id: str = "",
+        date: str = "",
     ) -> Credentials:
-        """The session with these parts. ValueError if it is none that a command could use."""
-        if until <= self.clock():
+        """The session with these parts. date: the Date of the answer. ValueError if no command could use it."""
+        now = self.clock()
+        if until <= now:
+            off = _seconds_ahead(date, now)
+            if off > _CLOCK_OFF:
+                raise Rejected(
+                    f"this machine's clock is {brief(off)} ahead of AWS: the session that AWS gave seems to be over",
+                    hint="set the clock: sudo timedatectl set-ntp true (Linux), sudo sntp -sS time.apple.com (macOS)",
+                )
             raise ValueError("a session that is over")
         return Credentials(*usable(access_key_id, secret, token), until, arn=arn, user_id=user_id)
 
@@ -205,6 +233,8 @@ class Aws:
                 hint="name it: --region eu-west-1, AWS_REGION, or region in the profile",
             ) from None
         except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
+            if isinstance(error, ProxyConnectionError):
+                self.went_to(str(error.kwargs.get("proxy_url", "")))
             raise self._unreachable(what, _network_trouble(error), sent=not isinstance(error, _NOT_SENT)) from None
         except (
             BotoCoreError,
@@ -258,6 +288,19 @@ class Aws:
         )
 
 
+def date_of(answer: Mapping[str, Any]) -> str:
+    """The Date header of an answer of a botocore client."""
+    return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+
+
+def _seconds_ahead(date: str, now: float) -> float:
+    """By how much this machine's clock is ahead of a Date header; 0 if there is none."""
+    try:
+        return now - parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def usable(access_key_id: object, secret: object, token: object) -> tuple[str, str, str]:
     """The three parts, if an environment can hold each. ValueError if not.
 
@@ -267,6 +310,15 @@ def usable(access_key_id: object, secret: object, token: object) -> tuple[str, s
         if not isinstance(part, str) or not part or b"\0" in part.encode():
             raise ValueError("a part of the credentials that cannot be used")
     return str(access_key_id), str(secret), str(token)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of a time stamp, read as the SDKs read them. ValueError if it is not one."""
+    try:
+        stamp: datetime = parse_timestamp(text)
+    except RuntimeError as error:  # botocore's word for a number that is no time
+        raise ValueError(str(error)) from None
+    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _network_trouble(error: Exception) -> str:

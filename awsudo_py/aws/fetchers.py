@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from datetime import datetime, timezone
+import signal
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialResolver, ProfileProviderBuilder
 from botocore.exceptions import MissingDependencyException
-from botocore.utils import parse_timestamp
 
-from awsudo_py.aws.client import TRIES, usable
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws import metadata
+from awsudo_py.aws.client import TRIES, date_of, moment, usable
+from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
-from awsudo_py.resolve.source_kinds import kind_of
+from awsudo_py.files import access_hint
+from awsudo_py.resolve.source_kinds import kind_of, renew
 from awsudo_py.resolve.sources import RUNNING
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from awsudo_py.aws.client import Aws
     from awsudo_py.model import Source
+
+
+#: Characters of a web identity token (service model of STS).
+SHORTEST_TOKEN, LONGEST_TOKEN = 4, 20_000
 
 
 def fetch(aws: Aws, source: Source, session_name: str) -> Credentials:
@@ -43,10 +48,17 @@ def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
     assert aws.sso_token is not None  # what has sources has tokens
 
     def ask() -> Credentials:
-        got = aws.client("sso", source.setting("sso_region")).get_role_credentials(
+        answer = aws.client("sso", source.setting("sso_region")).get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
-        )["roleCredentials"]
-        return aws.session_of(got["accessKeyId"], got["secretAccessKey"], got["sessionToken"], got["expiration"] / 1000)
+        )
+        got = answer["roleCredentials"]
+        return aws.session_of(
+            got["accessKeyId"],
+            got["secretAccessKey"],
+            got["sessionToken"],
+            got["expiration"] / 1000,
+            date=date_of(answer),
+        )
 
     token = aws.sso_token(source, "")
     try:
@@ -65,7 +77,16 @@ def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
         with open(path, encoding="utf-8") as file:
             token = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise NoCredentials(f"cannot read the web identity token {path}: {error}") from None
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise NoCredentials(
+            f"cannot read the web identity token {path}: {why}", hint=access_hint(path) or f"named by {source.where}"
+        ) from None
+    if not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN:
+        size = f"has {len(token)} characters, which is no token" if token else "is empty"
+        raise NoCredentials(
+            f"the web identity token {path} {size} ({source.where})",
+            hint="the platform writes that file (EKS, GitHub, GitLab): see why it wrote no token",
+        )
     parameters: dict[str, Any] = {
         "RoleArn": source.setting("role_arn"),
         "RoleSessionName": source.setting("session_name") or session_name,
@@ -82,8 +103,9 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
 
     where = f"credential_process of profile {source.profile} ({source.where})"
     outer = os.environ.get(RUNNING, "").splitlines()
+    command = source.setting("command")
     try:
-        words = shlex.split(source.setting("command"), posix=os.name != "nt")
+        words = shlex.split(command, posix=os.name != "nt")
         done = subprocess.run(
             words,
             stdin=subprocess.DEVNULL,
@@ -92,38 +114,90 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
             check=False,
         )
     except (OSError, ValueError, IndexError) as error:
-        why = getattr(error, "strerror", None) or "its words cannot be parted"
-        raise NoCredentials(f"{where} cannot be run: {why}", hint="run it by hand to see") from None
+        why = getattr(error, "strerror", None) or "its words cannot be split: unbalanced quotes, or nothing"
+        raise NoCredentials(f"{where} cannot be run: {why}", hint=_no_shell(command)) from None
     if outer and done.returncode == AwsudoError.exit_code:
-        raise Told  # an awsudo inside has said why, and the outermost adds for which profile
+        raise Told  # an awsudo inside has printed why, and the outermost adds for which profile
     if done.returncode != 0:
+        how = f"failed with exit code {done.returncode}"
+        if done.returncode < 0:
+            how = f"was killed by signal {-done.returncode} ({signal.strsignal(-done.returncode) or 'unknown'})"
+        raise NoCredentials(f"{where} {how}", hint="its own message is above; to see more, run it by hand")
+    wrong, credentials = _printed(done.stdout)
+    if credentials is None:
         raise NoCredentials(
-            f"{where} failed with exit code {done.returncode}",
-            hint="what it said stands above; run it by hand to see more",
-        )
-    try:
-        given = json.loads(done.stdout)
-        if given["Version"] != 1:
-            raise ValueError
-        expiration = given.get("Expiration")
-        # long-lived keys have no token
-        *keys, token = usable(given["AccessKeyId"], given["SecretAccessKey"], given.get("SessionToken") or "none")
-        until = moment(expiration) if expiration else None
-        credentials = Credentials(keys[0], keys[1], token if given.get("SessionToken") else None, until)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise NoCredentials(
-            f"{where} printed no credentials as the SDKs expect them",
+            f"{where} printed no valid credentials: {wrong}",
             hint='it must print {"Version": 1, "AccessKeyId": …, "SecretAccessKey": …, "SessionToken": …}',
-        ) from None
-    if until is not None and until <= aws.clock():
-        raise NoCredentials(f"{where} gave credentials that have expired", hint="log in there again")
+        )
+    if credentials.expiration is not None and credentials.expiration <= aws.clock():
+        raise NoCredentials(
+            f"{where} printed credentials that expired at {rfc3339(credentials.expiration)}", hint="sign in there again"
+        )
     return credentials
+
+
+def _no_shell(command: str) -> str:
+    """What to do with a command that cannot be run; a shell would have read more into it."""
+    expands = next((character for character in "~$*|<>;&`" if character in command), "")
+    if not expands:
+        return "run it by hand to see"
+    return f"no shell reads it, so {expands} has no meaning: write the whole path, or sh -c '…'"
+
+
+def _printed(output: bytes) -> tuple[str, Credentials | None]:
+    """What a credential_process printed: what is wrong with it, or the credentials. Nothing of it is repeated."""
+    if not output.strip():
+        return "nothing at all", None
+    try:
+        given = json.loads(output)
+    except (ValueError, RecursionError):
+        start = output.find(b"{")
+        return ("it is not JSON" if start <= 0 else "there is text before the JSON, or after it"), None
+    if not isinstance(given, dict):
+        return "the JSON is not an object", None
+    if "Version" not in given:
+        return "no Version", None
+    version = given["Version"]
+    if version != 1 or isinstance(version, bool):
+        return f"Version is {version if isinstance(version, int) else 'not a number'}, and must be 1", None
+    token = given.get("SessionToken")
+    for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
+        value = given.get(name)
+        if name != "SessionToken" and name not in given:
+            return f"no {name}", None
+        if (name != "SessionToken" or value is not None) and not isinstance(value, str):
+            return f"{name} is not a string", None
+        if name != "SessionToken" and not value:
+            return f"{name} is empty", None
+    until: float | None = None
+    if given.get("Expiration"):
+        try:
+            until = moment(given["Expiration"])
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            return "Expiration is not a time such as 2030-01-01T00:00:00Z", None
+    try:
+        *keys, _ = usable(given["AccessKeyId"], given["SecretAccessKey"], token or "none")
+    except ValueError:
+        return "a value with a NUL or half a character in it", None
+    return "", Credentials(keys[0], keys[1], token or None, until)
 
 
 def login(aws: Aws, source: Source, session_name: str) -> Credentials:
     """The session that `aws login` left, renewed if need be."""
+
+    def load() -> Credentials | None:
+        # the profile that has it need not be the one that was named
+        session = aws.session(aws.chain.config_profile)
+        resolver = CredentialResolver(ProfileProviderBuilder(session).providers(source.profile))
+        found = resolver.get_provider("login").load()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+        until = getattr(found, "_expiry_time", None)  # no public name for it
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token, until and until.timestamp())
+
     try:
-        return _from_provider(aws, source, "login", of_profile=True)
+        credentials = aws.guarded(source, load)
     except MissingDependencyException:
         from awsudo_py.installation import command_to_add
 
@@ -131,49 +205,16 @@ def login(aws: Aws, source: Source, session_name: str) -> Credentials:
             f"profile {source.profile} uses aws login, which needs the AWS Common Runtime",
             hint=f"install it: {command_to_add('botocore[crt]')}",
         ) from None
-
-
-def _from_provider(aws: Aws, source: Source, name: str, *, of_profile: bool = False) -> Credentials:
-    """Credentials of one of botocore's own providers; of_profile: one that reads a profile, and so the source's."""
-
-    def ask() -> Credentials | None:
-        session = aws.session(aws.chain.config_profile)
-        resolver = session.get_component("credential_provider")
-        if of_profile:  # which need not be the profile that was named
-            resolver = CredentialResolver(ProfileProviderBuilder(session).providers(source.profile))
-        provider = resolver.get_provider(name)
-        found = provider.load()
-        if found is None:
-            return None
-        frozen = found.get_frozen_credentials()
-        until = getattr(found, "_expiry_time", None)  # no public name for it
-        return Credentials(
-            frozen.access_key, frozen.secret_key, frozen.token, until.timestamp() if until is not None else None
-        )
-
-    credentials = aws.guarded(source, ask)
     if credentials is None:
-        raise NoCredentials(
-            f"no credentials found: {source.where}, and {kind_of(source).giver} gave none",
-            hint="name a profile (awsudo PROFILE …, or -p PROFILE ROLE), or log in: aws sso login",
-        )
+        raise NoCredentials(f"the login session of profile {source.profile} is missing", hint=renew(source))
     return credentials
 
 
 def container(aws: Aws, source: Source, session_name: str) -> Credentials:
     """The session of a container's role."""
-    return _from_provider(aws, source, "container-role")
+    return metadata.container(aws, source)
 
 
 def instance(aws: Aws, source: Source, session_name: str) -> Credentials:
     """The session of a machine's role."""
-    return _from_provider(aws, source, "iam-role")
-
-
-def moment(text: str) -> float:
-    """Seconds since the epoch out of a time stamp as the SDKs read them. ValueError if it is none."""
-    try:
-        stamp: datetime = parse_timestamp(text)
-    except RuntimeError as error:  # botocore's word for a number that is no time
-        raise ValueError(str(error)) from None
-    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp()
+    return metadata.instance(aws, source)

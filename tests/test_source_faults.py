@@ -1,0 +1,394 @@
+"""What goes wrong at a source of credentials: each fault in its own words, with the address that was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import needs
+from tests.servers.serving import Answer, Call, Hangup, Serving, as_json
+from tests.servers.sso import Sso
+from tests.servers.strict_sts import StrictSts
+from tests.world import World
+
+DEV = "arn:aws:iam::111111111111:role/dev"
+KEYS = {"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "s" * 40, "Token": "t" * 100}
+LATER, EARLIER = "2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+WHOLE = {**KEYS, "Expiration": LATER}
+ROLES = "/latest/meta-data/iam/security-credentials/"
+#: What no message may hold.
+AUTHORIZATION = "Bearer-hunter2"
+
+
+class Service(Serving):
+    """Answers by path; what has no answer is 404."""
+
+    def __init__(self, **answers: Answer) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def answer(self, call: Call) -> Answer | Hangup:
+        """The answer for the last word of the path, and `token` for the PUT of IMDSv2."""
+        word = "token" if call.method == "PUT" else call.path.rstrip("/").rpartition("/")[2].replace("-", "_")
+        return self._answers.get(word, Answer(404))
+
+
+def _fails(world: World, env: dict[str, str | None], *words: str) -> str:
+    done = world.run(*(words or (DEV, "true")), env=env)
+
+    assert done.code == 125 and "ca_bundle" not in done.err and "KeyError" not in done.err, done.err
+    assert AUTHORIZATION not in done.err
+    return done.err
+
+
+# -- container ------------------------------------------------------------------------------------------------------
+
+#: Status and body of the endpoint → words of the message.
+CONTAINER = {
+    "refused": (
+        as_json({"code": "AccessDeniedException", "message": f"no such {AUTHORIZATION}"}, 403),
+        ("refused: HTTP 403", "AccessDeniedException: no such ********", "authorization token (AWS_CONTAINER_AUTH"),
+    ),
+    "not there": (Answer(404, b"404 page not found"), ("refused: HTTP 404", "AWS_CONTAINER_CREDENTIALS_FULL_URI")),
+    "no token in it": (as_json({**WHOLE, "Token": ""}), ("has no Token",)),
+    "nothing in it": (as_json({}), ("has no AccessKeyId, SecretAccessKey, Token, Expiration",)),
+    "a list": (as_json([1]), ("has no AccessKeyId",)),
+    "expired": (as_json({**KEYS, "Expiration": EARLIER}), (f"expired at {EARLIER}",)),
+    "a bad date": (as_json({**KEYS, "Expiration": "soon"}), ("an Expiration or keys that cannot be used",)),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), CONTAINER.values(), ids=CONTAINER)
+def test_what_the_container_endpoint_says_is_passed_on(world: World, answer: Answer, words: tuple[str, ...]) -> None:
+    """Its status, code and message, its address; never the token, which it may repeat."""
+    with Service(task=answer) as service:
+        env: dict[str, str | None] = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{service.url}/task",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": AUTHORIZATION,
+        }
+        told = _fails(world, env)
+
+    assert f"the container credentials endpoint ({service.url})" in told
+    for word in words:
+        assert word in told
+    assert len(service.calls) == 1, "an answer for good is not asked for again"
+
+
+class Setting(NamedTuple):
+    """What is wrong in the environment, and what is said."""
+
+    env: dict[str, str]
+    words: tuple[str, ...]
+    text: str | None = None  # content of the token file TOKEN
+
+
+SETTINGS = {
+    "plain http to another host": Setting(
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/x"}, ("http://example.com: plain http is allowed",)
+    ),
+    "no token file": Setting(
+        {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "TOKEN",
+        },
+        ("cannot read the container's authorization token", "/token: No such file"),
+    ),
+    "a line break in the token file": Setting(
+        {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "TOKEN",
+        },
+        ("has a line break", "/token, named by AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "without a line end"),
+        f"{AUTHORIZATION}\n",
+    ),
+    "a line break in the token": Setting(
+        {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{AUTHORIZATION}\r",
+        },
+        ("has a line break (AWS_CONTAINER_AUTHORIZATION_TOKEN)",),
+    ),
+    "nobody there": Setting(
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/creds"},
+        ("the container credentials endpoint (http://127.0.0.1:9) does not answer",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "words", "text"), SETTINGS.values(), ids=SETTINGS)
+def test_a_container_that_is_set_up_wrongly_is_told_so(
+    world: World, tmp_path: Path, env: dict[str, str], words: tuple[str, ...], text: str | None
+) -> None:
+    """The variable, the file and what is wrong with it."""
+    token = tmp_path / "token"
+    if text is not None:
+        token.write_bytes(text.encode())
+
+    told = _fails(world, {name: str(token) if value == "TOKEN" else value for name, value in env.items()})
+
+    for word in words:
+        assert word in told
+    assert "STS" not in told
+
+
+def test_an_empty_variable_of_a_container_is_one_that_is_not_set(world: World) -> None:
+    """An empty RELATIVE_URI does not hide FULL_URI; both empty: no container."""
+    with Service(task=as_json({})) as service:
+        env: dict[str, str | None] = {
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{service.url}/task",
+        }
+        told = _fails(world, env)
+    assert f"({service.url}) has no AccessKeyId" in told
+
+    world.config(f"[profile ecs]\nrole_arn = {DEV}\ncredential_source = EcsContainer\n")
+    told = _fails(world, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": ""}, "ecs", "true")
+    assert "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor _FULL_URI is set" in told
+
+
+# -- instance -------------------------------------------------------------------------------------------------------
+
+INSTANCE = {
+    "the role does not trust EC2": (
+        {
+            "token": Answer(200, b"t"),
+            "security_credentials": Answer(200, b"web"),
+            "web": as_json({"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web."}),
+        },
+        ("gave no credentials: AssumeRoleUnauthorizedAccess", "EC2 cannot assume the role web.", "ec2.amazonaws.com"),
+    ),
+    "no role": ({"token": Answer(200, b"t")}, ("the instance has no role (HTTP 404 of",)),
+    "a field is missing": (
+        {
+            "token": Answer(200, b"t"),
+            "security_credentials": Answer(200, b"web"),
+            "web": as_json({"Code": "Success", **KEYS}),
+        },
+        ("has no Expiration",),
+    ),
+    "refused": (
+        {"token": Answer(200, b"t"), "security_credentials": Answer(401)},
+        ("refused: HTTP 401",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "words"), INSTANCE.values(), ids=INSTANCE)
+def test_what_the_metadata_service_says_is_passed_on(
+    world: World, answers: dict[str, Answer], words: tuple[str, ...]
+) -> None:
+    """Its code and its own words, and its address."""
+    with Service(**answers) as service:
+        told = _fails(
+            world,
+            {"AWS_EC2_METADATA_SERVICE_ENDPOINT": service.url, "AWS_EC2_METADATA_DISABLED": "false"},
+        )
+
+    for word in (*words, service.url):
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"AWS_EC2_METADATA_DISABLED": "true"}, ("is switched off by AWS_EC2_METADATA_DISABLED",)),
+        (
+            {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9", "AWS_EC2_METADATA_DISABLED": "false"},
+            ("(http://127.0.0.1:9) does not answer",),
+        ),
+        (
+            {
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": "SERVICE",
+                "AWS_EC2_METADATA_DISABLED": "false",
+                "AWS_EC2_METADATA_V1_DISABLED": "true",
+            },
+            ("gave no token for IMDSv2 (HTTP 403), and IMDSv1 is switched off", "--http-put-response-hop-limit 2"),
+        ),
+    ],
+    ids=["switched off", "nobody there", "only IMDSv1"],
+)
+def test_a_metadata_service_that_is_not_there_is_told_as_that(
+    world: World, env: dict[str, str], words: tuple[str, ...]
+) -> None:
+    """Not as a broken profile, and not as a service that gave nothing."""
+    with Service(token=Answer(403)) as service:
+        told = _fails(world, {name: service.url if value == "SERVICE" else value for name, value in env.items()})
+
+    for word in words:
+        assert word in told
+
+
+# -- credential_process ----------------------------------------------------------------------------------------------
+
+PROCESSES = {
+    "nothing": ("true", "nothing at all"),
+    "text before the JSON": ("echo hello '{}'", "there is text before the JSON"),
+    "an array": ("echo '[]'", "the JSON is not an object"),
+    "no Version": ('echo \'{"AccessKeyId": "A"}\'', "no Version"),
+    "a Version in quotes": ('echo \'{"Version": "1"}\'', "Version is not a number, and must be 1"),
+    "no secret": ('echo \'{"Version": 1, "AccessKeyId": "A"}\'', "no SecretAccessKey"),
+    "an empty key": ('echo \'{"Version": 1, "AccessKeyId": "", "SecretAccessKey": "s"}\'', "AccessKeyId is empty"),
+    "a token that is a number": (
+        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "SessionToken": 7}\'',
+        "SessionToken is not a string",
+    ),
+    "a bad date": (
+        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "soon"}\'',
+        "Expiration is not a time such as 2030-01-01T00:00:00Z",
+    ),
+    "expired": (
+        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"}\'',
+        "expired at 2020-01-01T00:00:00Z",
+    ),
+    "killed": ("kill -9 $$", "was killed by signal 9 (Killed)"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), PROCESSES.values(), ids=PROCESSES)
+def test_what_is_wrong_with_the_document_of_a_process_is_named(
+    world: World, tmp_path: Path, body: str, words: str
+) -> None:
+    """Which key, which rule; nothing of what it printed, which may be a secret."""
+    script = tmp_path / "process"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+    world.config(f"[profile vault]\ncredential_process = {script}\n")
+
+    told = _fails(world, {}, "vault", "true")
+
+    assert "credential_process of profile vault" in told and words in told
+    assert "hello" not in told
+
+
+@pytest.mark.parametrize("command", ["~/no/such", "$HOME/no/such", "a-program-that-is-not | there"])
+def test_a_process_that_only_a_shell_could_read_is_told_so(world: World, command: str) -> None:
+    """By hand it works: the shell expands it. No shell reads credential_process."""
+    world.config(f"[profile vault]\ncredential_process = {command}\n")
+
+    told = _fails(world, {}, "vault", "true")
+
+    assert "no shell reads it" in told and "by hand" not in told
+
+
+# -- web identity ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b" \n", "is empty"), (b"abc", "has 3 characters, which is no token"), (b"\xff", "not UTF-8")],
+)
+def test_a_token_file_without_a_token_is_named(world: World, tmp_path: Path, content: bytes, words: str) -> None:
+    """Not as a profile with a bad ca_bundle."""
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
+
+    told = _fails(world, {}, "ci", "true")
+
+    assert f"{token}" in told and words in told
+
+
+@needs("setpriv")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take another user's place")
+@pytest.mark.parametrize("closed", ["file", "directory"])
+def test_a_token_file_of_another_user_is_told_with_its_owner(world: World, tmp_path: Path, closed: str) -> None:
+    """Whose it is, and who we are: `cannot read` alone sends people looking for typos."""
+    place = tmp_path / "tokens"
+    place.mkdir()
+    token = place / "token"
+    token.write_text("token-1")
+    token.chmod(0o600 if closed == "file" else 0o644)
+    place.chmod(0o755 if closed == "file" else 0o700)
+    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
+    for path in (tmp_path, *tmp_path.parents[:2], world.home, world.home / ".aws"):
+        path.chmod(0o755)
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+    done = world.run("ci", "true", prefix=as_nobody, env={"XDG_RUNTIME_DIR": None, "AWSUDO_CACHE_DIR": "/nowhere"})
+
+    culprit = token if closed == "file" else place
+    assert done.code == 125 and f"{culprit} belongs to root (mode 0{600 if closed == 'file' else 700})" in done.err
+    assert "awsudo runs as nobody" in done.err
+
+
+# -- the clock -------------------------------------------------------------------------------------------------------
+
+SSO_PROFILE = (
+    "[profile corp]\nsso_session = s\nsso_account_id = 222222222222\nsso_role_name = Admin\n"
+    "[sso-session s]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n"
+)
+
+
+@needs("faketime")
+@pytest.mark.parametrize("kind", ["sso", "web identity"])
+def test_a_clock_that_is_hours_ahead_is_told_as_that(world: World, sts: StrictSts, tmp_path: Path, kind: str) -> None:
+    """Without a signature AWS cannot see it: the session seems to be over as it comes. It is no captive portal."""
+    with Sso() as sso:
+        sso.allow("222222222222", "Admin")
+        token = tmp_path / "token"
+        token.write_text("token-1")
+        sts.add_web_identity("token-1")
+        ci = f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n"
+        world.config(SSO_PROFILE + ci)
+        sso.write_cached_token(
+            world.home, start_url="https://x.awsapps.com/start", session_name="s", expires_in=6 * 3600
+        )
+        target = "corp" if kind == "sso" else "ci"
+
+        done = world.run(target, "true", env=dict(sso.environ), prefix=("faketime", "-f", "+2h"))
+
+    assert done.code == 125 and "this machine's clock is 2h ahead of AWS" in done.err
+    assert "timedatectl" in done.err and "captive" not in done.err
+
+
+def test_a_proxy_that_cannot_be_reached_is_named_by_its_own_address(world: World) -> None:
+    """Not by that of STS, and without the password in it."""
+    world.env["AWS_ENDPOINT_URL_STS"] = "https://sts.example.com"
+    proxy = "http://u:hunter2@127.0.0.1:9"
+
+    told = _fails(world, {"HTTPS_PROXY": proxy}, "dev", "true")
+
+    assert "the proxy cannot be reached (http://127.0.0.1:9)" in told
+    assert "hunter2" not in told and "sts.example.com" not in told
+
+
+#: Answers of the SSO portal that are not AWS's own.
+PORTAL = {
+    "a redirect": Answer(302, b"", {"Location": "https://login.example.com/"}),
+    "a login page": Answer(200, b"<html>log in</html>", {"Content-Type": "text/html"}),
+    "401 without a type": Answer(401, b"{}", {"Content-Type": "application/json"}),
+    "401 in HTML": Answer(401, b"<html>no</html>", {"Content-Type": "text/html"}),
+    "407": Answer(407, b"<html>proxy</html>", {"Content-Type": "text/html"}),
+    "429": Answer(429, b"<html>slow</html>", {"Content-Type": "text/html"}),
+    "429 without a type": Answer(429, b"{}", {"Content-Type": "application/json"}),
+}
+
+
+@pytest.mark.parametrize("name", PORTAL)
+def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: str) -> None:
+    """A redirect, a page, a bare status: what answered, with which status, and what to look at."""
+    words = {
+        "a redirect": "HTTP 302",
+        "a login page": "something that is not AWS's",
+        "407": "a proxy wants a user name and a password (HTTP 407)",
+    }
+    with Sso() as sso, Service(credentials=PORTAL[name]) as portal:
+        world.config(SSO_PROFILE)
+        sso.write_cached_token(world.home, start_url="https://x.awsapps.com/start", session_name="s")
+        env = {"AWS_ENDPOINT_URL_SSO": portal.url, "AWS_ENDPOINT_URL_SSO_OIDC": sso.url, "AWS_MAX_ATTEMPTS": "1"}
+
+        told = _fails(world, dict(env), "corp", "true")
+
+    expected = words.get(name) or ("asked too often" if name.startswith("429") else "HTTP 401")
+    assert expected in told, told
+    assert "None" not in told
+
+
+def test_the_time_stamps_here_are_what_they_say() -> None:
+    """LATER is later than any run of these tests."""
+    assert EARLIER < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) < LATER and json.dumps(WHOLE)
