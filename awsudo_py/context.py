@@ -9,6 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
+from awsudo_py.files import access_hint
 from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
@@ -138,5 +139,5 @@ class Context:
         try:
             content = self.files.read(path)
         except OSError as error:
-            raise AwsudoError(f"cannot read {path}: {error.strerror}") from None
+            raise AwsudoError(f"cannot read {path}: {error.strerror}", hint=access_hint(path)) from None
         return None if content is None else digest(content.decode("utf-8", "replace"))

@@ -93,7 +93,7 @@ def content_of(path: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise AwsudoError(f"cannot read {path}: {error.strerror}", hint=_look_at(path)) from None
+        raise AwsudoError(f"cannot read {path}: {error.strerror}", hint=access_hint(path) or _look_at(path)) from None
 
 
 def replace_file(

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -52,7 +53,7 @@ def _fails(world: World, env: dict[str, str | None], *words: str) -> str:
 CONTAINER = {
     "refused": (
         as_json({"code": "AccessDeniedException", "message": f"no such {AUTHORIZATION}"}, 403),
-        ("refused: HTTP 403", "AccessDeniedException: no such ********", "authorization token (AWS_CONTAINER_AUTH"),
+        ("refused: HTTP 403", "AccessDeniedException: no such [removed: it was sent]", "authorization token (AWS_CONTAINER_AUTH"),
     ),
     "not there": (Answer(404, b"404 page not found"), ("refused: HTTP 404", "AWS_CONTAINER_CREDENTIALS_FULL_URI")),
     "no token in it": (as_json({**WHOLE, "Token": ""}), ("has no Token",)),
@@ -296,20 +297,23 @@ def test_a_token_file_without_a_token_is_named(world: World, tmp_path: Path, con
 @needs("setpriv")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take another user's place")
 @pytest.mark.parametrize("closed", ["file", "directory"])
-def test_a_token_file_of_another_user_is_told_with_its_owner(world: World, tmp_path: Path, closed: str) -> None:
+def test_a_token_file_of_another_user_is_told_with_its_owner(closed: str) -> None:
     """Whose it is, and who we are: `cannot read` alone sends people looking for typos."""
-    place = tmp_path / "tokens"
-    place.mkdir()
-    token = place / "token"
-    token.write_text("token-1")
-    token.chmod(0o600 if closed == "file" else 0o644)
-    place.chmod(0o755 if closed == "file" else 0o700)
-    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
-    for path in (tmp_path, *tmp_path.parents[:2], world.home, world.home / ".aws"):
-        path.chmod(0o755)
-    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    # not tmp_path: pytest closes the directories above it to other users
+    with TemporaryDirectory() as root:
+        world = World(Path(root))
+        place = Path(root, "tokens")
+        place.mkdir()
+        token = place / "token"
+        token.write_text("token-1")
+        world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n").chmod(0o644)
+        for path in (Path(root), world.home, world.home / ".aws"):
+            path.chmod(0o755)
+        token.chmod(0o600 if closed == "file" else 0o644)
+        place.chmod(0o755 if closed == "file" else 0o700)
+        as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
-    done = world.run("ci", "true", prefix=as_nobody, env={"XDG_RUNTIME_DIR": None, "AWSUDO_CACHE_DIR": "/nowhere"})
+        done = world.run("ci", "true", prefix=as_nobody, env={"XDG_RUNTIME_DIR": None, "AWSUDO_CACHE_DIR": "/nowhere"})
 
     culprit = token if closed == "file" else place
     assert done.code == 125 and f"{culprit} belongs to root (mode 0{600 if closed == 'file' else 700})" in done.err

@@ -200,19 +200,7 @@ class Aws:
         try:
             return within(self._left, lambda: made.run(call))
         except ClientError as error:
-            answer = error.response.get("Error", {})
-            metadata = error.response.get("ResponseMetadata", {})
-            refused = refusal(
-                made.struck(str(answer.get("Code", ""))),
-                made.struck(str(answer.get("Message", ""))),
-                int(metadata.get("HTTPStatusCode", 0)),
-                str(metadata.get("HTTPHeaders", {}).get("date", "")),
-                what,
-                self.chain,
-                self.clock(),
-            )
-            refused.code = made.struck(str(answer.get("Code", "")))
-            raise refused from None
+            raise self._refusal(what, error) from None
         except LoginError:
             raise NoCredentials(
                 f"the login session of profile {source.profile} cannot be used", hint=renew(source)
@@ -233,9 +221,9 @@ class Aws:
                 hint="name it: --region eu-west-1, AWS_REGION, or region in the profile",
             ) from None
         except (HTTPClientError, ConnectionError, ProxyConnectionError) as error:
-            if isinstance(error, ProxyConnectionError):
-                self.went_to(str(error.kwargs.get("proxy_url", "")))
-            raise self._unreachable(what, _network_trouble(error), sent=not isinstance(error, _NOT_SENT)) from None
+            sent = not isinstance(error, _NOT_SENT)
+            proxy = address_of(str(error.kwargs.get("proxy_url", "")))
+            raise self._unreachable(what, _network_trouble(error), sent=sent, proxy=proxy) from None
         except (
             BotoCoreError,
             ValueError,
@@ -265,7 +253,33 @@ class Aws:
             hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Wanted, why: str, *, sent: bool = True) -> AwsudoError:
+    def _refusal(self, what: Wanted, error: ClientError) -> AwsudoError:
+        answer = error.response.get("Error", {})
+        metadata = error.response.get("ResponseMetadata", {})
+        status, code = int(metadata.get("HTTPStatusCode", 0)), str(answer.get("Code") or "")
+        text, date = str(answer.get("Message") or ""), str(metadata.get("HTTPHeaders", {}).get("date", ""))
+        if code == str(status) and status < 500:
+            # botocore's stand-in for a code, where the answer has none
+            if status != 429:
+                return self._foreign(what, status)
+            code, text = "TooManyRequestsException", ""
+        struck = self._call.struck
+        refused = refusal(struck(code), struck(text), status, date, what, self.chain, self.clock())
+        refused.code = struck(code)
+        return refused
+
+    def _foreign(self, what: Wanted, status: int) -> Unreachable:
+        if status == 407:
+            return Unreachable(
+                f"cannot get {subject(what)}: a proxy wants a user name and a password (HTTP 407)",
+                hint="put them into its URL: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+            )
+        return Unreachable(
+            f"cannot get {subject(what)}: {self._address()} answered HTTP {status} without a reason of AWS's",
+            hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
+        )
+
+    def _unreachable(self, what: Wanted, why: str, *, sent: bool = True, proxy: str = "") -> AwsudoError:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(
@@ -273,7 +287,7 @@ class Aws:
                 hint="named by AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle in the profile",
             )
         error = Unreachable(
-            f"cannot get {subject(what)}: {why} ({self._address()})",
+            f"cannot get {subject(what)}: {why} ({proxy or self._address()})",
             hint="check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region, then try again",
         )
         error.sent = sent
@@ -286,6 +300,12 @@ class Aws:
             or endpoint.url
             or (f"STS in {endpoint.region}" if endpoint.region else "STS, global endpoint")
         )
+
+
+def address_of(url: str) -> str:
+    """Scheme, host and port of a URL, without the user and the password in it; empty for none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if url else ""
 
 
 def date_of(answer: Mapping[str, Any]) -> str:

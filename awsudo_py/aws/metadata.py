@@ -9,13 +9,13 @@ import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import HTTPClientError, MetadataRetrievalError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import ContainerMetadataFetcher
 
-from awsudo_py.aws.client import moment, usable
+from awsudo_py.aws.client import address_of, moment, usable
+from awsudo_py.aws.clients import note_address
 from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.errors import ConfigError, NoCredentials, Unreachable
 from awsudo_py.files import access_hint
@@ -54,6 +54,11 @@ class _Answer:
         self.code = self._text("code", "Code")
         self.message = self._text("message", "Message")
 
+    @property
+    def said(self) -> str:
+        """Its code and its message."""
+        return ": ".join(filter(None, (self.code, self.message)))
+
     def _text(self, *names: str) -> str:
         found = next((self.fields[name] for name in names if name in self.fields), "")
         return found[:500] if isinstance(found, str) else ""
@@ -62,14 +67,13 @@ class _Answer:
 class _Recorder:
     """A botocore HTTP session that keeps its answers."""
 
-    def __init__(self, session: Any, aws: Aws) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
-        self._aws = aws
         self.answers: list[_Answer] = []
 
     def send(self, request: Any) -> Any:
         """Send a request, and keep the answer to it."""
-        self._aws.went_to(request.url)
+        note_address(request)
         response = self._session.send(request)
         self.answers.append(_Answer(request.method, response.status_code, response.content))
         return response
@@ -92,7 +96,7 @@ def container(aws: Aws, source: Source) -> Credentials:
         )
     url = f"{_ECS}{relative}" if relative else full
     token, token_from = _authorization(environ)
-    recorder = _Recorder(URLLib3Session(timeout=ContainerMetadataFetcher.TIMEOUT_SECONDS), aws)
+    recorder = _Recorder(URLLib3Session(timeout=ContainerMetadataFetcher.TIMEOUT_SECONDS))
 
     def pause(seconds: float) -> None:
         if recorder.answers and 400 <= recorder.answers[-1].status < 500:
@@ -100,18 +104,21 @@ def container(aws: Aws, source: Source) -> Credentials:
         time.sleep(seconds)
 
     def fetch() -> Credentials:
+        aws.call.note_sent(token)
         fetcher = ContainerMetadataFetcher(session=recorder, sleep=pause)
         try:
             answer = fetcher.retrieve_full_uri(url, headers={"Authorization": token} if token else None)
         except (_NoRetry, MetadataRetrievalError, HTTPClientError):
-            raise _refused(giver, url, recorder.answers, token, token_from, ecs=bool(relative)) from None
+            refused = _refused(giver, url, recorder.answers, token_from, ecs=bool(relative))
+            refused.detail = aws.call.struck(refused.detail)  # the service may repeat what it was sent
+            raise refused from None
         except ValueError:
             raise ConfigError(
-                f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {_address(full)}: plain http is allowed to this machine and to "
-                "the addresses of ECS and EKS only",
+                f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {address_of(full)}: plain http is allowed to this machine and "
+                "to the addresses of ECS and EKS only",
                 hint="use https, or leave it to the platform to set this variable",
             ) from None
-        return _credentials(aws, f"{giver} ({_address(url)})", answer)
+        return _credentials(aws, f"{giver} ({address_of(url)})", answer)
 
     return aws.guarded(source, fetch)
 
@@ -140,21 +147,18 @@ def _authorization(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _refused(
-    giver: str, url: str, answers: list[_Answer], token: str, token_from: str, *, ecs: bool
+    giver: str, url: str, answers: list[_Answer], token_from: str, *, ecs: bool
 ) -> NoCredentials | Unreachable:
-    where = f"{giver} ({_address(url)})"
+    where = f"{giver} ({address_of(url)})"
     if not answers:
         return Unreachable(f"{where} does not answer", hint="is this running in a container of ECS or EKS?")
     last = answers[-1]
     if last.status == 200:
-        return NoCredentials(f"{where} answered something that is not JSON", hint=f"what answers at {_address(url)}?")
+        return NoCredentials(f"{where} answered something that is not JSON", hint=f"what answers at {address_of(url)}?")
     hint = "does the task have a task role?" if ecs else "is AWS_CONTAINER_CREDENTIALS_FULL_URI right?"
     if last.status in (401, 403):
-        hint = f"it did not accept the authorization token ({token_from})" if token else f"no {_TOKEN} is set"
-    # the service may repeat what it was sent
-    message = last.message.replace(token, "********") if token else last.message
-    detail = ": ".join(filter(None, (last.code, message)))
-    return NoCredentials(f"{where} refused: HTTP {last.status}", hint=hint, detail=detail)
+        hint = f"it did not accept the authorization token ({token_from})" if token_from else f"no {_TOKEN} is set"
+    return NoCredentials(f"{where} refused: HTTP {last.status}", hint=hint, detail=last.said)
 
 
 def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
@@ -187,8 +191,8 @@ def instance(aws: Aws, source: Source) -> Credentials:
     def fetch() -> Credentials:
         provider = aws.session(aws.chain.config_profile).get_component("credential_provider").get_provider("iam-role")
         fetcher = provider._role_fetcher  # noqa: SLF001 (neither it nor its session has a public name)
-        recorder = fetcher._session = _Recorder(fetcher._session, aws)  # noqa: SLF001 (as above)
-        where = f"{giver} ({_address(fetcher.get_base_url())})"
+        recorder = fetcher._session = _Recorder(fetcher._session)  # noqa: SLF001 (as above)
+        where = f"{giver} ({address_of(fetcher.get_base_url())})"
         try:
             found = provider.load()
         except MetadataRetrievalError:
@@ -225,10 +229,4 @@ def _without_role(lead: str, where: str, answers: list[_Answer], elsewhere: str)
             f"{lead}the instance has no role (HTTP 404 of {where})",
             hint=("attach an instance profile: aws ec2 associate-iam-instance-profile", elsewhere),
         )
-    detail = ": ".join(filter(None, (last.code, last.message)))
-    return NoCredentials(f"{lead}{where} refused: HTTP {last.status}", hint=elsewhere, detail=detail)
-
-
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return NoCredentials(f"{lead}{where} refused: HTTP {last.status}", hint=elsewhere, detail=last.said)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean, shortened
+from awsudo_py.files import access_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +140,9 @@ def _sections(path: str, files: Files) -> dict[str, Settings]:
             hint=f"find it: sed -n {line}p {shlex.quote(path)} | od -c; then write the file again as UTF-8",
         ) from None
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=f"see: ls -ld {shlex.quote(path)}") from None
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint=access_hint(path) or f"see: ls -ld {shlex.quote(path)}"
+        ) from None
     except configparser.Error as error:
         raise _unparsable(path, error) from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
