@@ -53,7 +53,11 @@ def _fails(world: World, env: dict[str, str | None], *words: str) -> str:
 CONTAINER = {
     "refused": (
         as_json({"code": "AccessDeniedException", "message": f"no such {AUTHORIZATION}"}, 403),
-        ("refused: HTTP 403", "AccessDeniedException: no such [removed: it was sent]", "authorization token (AWS_CONTAINER_AUTH"),
+        (
+            "refused: HTTP 403",
+            "AccessDeniedException: no such [removed: it was sent]",
+            "authorization token (AWS_CONTAINER_AUTH",
+        ),
     ),
     "not there": (Answer(404, b"404 page not found"), ("refused: HTTP 404", "AWS_CONTAINER_CREDENTIALS_FULL_URI")),
     "no token in it": (as_json({**WHOLE, "Token": ""}), ("has no Token",)),
@@ -388,7 +392,7 @@ def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: s
 
         told = _fails(world, dict(env), "corp", "true")
 
-    expected = words.get(name) or ("asked too often" if name.startswith("429") else "HTTP 401")
+    expected = words.get(name) or ("too many calls" if name.startswith("429") else "HTTP 401")
     assert expected in told, told
     assert "None" not in told
 
