@@ -8,6 +8,7 @@ from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from awsudo_py.environment import hide_from_sdk
 from awsudo_py.errors import AwsudoError
 from awsudo_py.files import access_hint
 from awsudo_py.fingerprint import Files, deciding
@@ -43,6 +44,11 @@ class Context:
         self.run = Run(terminal, clock, time.sleep, clock())
         self.files = Files(clock())
         self._lock = RLock()  # from Python 3.12 on, cached_property has none
+
+    @classmethod
+    def of_process(cls, terminal: Terminal) -> Context:
+        """The context of this process, whose os.environ is only for the SDK in it from here on."""
+        return cls(hide_from_sdk(os.environ), terminal)
 
     @cached_property
     def keys(self) -> Keys:

@@ -1,8 +1,9 @@
 """What a child's environment gets and loses: one list, from which exec, export and JSON all start.
 
 1. Everything through which an SDK could find other credentials is removed, always.
-2. Config files, CA bundle, endpoints and proxies stay.
-3. The three keys and their expiration are set; the region, when it is known, under both of its names.
+2. Config files, CA bundle, endpoints and proxies stay, unless an outer awsudo set them for its own command.
+3. The three keys and their expiration are set; the region, when it is known, under both of its names; what else the
+   profile sets, in the variables of resolve/command_settings.
 4. AWSUDO_* tell the child what it runs as; none of them is a secret.
 5. What Python changed in the environment for itself is as the caller had it.
 """
@@ -12,10 +13,11 @@ from __future__ import annotations
 import sys
 
 from awsudo_py.credentials import rfc3339
+from awsudo_py.fingerprint import MARKER, checksum, set_by_outer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from awsudo_py.credentials import Credentials
 
@@ -49,15 +51,21 @@ REMOVED = (
 #: A token for one service, whichever: the SDKs' name for it begins like this.
 _BEARER = "AWS_BEARER_TOKEN_"
 #: Ours, for prompts and scripts.
-OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION")
+OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION", MARKER)
 
 
 def changes_for(
-    credentials: Credentials, *, target: str, role_arn: str, region: str, environ: Iterable[str] = ()
+    credentials: Credentials,
+    environ: Mapping[str, str],
+    *,
+    target: str,
+    role_arn: str,
+    region: str,
+    settings: Mapping[str, str],
 ) -> Changes:
-    """The changes that make an environment run as these credentials; an empty region leaves regions alone.
+    """The changes that make this environment run as these credentials; an empty region leaves regions alone.
 
-    environ: the names in the environment that is changed.
+    settings: what marked() gives for the settings of the target's profile.
     """
     changes = unset_changes(environ)
     changes["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
@@ -72,12 +80,34 @@ def changes_for(
     if region:
         changes["AWS_REGION"] = region  # .NET, Go, JavaScript
         changes["AWS_DEFAULT_REGION"] = region  # all that botocore reads
+    changes.update(settings)
     return changes
 
 
-def unset_changes(environ: Iterable[str] = ()) -> Changes:
-    """The changes that take every trace of a session out of an environment with these names; regions stay."""
-    return dict.fromkeys((*REMOVED, *(name for name in environ if name.startswith(_BEARER)), *OURS))
+def marked(settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a profile's settings, with the one that says which they are; none if there are none."""
+    if not settings:
+        return {}
+    return {**settings, MARKER: " ".join(f"{name}:{checksum(value)}" for name, value in settings.items())}
+
+
+def unset_changes(environ: Mapping[str, str]) -> Changes:
+    """The changes that take every trace of a session out of this environment; regions stay."""
+    bearer = [name for name in environ if name.startswith(_BEARER) and name.isidentifier() and name.isascii()]
+    return dict.fromkeys((*REMOVED, *OURS, *bearer, *set_by_outer(environ)))
+
+
+def hide_from_sdk(environ: MutableMapping[str, str]) -> dict[str, str]:
+    """Take variables out of this process that must not reach the SDK in it; returns the environment as it was.
+
+    To botocore an empty variable is a value: AWS_DEFAULT_REGION= is signed into requests, AWS_CA_BUNDLE= turns off the
+    check of certificates. What an outer awsudo set is meant for its own command.
+    """
+    before = dict(environ)
+    empty = [name for name, value in before.items() if not value and name.startswith(("AWS_", "REQUESTS_CA_BUNDLE"))]
+    for name in (*empty, *set_by_outer(before)):
+        del environ[name]
+    return before
 
 
 def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:

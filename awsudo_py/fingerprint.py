@@ -13,7 +13,10 @@ DECIDING = (
     *("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA"),
     *("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
     *("LOGNAME", "USER", "LNAME", "USERNAME"),
+    "REQUESTS_CA_BUNDLE",
 )
+#: Lists the variables that an outer awsudo set for its command, each with a checksum of its value: NAME:CHECKSUM …
+MARKER = "AWSUDO_SETTINGS"
 #: Of these a keyed digest decides: they are secrets.
 SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 #: Of this it decides only whether it is set: a code is given to one call, and a run with one is never replayed.
@@ -24,8 +27,42 @@ _RACY = 20_000_000
 
 
 def deciding(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that can change a resolution. The resolver is given these and no others."""
-    return {name: value for name, value in environ.items() if name.startswith(("AWS_", "AWSUDO_")) or name in DECIDING}
+    """The variables that can change a resolution. The resolver is given these and no others.
+
+    An empty one counts as not set, and one that an outer awsudo set is not the user's.
+    """
+    found = {
+        name: value
+        for name, value in environ.items()
+        if value and (name.startswith(("AWS_", "AWSUDO_")) or name in DECIDING)
+    }
+    for name in set_by_outer(environ):
+        del found[name]
+    return found
+
+
+def set_by_outer(environ: Mapping[str, str]) -> list[str]:
+    """The variables that an outer awsudo set for its command, and that still have the value it gave them."""
+    if not environ.get(MARKER):
+        return []
+    marked = [entry.partition(":") for entry in environ[MARKER].split()]
+    return [
+        name
+        for name, _, mark in marked
+        # a name that is written unquoted for a shell
+        if name.startswith("AWS_")
+        and name.isidentifier()
+        and name.isascii()
+        and environ.get(name)
+        and checksum(environ[name]) == mark
+    ]
+
+
+def checksum(value: str) -> str:
+    """A short mark of a value, for MARKER."""
+    from binascii import crc32  # here, so that a hit outside of any awsudo does without it
+
+    return f"{crc32(value.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def witness(path: str) -> str:

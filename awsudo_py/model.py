@@ -144,6 +144,7 @@ class RoleChain(NamedTuple):
     endpoint: Endpoint
     region: str | None  # for the command
     config_profile: str | None  # the profile whose settings (CA bundle, FIPS, …) the SDK reads
+    settings: tuple[tuple[str, str], ...] = ()  # variables for the command: what else the profile sets
     if_session: tuple[Hop, ...] | None = None  # the hops if the source turns out to give a session; None: those above
     notices: tuple[str, ...] = ()  # for every run
     call_notices: tuple[str, ...] = ()  # for a run that calls STS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from awsudo_py.environment import marked
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
@@ -32,6 +33,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         "region": answer.chain.region or "",
         "min_ttl": "" if request.min_ttl is None else str(request.min_ttl),
     }
+    fields |= {f"set {name}": value for name, value in marked(dict(answer.chain.settings)).items()}
     for number, (path, seen) in enumerate(context.files.seen.items()):
         fields[f"file {number}"] = f"{seen}|{path}"
     try:

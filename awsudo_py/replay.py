@@ -96,5 +96,6 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
 
         who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
         journal.use(environ, now, **who, how="cache", command=argv[count:])
-    changes = environment.changes_for(session, **shown, environ=environ)
+    settings = {name[4:]: value for name, value in verdict.items() if name[:4] == "set "}
+    changes = environment.changes_for(session, environ, **shown, settings=settings)
     child.become(path, argv[count:], environment.applied(environ, changes))

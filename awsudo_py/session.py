@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.aws.mfa_codes import Codes
 from awsudo_py.credentials import rfc3339
-from awsudo_py.environment import changes_for
+from awsudo_py.environment import changes_for, marked
 from awsudo_py.resolve import explain
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.obtain import Obtain, Obtained, alone
@@ -59,10 +59,11 @@ def session_for(
         context.terminal.detail(f"valid until {rfc3339(credentials.expiration)}")
     changes = changes_for(
         credentials,
+        context.environ,
         target=chain.target,
         role_arn=chain.role_arn,
         region=chain.region or "",
-        environ=context.environ,
+        settings=marked(dict(chain.settings)),
     )
     return Answer(chain, obtained, changes, way.called_aws)
 

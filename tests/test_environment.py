@@ -157,7 +157,7 @@ def test_what_is_removed_is_unset_by_export_too(world: World) -> None:
 
     assert {name for name, value in changes.items() if value is None} >= set(REMOVED) - set(SET)
     # an MFA code is spent: an awsudo inside must not send it again (test_mfa.py shows it of exec)
-    assert set(changes) == {*REMOVED, *SET, "AWSUDO_MFA_CODE"}
+    assert set(changes) == {*REMOVED, *SET, "AWSUDO_MFA_CODE", "AWSUDO_SETTINGS"}
 
 
 def test_doubled_variables_do_not_smuggle_a_value_in(world: World, sts: StrictSts, ready: Ready) -> None:

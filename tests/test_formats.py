@@ -174,7 +174,10 @@ def test_no_name_comes_from_outside() -> None:
     odd = "x; touch pwned"
     session = Credentials(odd, odd, odd, 2_000_000_000.0, arn=odd)
 
-    changes = {**changes_for(session, target=odd, role_arn=odd, region=odd), **unset_changes()}
+    changes = {
+        **changes_for(session, {}, target=odd, role_arn=odd, region=odd, settings={"AWS_CA_BUNDLE": odd}),
+        **unset_changes({}),
+    }
 
     assert [name for name in changes if not (name.isascii() and name.isidentifier() and name.isupper())] == []
 

@@ -11,10 +11,14 @@ import pytest
 import awsudo_py
 from awsudo_py.aws import fetchers
 from awsudo_py.credentials import Credentials
-from awsudo_py.model import Source
+from awsudo_py.fingerprint import Files
+from awsudo_py.model import Request, Source
+from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.chain import Resolver
 from awsudo_py.resolve.source_kinds import KINDS, SourceKind, gives_session, inputs_taken, is_chaining, renew
 
 PACKAGE = Path(awsudo_py.__file__).parent
+ROLE = "arn:aws:iam::111111111111:role/dev"
 KEYS, SESSION = Credentials("AKIA", "secret", None), Credentials("ASIA", "secret", "token")
 
 
@@ -26,6 +30,7 @@ def test_each_kind_of_source_is_whole(name: str, kind: SourceKind) -> None:
     assert callable(getattr(fetchers, kind.fetch)) if kind.fetch else kind.gives == "the token shows"
     assert kind.noun and renew(source)
     assert bool(kind.services) <= bool(kind.giver)
+    assert kind.services or not kind.cached  # a cached session is of one server
     # an identity that only the call shows cannot be looked up before it
     assert not (kind.known_by_call and (kind.cached or kind.replayable))
     assert kind.gives != "the call shows" or kind.known_by_call
@@ -93,3 +98,47 @@ def test_what_a_source_gives_and_whether_a_role_from_it_is_chained(
     assert is_chaining(source) is chaining
     takes_keys_inputs = ("duration", "mfa_serial")
     assert (inputs_taken(source) == takes_keys_inputs) == (not session)
+
+
+#: A profile `it` for each kind of source whose session a server gives.
+OF_SERVERS = {
+    "sso": "sso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\nsso_account_id = 111111111111\n"
+    "sso_role_name = Developer\n",
+    "web-identity": f"role_arn = {ROLE}\nweb_identity_token_file = token\n",
+    "login": "login_session = arn:aws:iam::111111111111:user/alice\n",
+}
+#: Places for another server: the user's variables, the profile, a services section. @ stands for the service.
+PLACES: dict[str, tuple[str, dict[str, str]]] = {
+    "AWS's own": ("", {}),
+    "a variable": ("", {"AWS_ENDPOINT_URL": "https://a.example.com"}),
+    "a variable of the service": ("", {"AWS_ENDPOINT_URL_@": "https://b.example.com"}),
+    "the profile": ("endpoint_url = https://c.example.com\n", {}),
+    "a services section": ("services = s\n[services s]\n@ =\n  endpoint_url = https://d.example.com\n", {}),
+}
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.services])
+def test_a_session_of_one_server_is_not_that_of_another(name: str, tmp_path: Path) -> None:
+    """Each place that names a server gives a source of its own; so does the reach of STS's tokens."""
+    service = KINDS[name].services[0]
+    found = {}
+    for place, (lines, env) in PLACES.items():
+        config = f"[profile it]\n{OF_SERVERS[name]}{lines.replace('@', service)}"
+        environ = {key.replace("@", service.upper()): value for key, value in env.items()}
+        found[place] = identity(tmp_path, config, {**environ, "AWS_REGION": "eu-west-1"})
+    if service == "sts":
+        config = f"[profile it]\n{OF_SERVERS[name]}"
+        found["the global endpoint"] = identity(tmp_path, config, {})
+        legacy = {"AWS_REGION": "us-east-1", "AWS_STS_REGIONAL_ENDPOINTS": "legacy"}
+        assert identity(tmp_path, config, legacy) == found["the global endpoint"]
+
+    assert len(set(found.values())) == len(found), found
+    assert identity(tmp_path, f"[profile it]\n{OF_SERVERS[name]}", {"AWS_REGION": "eu-west-1"}) == found["AWS's own"]
+
+
+def identity(home: Path, config: str, environ: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The identity of the source of profile `it`."""
+    (home / "config").write_text(config)
+    environ |= {"AWS_CONFIG_FILE": str(home / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(home / "none")}
+    resolver = Resolver(aws_config.load(environ, Files(0)), environ, lambda _: "digest")
+    return resolver.chain(Request(profile="it")).source.identity

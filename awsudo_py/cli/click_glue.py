@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -250,7 +249,7 @@ def begin(call: Call) -> Context:
     """What one run has: its environment, its terminal, the files it reads."""
     from awsudo_py.context import Context  # here, so that --help does without it
 
-    return Context(os.environ, call.terminal)
+    return Context.of_process(call.terminal)
 
 
 def inputs_of(context: Context, options: Common) -> dict[str, Any]:

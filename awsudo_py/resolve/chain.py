@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import ConfigError, InvalidInput
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve import limits, mfa_placement, roles
+from awsudo_py.resolve.command_settings import command_settings
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.role_words import looks_like_role
@@ -76,16 +77,19 @@ class Resolver:
         if if_session != ():
             refuse_endless(hops, source, request)
         region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
+        endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
+        settings, about_settings = command_settings(self.config, config_profile, self.environ)
         return RoleChain(
             target=request.target or (role if role is not None else name) or "",
-            source=source,
+            source=self._endpoints.located(source, endpoint, config_profile),
             hops=hops,
-            endpoint=self._endpoints.endpoint(hops, source, region, region_origin, config_profile),
+            endpoint=endpoint,
             region=region,
             config_profile=config_profile,
+            settings=tuple(settings.items()),
             if_session=if_session,
-            notices=(*notices, *self._sources.shadowed(source), *unsent, *unsent_code(hops, request)),
-            call_notices=(*self._call_notices(name, source, hops), *clamped),
+            notices=(*notices, *self._sources.shadowed(source), *unsent, *unsent_code(hops, request), *about_settings),
+            call_notices=(*self._call_notices(name, source, hops), *clamped, *self._endpoints.notices),
             details=(placement.why,) if placement.why else (),
             mfa_process=inputs.process,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import ConfigError, InvalidInput, did_you_mean
@@ -37,6 +38,7 @@ class Endpoints:
     def __init__(self, config: AwsConfig, environ: Mapping[str, str]) -> None:
         self._config = config
         self._environ = environ
+        self.notices: tuple[str, ...] = ()  # about endpoints in the clear that were let through
 
     def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
         """The command's region and its origin. named: whether the user named the profile, or it is the ambient one."""
@@ -77,12 +79,25 @@ class Endpoints:
         settings = (self._config.profile(profile) or {}) if profile is not None else {}
         legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
-            return Endpoint(partition, region, url, scope=url)
+            # an emulator, say: it is signed for as the global endpoint is
+            return Endpoint(partition, region or "us-east-1", url, scope=url)
         if partition == "aws" and (region in (None, "aws-global") or (legacy and region in LEGACY_GLOBAL)):
             return Endpoint(partition, region, url, _GLOBAL, wider=(_REGIONAL,), accepted=(_REGIONAL,))
         # a region that an account has to opt in to takes no token of the global endpoint
         accepted = (_GLOBAL,) if region in LEGACY_GLOBAL else ()
         return Endpoint(partition, region, url, f"{partition} regional", accepted=accepted)
+
+    def located(self, source: Source, endpoint: Endpoint, profile: str | None) -> Source:
+        """The source with the server that gives its session, if one does, as a part of its identity.
+
+        A session of one server is of no use to another, and must not be sent there. Raises ConfigError.
+        """
+        services = kind_of(source).services
+        if not services:
+            return source
+        server = endpoint.scope if services[0] == "sts" else self.url(services[0], profile) or ""
+        where = (("partition", endpoint.partition), ("endpoint", server))
+        return source._replace(identity=(*source.identity, *where))
 
     def _regional_endpoints(self, settings: Settings, profile: str | None) -> str:
         """How STS is found in a region: `regional`, or `legacy`."""
@@ -101,7 +116,7 @@ class Endpoints:
     def federation_url(self) -> str | None:
         """The console's federation endpoint that AWSUDO_FEDERATION_ENDPOINT sets; None is AWS's. Raises ConfigError."""
         name = "AWSUDO_FEDERATION_ENDPOINT"
-        return _safe_url(self._environ[name], name) if self._environ.get(name) else None
+        return self._safe_url(self._environ[name], name) if self._environ.get(name) else None
 
     def url(self, service: str, profile: str | None) -> str | None:
         """The endpoint that variables or the profile configure for a service, in the SDKs' order; None is AWS's own.
@@ -116,7 +131,7 @@ class Endpoints:
             return None
         for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
             if self._environ.get(name):
-                return _safe_url(self._environ[name], name)
+                return self._safe_url(self._environ[name], name)
         if "services" in settings:
             section = self._config.services.get(settings["services"])
             place = f"profile {profile} ({self._config.where(profile or '', 'services')})"
@@ -135,9 +150,45 @@ class Endpoints:
                     hint=f"write `{service} =`, and on the next line, indented, `endpoint_url = https://…`",
                 ) from None
             if url:
-                return _safe_url(url, f"[services {settings['services']}] in {self._config.config_file}")
+                return self._safe_url(url, f"[services {settings['services']}] in {self._config.config_file}")
         url = settings.get("endpoint_url")
-        return _safe_url(url, f"endpoint_url of profile {profile}") if url else None
+        return self._safe_url(url, f"endpoint_url of profile {profile}") if url else None
+
+    def _safe_url(self, url: str, origin: str) -> str:
+        """The URL, unless it would send signed requests and sessions over a network in the clear. Raises ConfigError.
+
+        AWSUDO_ALLOW_HTTP names hosts for which the user wants that.
+        """
+        from ipaddress import ip_address
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            parts.port  # noqa: B018 (raises ValueError if it is not a number)
+        except ValueError:
+            host, parts = "", urlsplit("")
+        if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+            raise ConfigError(f"{origin} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
+        if parts.scheme == "https":
+            return url
+        try:
+            loopback = ip_address(host).is_loopback
+        except ValueError:
+            loopback = host == "localhost" or host.endswith(".localhost")
+        if loopback:
+            return url
+        if host in self._environ.get("AWSUDO_ALLOW_HTTP", "").lower().replace(",", " ").split():
+            notice = f"{origin} is plain http: sessions cross the network to {host} in the clear (AWSUDO_ALLOW_HTTP)"
+            self.notices = tuple(dict.fromkeys((*self.notices, notice)))
+            return url
+        raise ConfigError(
+            f"{origin} is plain http: {url}",
+            hint=(
+                "sessions would cross the network in the clear: use https, or an address on this machine",
+                f"on a network of your own, such as that of containers: AWSUDO_ALLOW_HTTP={shlex.quote(host)}",
+            ),
+        )
 
 
 def _role_arns(hops: tuple[Hop, ...]) -> list[str]:
@@ -159,29 +210,3 @@ def _partition(arns: list[str], region: str | None) -> str:
             hint=did_you_mean(partition, roles.PARTITIONS) or f"known partitions: {', '.join(roles.PARTITIONS)}",
         )
     return partition
-
-
-def _safe_url(url: str, origin: str) -> str:
-    """The URL, unless it would send signed requests and sessions in the clear over a network."""
-    from ipaddress import ip_address
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        parts.port  # noqa: B018 (raises ValueError where it is no number)
-    except ValueError:
-        host, parts = "", urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise ConfigError(f"{origin} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
-    if parts.scheme == "http":
-        try:
-            loopback = ip_address(host).is_loopback
-        except ValueError:
-            loopback = host == "localhost" or host.endswith(".localhost")
-        if not loopback:
-            raise ConfigError(
-                f"{origin} is plain http: {url}",
-                hint="sessions would cross the network in the clear; use https, or an address on this machine",
-            )
-    return url

@@ -84,7 +84,7 @@ def command(call: Call, options: EachOptions) -> int:
     from awsudo_py.fleet.sessions import FleetTerminal
 
     terminal = FleetTerminal(call.terminal.level)
-    context = Context(os.environ, terminal)
+    context = Context.of_process(terminal)
     inputs = inputs_of(context, options)
     mode = _mode(options)
     _refuse_contradictions(call, options)

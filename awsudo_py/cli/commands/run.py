@@ -77,7 +77,7 @@ def run(call: Call, options: RequestOptions) -> None:
     if not request.command:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
-    child.become(path, request.command or (path,), applied(os.environ, answer.changes))
+    child.become(path, request.command or (path,), applied(context.environ, answer.changes))
 
 
 def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChain:
