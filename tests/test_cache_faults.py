@@ -489,9 +489,9 @@ def test_rule_5_a_run_killed_at_any_step_of_keeping_hurts_nobody(world: World, s
     assert done.err == ""
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_rule_5_a_run_killed_at_a_random_moment_hurts_nobody(world: World, sts: StrictSts, seed: int) -> None:
-    """Twenty-five cold runs are killed, most while the session is being kept: what they leave is whole, and no lock."""
+    """Ten cold runs are killed, most while the session is being kept: what they leave is whole, and no lock."""
     chance = random.Random(seed)
     world.settle()
 
