@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pexpect
@@ -20,7 +20,7 @@ import pytest
 
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, Done, Ready, World
+from tests.world import AWSUDO, Done, Ready, World, until
 
 #: Signals that end a process.
 DEADLY = sorted(set(range(1, 32)) - {int(getattr(signal, f"SIG{name}")) for name in
@@ -86,14 +86,6 @@ def _both(world: World, *words: str, env: dict[str, str | None] | None = None) -
     assert world.kept("replay"), "nothing to replay"
     unseen: dict[str, str | None] = {**(env or {}), "AWS_NEVER_SEEN": uuid.uuid4().hex}
     return world.run(*words, env=unseen), world.run(*words, env=env)
-
-
-def _until(happened: Callable[[], bool]) -> None:
-    """Wait for what another process is about to do."""
-    last = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < last, "it never happened"
-        time.sleep(0.005)
 
 
 def _state(pid: int) -> str:
@@ -602,7 +594,7 @@ def test_a_run_that_waits_for_aws_can_be_interrupted(world: World, sts: StrictSt
     with subprocess.Popen(
         world.command("dev", "echo", "ran"), env=world.environ(), stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL
     ) as process:
-        _until(lambda: sts.count("AssumeRole") == 1)
+        until(lambda: sts.count("AssumeRole") == 1)
         begun = time.monotonic()
         process.send_signal(number)
         said = process.communicate(timeout=20)
@@ -621,10 +613,10 @@ def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictS
     sts.delay = 1.5
     pipe = subprocess.PIPE
     with subprocess.Popen(world.command("dev", "echo", "first"), env=world.environ(), stdout=pipe) as first:
-        _until(lambda: sts.count("AssumeRole") == 1)
+        until(lambda: sts.count("AssumeRole") == 1)
         with subprocess.Popen(world.command("dev", "true"), env=world.environ(), stdout=pipe, stderr=pipe) as second:
             lock = f"{world.cache}/"
-            _until(lambda: any(os.readlink(link).startswith(lock) for link in _open_files(second.pid)))
+            until(lambda: any(os.readlink(link).startswith(lock) for link in _open_files(second.pid)))
             second.send_signal(signal.SIGINT)
             said = second.communicate(timeout=20)
         told, _ = first.communicate(timeout=20)
@@ -772,10 +764,10 @@ def test_a_signal_to_the_whole_group_ends_both_calmly(world: World) -> None:
         child = int(_first_line(process))
         # stopped meanwhile, so that both signals are there before we can look at either
         process.send_signal(signal.SIGSTOP)
-        _until(lambda: _state(process.pid) == "T")
+        until(lambda: _state(process.pid) == "T")
         process.send_signal(signal.SIGTERM)
         os.kill(child, signal.SIGTERM)
-        _until(lambda: _state(child) == "Z")
+        until(lambda: _state(child) == "Z")
         process.send_signal(signal.SIGCONT)
         said = process.communicate(timeout=20)
 
@@ -786,7 +778,7 @@ def test_we_stop_and_continue_with_the_child(world: World) -> None:
     """Rule 5: a shell sees the job stop when the child stops; what continues us continues the child."""
     with _supervised(world, "sh", "-c", "echo $$; kill -STOP $$; echo continued; exit 4") as process:
         child = int(_first_line(process))
-        _until(lambda: _state(process.pid) == "T")
+        until(lambda: _state(process.pid) == "T")
         assert _state(child) == "T"
 
         process.send_signal(signal.SIGCONT)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTE
 from awsudo_py.terminal import Terminal
 from tests.conftest import needs
 from tests.servers.strict_sts import MfaDevice, StrictSts
-from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World
+from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World, until
 
 ROLE = "arn:aws:iam::111111111111:role/"
 PHONE = "arn:aws:iam::111111111111:mfa/phone"
@@ -78,14 +78,6 @@ def program(world: World, name: str, body: str) -> Path:
 def counted(sts: StrictSts) -> dict[str, int]:
     """How many calls of each kind arrived."""
     return dict(Counter(call.action for call in sts.calls))
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait for something that is about to happen; the test fails if it does not."""
-    end = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < end, f"in 20 s, this did not happen: {what}"
-        time.sleep(0.005)
 
 
 # -- one code for all

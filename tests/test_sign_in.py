@@ -33,7 +33,7 @@ from awsudo_py.signin.token_files import Registration, SsoToken, TokenFiles
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.sso import DEVICE_CODE, Sso, token_path
-from tests.world import AWSUDO, KEY_ID, World
+from tests.world import AWSUDO, KEY_ID, World, until
 
 START_URL = "https://corp.awsapps.com/start"
 ACCOUNT = "222222222222"
@@ -90,7 +90,7 @@ class Corp(NamedTuple):
 
     def page(self) -> str:
         """The page that is opened, once it is."""
-        wait_for(lambda: bool(self.opened))
+        until(lambda: bool(self.opened))
         return self.opened[0]
 
 
@@ -106,14 +106,6 @@ def corp(tmp_path: Path) -> Iterator[Corp]:
         made = Corp(world, sso, tmp_path / "opened")
         made.browser(follows=False)
         yield made
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until this holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.01)
 
 
 def visit(url: str) -> str:
@@ -181,7 +173,7 @@ def test_a_registration_is_used_again(corp: Corp) -> None:
     """The second sign-in registers no client, and does not try out the region."""
     for number in range(2):
         with corp.screen("login", "--browser", "corp") as screen:
-            wait_for(lambda: len(corp.opened) > number)  # noqa: B023 (called at once)
+            until(lambda: len(corp.opened) > number)  # noqa: B023 (called at once)
             visit(corp.opened[number])
             screen.until("signed in")
 
@@ -240,7 +232,7 @@ def test_a_real_browser_walks_the_pages(corp: Corp) -> None:
     with corp.screen("login", "--browser", "corp") as screen:
         screen.until("signed in to corp until")
         assert screen.end() == 0
-    wait_for(lambda: pages.exists() and "</html>" in pages.read_text())
+    until(lambda: pages.exists() and "</html>" in pages.read_text())
 
     assert "<h1>Signed in</h1>" in pages.read_text()
 
@@ -475,7 +467,7 @@ def test_a_crowd_hears_one_no(corp: Corp) -> None:
     with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(60, 160)) as screen:
         screen.until("Sign in to corp")
         # all three must be under way, or one that starts later asks in its own right
-        wait_for(lambda: len(list(corp.world.cache.glob("*.lock"))) >= 3)
+        until(lambda: len(list(corp.world.cache.glob("*.lock"))) >= 3)
         shown = screen.type("n\r").until("all ended")
 
     assert screen.raw.count("[Y/n]") == 1 and shown.count("sign in: awsudo login corp") == 3

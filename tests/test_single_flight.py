@@ -22,7 +22,7 @@ from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal
 from tests.servers.strict_sts import StrictSts
-from tests.world import KEY_ID, Done, World
+from tests.world import KEY_ID, Done, World, until
 
 ROLE = "arn:aws:iam::111111111111:role/"
 DEVICE = "arn:aws:iam::111111111111:mfa/alice"
@@ -54,14 +54,6 @@ class Running:
             return any(os.path.samefile(f"{folder}/{number}", path) for number in os.listdir(folder))
         except OSError:
             return False
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait for something that is about to happen; the test fails if it does not."""
-    end = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < end, f"in 20 s, this did not happen: {what}"
-        time.sleep(0.005)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,6 +22,14 @@ KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
 IMPORTS_TOLD = (sys.executable, "-X", "importtime")
 _WARM = WarmInterpreter(AWSUDO)
+
+
+def until(happened: Callable[[], bool], what: str = "what the test waits for", *, seconds: float = 20) -> None:
+    """Wait for something that is about to happen; the test fails if it does not."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"in {seconds:g} s, this did not happen: {what}"
+        time.sleep(0.005)
 
 
 class Ready(Protocol):
