@@ -102,16 +102,23 @@ def obtain(
 
 
 def _sts(context: Context, chain: RoleChain) -> Sts:
-    from awsudo_py.aws.calls import BotocoreSts, default_session_name
+    from awsudo_py.aws.calls import BotocoreSts
 
     return BotocoreSts(
         chain,
         context.config,
-        session_name=default_session_name(_user(), _host()),
+        session_name=session_name(),
         stored_key=context.keys.of_source,
         sso_token=lambda source, refused: context.sign_ins.token_of(source, chain.config_profile, refused=refused),
         clients=context.clients,
     )
+
+
+def session_name() -> str:
+    """The name of a session that nothing else names: the user and the machine."""
+    from awsudo_py.aws.calls import default_session_name
+
+    return default_session_name(_user(), _host())
 
 
 def _user() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.cli.options import Options, RequestOptions
+from awsudo_py.cli.options import Options, RunOptions
 from awsudo_py.grammar.options import REQUEST
 from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
 from tests.conftest import needs
@@ -462,6 +462,6 @@ def test_a_subcommand_has_a_typed_record_with_exactly_what_its_line_takes(path: 
     kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Options)]
 
     # its own, or where it takes just what a run takes, that of a run; mypy sees that the function has the same
-    record = next((kind for kind in kinds if kind.__module__ == module.__name__), RequestOptions)
+    record = next((kind for kind in kinds if kind.__module__ == module.__name__), RunOptions)
     assert typing.get_type_hints(record) == shape
     assert module.command.help.splitlines()[0].strip() == line.help

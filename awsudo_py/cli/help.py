@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.cli.output import terminal_width
 from awsudo_py.grammar import texts
-from awsudo_py.grammar.options import HELP, REQUEST, VERSION
+from awsudo_py.grammar.options import HELP, REQUEST, RUN, VERSION
 from awsudo_py.grammar.registry import GROUPS, SUBCOMMANDS
 from awsudo_py.terminal import coloured, styled
 
@@ -52,7 +52,7 @@ def options() -> str:
     return "\n".join(
         [
             _bold("Options of a run:"),
-            *_definitions(_option(option) for option in (*REQUEST, HELP, VERSION)),
+            *_definitions(_option(option) for option in (*RUN, HELP, VERSION)),
             "",
             _bold("Variables:"),
             *_definitions(texts.VARIABLES),

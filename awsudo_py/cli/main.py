@@ -13,9 +13,9 @@ from awsudo_py import __version__
 from awsudo_py.cli.click_glue import Call, Process, Words, click_options, empty_profile, help_option, loaded, set_level
 from awsudo_py.cli.core_dumps import forbid
 from awsudo_py.cli.help import page
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import RunOptions
 from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
-from awsudo_py.grammar.options import REQUEST, VERSION
+from awsudo_py.grammar.options import RUN, VERSION
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
         return
     from awsudo_py.cli.commands.run import run  # here, so that --help does without it
 
-    options = RequestOptions(values)
+    options = RunOptions(values)
     if options.profile == "":
         raise empty_profile()
     process = cast("Process", ctx.obj)
@@ -61,7 +61,7 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
 
 main = help_option(
     click.version_option(__version__, *VERSION.flags, message="awsudo %(version)s", help=VERSION.help)(
-        _Awsudo("awsudo", callback=_awsudo, help=_awsudo.__doc__, params=click_options(REQUEST))
+        _Awsudo("awsudo", callback=_awsudo, help=_awsudo.__doc__, params=click_options(RUN))
     )
 )
 

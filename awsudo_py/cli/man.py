@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from awsudo_py import __version__
 from awsudo_py.cli.help import usage
 from awsudo_py.grammar import texts
-from awsudo_py.grammar.options import HELP, REQUEST, VERSION
+from awsudo_py.grammar.options import HELP, REQUEST, RUN, VERSION
 from awsudo_py.grammar.registry import GROUPS, SUBCOMMANDS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def page() -> str:
     lines += [".SH SYNOPSIS", ".nf", *(_text(form) for form, _ in texts.USAGE), ".fi", ".SH DESCRIPTION"]
     for text in (*texts.ABOUT, *texts.WORDS):
         lines += [".PP", _text(text)]
-    lines += [".SH OPTIONS", *_options((*REQUEST, HELP, VERSION)), ".SH SUBCOMMANDS"]
+    lines += [".SH OPTIONS", *_options((*RUN, HELP, VERSION)), ".SH SUBCOMMANDS"]
     for group in (*GROUPS, ""):
         for line in SUBCOMMANDS.values():
             if line.group == group:

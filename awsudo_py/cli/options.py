@@ -50,3 +50,9 @@ class RequestOptions(Common):
     refresh: bool
     no_cache: bool
     store: str | None
+
+
+class RunOptions(RequestOptions):
+    """What a run itself takes."""
+
+    dry_run: bool

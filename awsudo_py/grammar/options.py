@@ -140,6 +140,9 @@ INPUTS = (
 )
 #: What a run takes: before a target, or after a subcommand that resolves one.
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
+#: What a run itself takes besides.
+DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the run would do. The same as explain.")
+RUN = (*REQUEST, DRY_RUN)
 #: What several subcommands take; each means the same everywhere.
 YES = Option("yes", ("-y", "--yes"), "", "Answer yes to every question.")
 JSON = Option("as_json", ("--json",), "", "Print JSON.")

@@ -19,7 +19,20 @@ checks that the record has exactly the fields of the line.
 
 from __future__ import annotations
 
-from awsudo_py.grammar.options import EACH, FORCE, INPUTS, JSON, PROCESS, PROFILE, QUIET, REQUEST, VERBOSE, YES, Option
+from awsudo_py.grammar.options import (
+    EACH,
+    FORCE,
+    INPUTS,
+    JSON,
+    PROCESS,
+    PROFILE,
+    QUIET,
+    REQUEST,
+    RUN,
+    VERBOSE,
+    YES,
+    Option,
+)
 
 #: The names of the formats; cli/formats.py has how each is written.
 FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "json", "process")
@@ -197,7 +210,7 @@ SUBCOMMANDS = {
             "exec",
             "run",
             "Run a command. The same as without exec; also for a target named like a subcommand.",
-            REQUEST,
+            RUN,
             group="Run",
             runs=True,
         ),
@@ -271,6 +284,20 @@ SUBCOMMANDS = {
                 YES,
             ),
             Argument("words", "WORD", many=True),
+            group="See",
+        ),
+        Subcommand(
+            "explain",
+            "explain",
+            "Show how a target resolves: each value, and the file and line that set it.",
+            (
+                *REQUEST,
+                Option("env", ("--env",), "", "List the variables that the command would get and lose."),
+                GRAPH,
+                JSON,
+            ),
+            TARGET,
+            Argument("words", "COMMAND", many=True),
             group="See",
         ),
         Subcommand(

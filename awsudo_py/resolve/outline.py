@@ -74,6 +74,12 @@ def outlines(config: AwsConfig, resolved: Callable[[str], RoleChain]) -> list[Ou
     return found
 
 
+def outline_of(chain: RoleChain, config: AwsConfig) -> Outline:
+    """One target, by the chain that it resolved to."""
+    names = account_names(config.profile(name) or {} for name in config.names())
+    return _outline(chain.target, config.profile(chain.target) or {}, names, chain)
+
+
 def matching(found: Sequence[Outline], words: Iterable[str]) -> list[Outline]:
     """Those in which every word is found; case makes no difference."""
     wanted = [word.lower() for word in words]

@@ -18,7 +18,7 @@ from awsudo_py.cli.click_glue import (
     picked_target,
     subcommand,
 )
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import RunOptions
 from awsudo_py.cli.request import exec_request
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, CommandNotFound, NoSuchProfile, UsageError, did_you_mean, no_target
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from awsudo_py.model import RoleChain
 
 
-@subcommand("exec", RequestOptions)
-def command(call: Call, options: RequestOptions) -> None:
+@subcommand("exec", RunOptions)
+def command(call: Call, options: RunOptions) -> None:
     """Run a command. The same as without exec; also for a target named like a subcommand."""
     run(call, options)
 
 
-def run(call: Call, options: RequestOptions) -> None:
+def run(call: Call, options: RunOptions) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
     context, words, argv = begin(call), call.words, call.process.argv
     inputs = inputs_of(context, options)
@@ -58,6 +58,13 @@ def run(call: Call, options: RequestOptions) -> None:
     hidden = SUBCOMMANDS.get(request.target or "") if not call.name else None
     # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
     chain = None if unnamed else _chain(context, request, subcommands=not call.name)
+    if options.dry_run:
+        if chain is None:
+            raise no_target()
+        from awsudo_py.cli.explanation import show  # here, so that other runs do without it
+
+        show(context, request, chain, request.command)
+        return
     if not request.command and not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
         raise no_target() if unnamed else _no_command(request, hidden)
     path = _program(request, hidden)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awsudo_py.grammar.options import HELP, REQUEST, VERSION
+from awsudo_py.grammar.options import HELP, RUN, VERSION
 from awsudo_py.grammar.registry import SHORT_FORM, SUBCOMMANDS
 from awsudo_py.resolve.role_words import looks_like_role
 
@@ -52,7 +52,7 @@ def place_of(words: Sequence[str], hidden: Callable[[str], bool] = lambda _: Fal
 
     hidden: whether a profile hides the subcommand of a name.
     """
-    walk = _Walk(words, 0, (*REQUEST, HELP, VERSION))
+    walk = _Walk(words, 0, (*RUN, HELP, VERSION))
     return walk.found or _command(walk, SUBCOMMANDS, hidden)
 
 
