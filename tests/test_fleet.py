@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import needs
 from tests.screens import Screen
+from tests.servers.organizations import Organizations
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -701,3 +702,56 @@ def test_an_interrupt_at_a_question_ends_the_run(world: World, sts: StrictSts) -
         assert screen.end() == -signal.SIGINT
 
     assert sts.calls == []
+
+
+# -- an organization -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def organization(fleet: World) -> Iterator[Organizations]:
+    """45 accounts, of which t00 to t11 have the role; some are suspended, some below OUs."""
+    with Organizations() as served:
+        for number in range(45):
+            served.add(
+                222222222000 + number, f"account {number}", status="SUSPENDED" if number in (1, 30) else "ACTIVE"
+            )
+        served.units += [("ou-a", "r-1"), ("ou-b", "ou-a")]
+        served.add(222222222005, "five", parent="ou-a")
+        served.add(222222222006, "six", parent="ou-b")
+        fleet.env["AWS_ENDPOINT_URL_ORGANIZATIONS"] = served.url
+        yield served
+
+
+def test_an_organization_is_listed_page_by_page_without_suspended_accounts(
+    fleet: World, organization: Organizations
+) -> None:
+    """--org TARGET: every page, throttled calls again, and no account that is suspended."""
+    organization.throttle = 2
+
+    code, out, err = _each(fleet, "--org", "t00", "--role", "fleet", "--dry-run")
+
+    assert code == 0, err
+    assert out.splitlines() == [f"{222222222000 + n}:fleet" for n in range(45) if n not in (1, 30)]
+    assert organization.operations == ["ListAccounts"] * (2 + 3)
+
+
+def test_an_ou_takes_those_below_it(fleet: World, sts: StrictSts, organization: Organizations) -> None:
+    """--ou: its accounts and those of the OUs below; names of accounts are there for --where."""
+    selection = ("--org", "t00", "--ou", "ou-a", "-p", "base", "--role", "fleet")
+
+    code, out, err = _each(fleet, *selection, "--", "printenv", "AWSUDO_ROLE_ARN")
+    _, named, _ = _each(fleet, *selection, "--where", "account_name=six", "--dry-run")
+
+    assert code == 0, err
+    assert sorted(out.splitlines()) == [f"{222222222000 + n}:fleet: {_arn(n)}" for n in (5, 6)]
+    assert named == "222222222006:fleet\n"
+
+
+def test_an_organization_that_cannot_be_listed_runs_nothing(fleet: World, organization: Organizations) -> None:
+    """An OU without accounts, or a refusal, is an error."""
+    assert _each(fleet, "--org", "t00", "--ou", "ou-x", "--role", "fleet", "--", "true")[0] == 125
+
+    organization.throttle = 100
+    code, _, err = _each(fleet, "--org", "nobody", "--role", "fleet", "--", "true")
+
+    assert code == 125 and "no profile 'nobody'" in err

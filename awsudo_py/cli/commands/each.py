@@ -213,7 +213,27 @@ def _accounts(context: Context, options: EachOptions) -> tuple[tuple[str, str], 
                 number, _, name = line.strip().partition(" ")
                 if number and not number.startswith("#"):
                     found[number] = name.strip()
+    if options.org:
+        found.update(_organization(context, options))
     return tuple(found.items())
+
+
+def _organization(context: Context, options: EachOptions) -> dict[str, str]:
+    """The active accounts of the organization, as the target that --org names sees it."""
+    from awsudo_py.aws.organizations import Organization
+    from awsudo_py.cli.request import exec_request
+    from awsudo_py.session import session_for
+
+    assert options.org is not None
+    request = exec_request([options.org], None, inputs_of(context, options))
+    answer = session_for(context, request)
+    organization = Organization(
+        answer.chain, context.config, context.clients, answer.credentials, context.environ
+    )  # fmt: skip
+    found = {account.account_id: account.name for account in organization.accounts(options.ou)}
+    if not found:
+        raise AwsudoError(f"{options.org} sees no active account below {', '.join(options.ou) or 'the root'}")
+    return found
 
 
 def _read(path: str) -> str:
