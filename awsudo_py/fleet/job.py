@@ -85,6 +85,8 @@ def run_job(
     """Do all of it. core_limit: the limit of core dumps that commands get. Raises AwsudoError."""
     # looked up before anything is spent
     path = child.find(job.command[0], context.environ)
+    # its first line says what is planned: a shard that has nothing to do is not a missing one
+    joblog = Joblog(job.joblog, job.command, job.shard, job.targets) if job.joblog else None
     job = _left(job, terminal)
     if not job.targets:
         return Outcome(0)
@@ -107,7 +109,7 @@ def run_job(
         )
         for _ in range(min(os.cpu_count() or 1, MOST, commands)):
             supervisors.append(Supervisor(setting, supervisors))
-        return _run(job, context, terminal, inputs, commands, supervisors, folder)
+        return _run(job, context, terminal, inputs, commands, supervisors, folder, joblog)
     finally:
         for each in supervisors:
             each.close()
@@ -167,6 +169,7 @@ def _run(  # noqa: C901 (the order of one run's steps)
     commands: int,
     supervisors: Sequence[Supervisor],
     folder: str,
+    joblog: Joblog | None,
 ) -> Outcome:
     # here, so that the supervisors do without them
     from awsudo_py.fleet.merge import Groups, print_merged, style_of
@@ -180,8 +183,8 @@ def _run(  # noqa: C901 (the order of one run's steps)
     groups: Groups | None = None
     report: Report | None = None
     merged_json: MergedJson | None = None
-    if job.joblog:
-        sinks.append(Joblog(job.joblog, job.command, job.shard, job.targets))
+    if joblog is not None:
+        sinks.append(joblog)
     if job.html:
         report = Report(job.targets)
         sinks.append(report)
