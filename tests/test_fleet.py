@@ -619,6 +619,19 @@ def test_the_report_is_one_page_with_escaped_text(fleet: World, sts: StrictSts, 
     assert not re.search(r'(?:src|href)="(?!#)', text) and "http" not in text.replace("http-equiv", "")
 
 
+@needs("chromium-headless-shell")
+def test_the_report_works_in_a_browser(fleet: World, tmp_path: Path) -> None:
+    """Its own script runs under its own policy: the page counts its rows, and nothing else is asked for."""
+    page = tmp_path / "report.html"
+    _each(fleet, "t*", "--html", str(page), "--", "echo", "same")
+
+    browser = ["chromium-headless-shell", "--no-sandbox", "--dump-dom", f"file://{page}"]
+    done = subprocess.run(browser, capture_output=True, text=True, check=False, timeout=60)
+
+    assert '<span id="c" class="dim">12 targets</span>' in done.stdout
+    assert '<details id="g0" open="">' in done.stdout
+
+
 # -- on a terminal -------------------------------------------------------------------------------------------------
 
 #: Waits for the file `go`, so that the live view is there to be read; then every target prints the same, t03 more.
