@@ -18,6 +18,7 @@ from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, unsent_code
+from awsudo_py.resolve.source_kinds import from_environment
 from awsudo_py.resolve.sources import Sources
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Resolver:
         """What to say when the session at the end of the chain is got by a call."""
         notices: tuple[str, ...] = ()
         outer = self.environ.get("AWSUDO_TARGET")
-        if outer and source.kind == "environment":
+        if outer and from_environment(source):
             notices = (
                 f"inside {outer}: assuming a role from its session is role chaining, so the session lasts at most 1h",
             )

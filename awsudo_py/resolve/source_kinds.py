@@ -126,6 +126,11 @@ def kind_of(source: Source) -> SourceKind:
     return KINDS[source.kind]
 
 
+def from_environment(source: Source) -> bool:
+    """Whether the credentials are in environment variables."""
+    return source.kind == "environment"
+
+
 def gives_session(source: Source) -> bool | None:
     """Whether this source gives a session (or else long-lived keys); None if only the call shows it."""
     gives = kind_of(source).gives

@@ -178,7 +178,7 @@ class Obtain:
     def _named(self, what: Source | Hop) -> list[tuple[str, object]]:
         """Who CloudTrail says it was, where awsudo makes up the session's name: two people may share one account."""
         if isinstance(what, Source):
-            unnamed = what.kind == "web-identity" and not what.setting("session_name")
+            unnamed = "session_name" in kind_of(what).takes and not what.setting("session_name")
         else:
             unnamed = isinstance(what, RoleHop) and not what.session_name
         return [("user", self._user)] if unnamed and self._user else []

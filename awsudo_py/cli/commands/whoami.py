@@ -11,6 +11,7 @@ from awsudo_py.cli.output import write, write_json
 from awsudo_py.credentials import rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.resolve.source_kinds import from_environment
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context
@@ -88,11 +89,11 @@ def _ambient(context: Context, options: WhoamiOptions) -> _Who:
     resolver = Resolver(context.config, context.deciding, context.fingerprint)
     source = resolver.source(None)
     profile = ambient_profile(context) or "default"
-    if source.kind != "environment" and "role_arn" in (context.config.profile(profile) or {}):
+    if not from_environment(source) and "role_arn" in (context.config.profile(profile) or {}):
         return _of_target(context, request._replace(profile=profile))
     chain = resolver.chain_of_keys(source.profile or "", source, request)
     credentials = obtain(context, chain, request).credentials().credentials
-    target = context.environ.get("AWSUDO_TARGET", "") if source.kind == "environment" else source.profile or ""
+    target = context.environ.get("AWSUDO_TARGET", "") if from_environment(source) else source.profile or ""
     return _Who(target, chain, credentials, source.where)
 
 
@@ -104,7 +105,7 @@ def _fields(context: Context, who: _Who, arn: str, user_id: str) -> dict[str, An
     last = who.chain.hops[-1] if who.chain.hops else None
     narrowed = [*last.policy_arns, *(["a session policy"] if last.policy else [])] if isinstance(last, RoleHop) else []
     until = who.credentials.expiration
-    if until is None and who.chain.source.kind == "environment":
+    if until is None and from_environment(who.chain.source):
         until = _moment(context.environ.get("AWS_CREDENTIAL_EXPIRATION", ""))
     return {
         "target": who.target or None,
