@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -400,3 +402,59 @@ def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: s
 def test_the_time_stamps_here_are_what_they_say() -> None:
     """LATER is later than any run of these tests."""
     assert EARLIER < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) < LATER and json.dumps(WHOLE)
+
+
+def test_a_web_identity_beyond_the_roles_maximum_gets_a_command_to_paste(
+    world: World, sts: StrictSts, tmp_path: Path
+) -> None:
+    """The role and the duration are in it, not None and ROLE."""
+    token = tmp_path / "token"
+    token.write_text("token-1")
+    sts.add_web_identity("token-1")
+    world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
+
+    told = _fails(world, {}, "-d", "2h", "ci", "true")
+
+    assert "for 7200 s: the role's maximum is lower" in told
+    assert "--role-name dev --max-session-duration 7200" in told and "None" not in told
+
+
+@needs("faketime")
+def test_a_second_run_waits_for_a_process_as_for_a_person(world: World, sts: StrictSts, tmp_path: Path) -> None:
+    """A sign-in in a browser may take a minute: the second run neither gives up nor opens another window."""
+    key = sts.add_user("vault")
+    script, log, gate = tmp_path / "process", tmp_path / "log", tmp_path / "gate"
+    os.mkfifo(gate)
+    document = json.dumps({"Version": 1, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key})
+    script.write_text(
+        f"#!/bin/sh\necho run >> {log}\n[ -e {tmp_path}/signed-in ] || read line < {gate}\n"
+        f"touch {tmp_path}/signed-in\necho '{document}'\n"
+    )
+    script.chmod(0o755)
+    world.config(f"[profile vault]\ncredential_process = {script}\n")
+    first = subprocess.Popen(world.command("vault", "true"), env=world.environ())
+    until(lambda: log.exists())
+
+    # thirty seconds pass for it in one of ours
+    hurried = ["faketime", "-f", "+0 x30", *world.command("vault", "true")]
+    with subprocess.Popen(
+        hurried, env=world.environ(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as second:
+        assert second.stderr is not None
+        told = second.stderr.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(2)
+        assert log.read_text() == "run\n"
+        gate.write_text("done\n")
+
+        assert (first.wait(30), second.wait(30)) == (0, 0)
+
+    assert "waiting for another awsudo that is running credential_process of profile vault" in told
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, for 20 s at most."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -91,6 +91,7 @@ def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:
     return call._replace(
         operation=_OPERATIONS.get(what.kind, ""),
         role_arn=what.setting("role_arn"),
+        duration=int(what.setting("duration") or 0) or None,
         token_file=file,
         claims=_claims(file) if file else (),
     )

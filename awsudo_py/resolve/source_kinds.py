@@ -94,6 +94,7 @@ KINDS = {
         _renew_elsewhere,
         fetch="process",
         giver="credential_process",
+        signs_in=True,
         known_by_call=True,
         replayable=False,
     ),

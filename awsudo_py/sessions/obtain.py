@@ -272,7 +272,16 @@ class Obtain:
         if not giver:  # the keyring, which has messages of its own
             return self._aws().source(source)
         title = f"profile {source.profile}" if source.profile else source.where
-        return self._timed(title, giver, lambda: self._aws().source(source))
+
+        def fetch() -> Credentials:
+            return self._timed(title, giver, lambda: self._aws().source(source))
+
+        kind = kind_of(source)
+        if self._store is None or not (kind.known_by_call and kind.signs_in):
+            return fetch()
+        # a second browser window beside the first would help nobody
+        lock = digest(f"{source.kind} {source.profile} {source.identity}")
+        return in_turn(self._store, self._run, lock, Wait(f"running {giver} of {title}", asks=True), fetch)
 
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
         refuse_expired(self._chain.source, self._run.clock())
