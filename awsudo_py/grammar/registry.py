@@ -203,6 +203,49 @@ _KEYS = (
 )
 
 
+#: What `awsudo explain --why` takes.
+_WHY = (
+    Option("why", ("--why",), "", "Tell why the role can or cannot be assumed, statement by statement."),
+    Option("fix", ("--fix",), "", "With --why: print the statements that would allow it, as JSON to paste."),
+    Option("no_calls", ("--no-calls",), "", "With --why: call nothing at AWS."),
+    Option("trust_policy", ("--trust-policy",), "FILE", "Evaluate this trust policy, without calls.", values="file"),
+    Option(
+        "identity_policies",
+        ("--identity-policy",),
+        "FILE",
+        "A policy of the caller. May be repeated.",
+        many=True,
+        values="file",
+    ),
+    Option("boundary", ("--boundary",), "FILE", "The caller's permissions boundary.", values="file"),
+    Option("session_policy", ("--session-policy",), "FILE", "The policy of the caller's session.", values="file"),
+    Option(
+        "scps",
+        ("--scp",),
+        "FILE",
+        "A service control policy of the caller's account, or a JSON list: one level. May be repeated.",
+        many=True,
+        values="file",
+    ),
+    Option(
+        "rcps",
+        ("--rcp",),
+        "FILE",
+        "A resource control policy of the role's account. May be repeated.",
+        many=True,
+        values="file",
+    ),
+    Option("caller", ("--caller",), "ARN", "Who assumes the role: a user, a role or a session."),
+    Option(
+        "context_keys",
+        ("--context",),
+        "KEY=VALUE",
+        "A condition key of the request: aws:PrincipalOrgID=o-1. May be repeated.",
+        many=True,
+    ),
+)
+
+
 SUBCOMMANDS = {
     each.name: each
     for each in (
@@ -294,6 +337,7 @@ SUBCOMMANDS = {
                 *REQUEST,
                 Option("env", ("--env",), "", "List the variables that the command would get and lose."),
                 GRAPH,
+                *_WHY,
                 JSON,
             ),
             TARGET,

@@ -78,7 +78,7 @@ def _about_role(request: Request, roles: Iterable[str]) -> Iterator[Advice]:
 
 def _grant(request: Request, side: SideResult, verdict: Verdict, target: str) -> Iterator[Advice]:
     """What makes the side allow the action."""
-    action, blame = verdict.action, verdict.blame
+    action = verdict.action
     near = [found for found in verdict.statements if found.statement.effect == "Allow"]
     yield from _about_action(request, action)
     for found in near:
@@ -89,16 +89,29 @@ def _grant(request: Request, side: SideResult, verdict: Verdict, target: str) ->
             yield from _about_principals(request, found)
         elif found.resource is False:
             yield from _about_resources(request, found)
-    if blame is Side.RCP or verdict.outcome is Outcome.UNKNOWN:
-        return
-    missing = [
-        judged.action for judged in verdict.actions if judged.blame is blame and judged.outcome is verdict.outcome
-    ]
-    if blame is Side.SCP:
-        yield Advice("scp", f"the organization must allow {', '.join(missing)} at every level", "scp")
-        return
-    statement = trust_statement(request, missing) if blame is Side.TRUST else grant_statement(request, missing)
-    yield Advice(f"{blame.value}-statement", f"add to the {_DOCUMENT[blame]}", blame.value, statement=statement)
+    if verdict.outcome is Outcome.UNKNOWN:
+        for found in verdict.statements:
+            if found.statement.effect == "Deny":
+                for condition in found.deciding:
+                    yield from _about_condition(request, condition, target, holds=False)
+    else:
+        yield from _statements(request, verdict)
+
+
+def _statements(request: Request, verdict: Verdict) -> Iterator[Advice]:
+    """The statements that are missing: of the side to blame, and from another account of every side at once."""
+    for side in (Side.SCP, Side.TRUST, Side.IDENTITY, Side.BOUNDARY, Side.SESSION):
+        if side is verdict.blame:
+            missing = [each.action for each in verdict.actions if (each.blame, each.outcome) == (side, verdict.outcome)]
+        elif request.same_account:
+            continue
+        else:
+            missing = [each.action for each in verdict.actions if each.side(side).allows is False]
+        if missing and side is Side.SCP:
+            yield Advice("scp", f"the organization must allow {', '.join(missing)} at every level", "scp")
+        elif missing:
+            made = trust_statement(request, missing) if side is Side.TRUST else grant_statement(request, missing)
+            yield Advice(f"{side.value}-statement", f"add to the {_DOCUMENT[side]}", side.value, statement=made)
 
 
 _DOCUMENT = {
@@ -219,8 +232,7 @@ def _about_condition(request: Request, condition: ConditionResult, target: str, 
     name = condition.operator.rpartition(":")[2].lower().removesuffix("ifexists")
     text = described(condition, holds=holds)
     positive = name != "null" and ("not" not in name) is holds
-    wanted = condition.wanted[0] if positive and len(condition.wanted) == 1 else ""
-    plain = wanted if not set(wanted) & set("*?$") else ""
+    plain = next((value for value in condition.wanted if positive and not set(value) & set("*?$")), "")
     for prefix, slip, make in _SENT:
         if key.startswith(prefix):
             command = make(condition, plain, target)
@@ -293,11 +305,47 @@ _SENT: tuple[tuple[str, str, Callable[[ConditionResult, str, str], str]], ...] =
 
 
 def described(condition: ConditionResult, *, holds: bool = True) -> str:
-    """A condition as a sentence: what the policy needs, and what the request has."""
+    """A condition as a sentence: what the policy needs, and what the request has. holds: whether it should hold."""
+    quantifier, _, operator = condition.operator.rpartition(":")
+    name = operator.lower()
+    optional = " where it is present" if name.endswith("ifexists") else ""
+    name = name.removesuffix("ifexists")
     found = "its value is not known" if not condition.known else _found(condition)
+    which = {"forallvalues": "every value of ", "foranyvalue": "a value of "}.get(quantifier.lower(), "")
     values = " or ".join(map(_quoted, condition.wanted[:3])) + (" or ..." if len(condition.wanted) > 3 else "")
-    must = "must satisfy" if holds else "must not satisfy"
-    return f"{condition.key} {must} {condition.operator} {values}; {found}"
+    if name == "null":
+        absent = ("true" in (value.lower() for value in condition.wanted)) is holds
+        return f"{condition.key} must be {'absent' if absent else 'present'}; {found}"
+    if name not in _PHRASES:
+        must = "must satisfy" if holds else "must not satisfy"
+        return f"{which}{condition.key} {must} {condition.operator} {values}; {found}"
+    must, must_not = _PHRASES[name]
+    return f"{which}{condition.key} {must if holds else must_not} {values}{optional} ({operator}); {found}"
+
+
+def _phrases() -> dict[str, tuple[str, str]]:
+    """Operators, in lower case → how a sentence says that they hold, and that they do not."""
+    found = {"bool": ("must be", "must not be"), "binaryequals": ("must equal", "must not equal")}
+    for names, must, must_not in (
+        (("StringEquals", "StringEqualsIgnoreCase", "NumericEquals", "DateEquals"), "must equal", "must not equal"),
+        (("StringLike", "ArnLike", "ArnEquals"), "must match", "must not match"),
+        (("IpAddress",), "must be in", "must not be in"),
+        (("NumericLessThan",), "must be less than", "must not be less than"),
+        (("NumericLessThanEquals",), "must be at most", "must be more than"),
+        (("NumericGreaterThan",), "must be more than", "must be at most"),
+        (("NumericGreaterThanEquals",), "must be at least", "must be less than"),
+        (("DateLessThan", "DateLessThanEquals"), "must be before", "must be after"),
+        (("DateGreaterThan", "DateGreaterThanEquals"), "must be after", "must be before"),
+    ):
+        for name in names:
+            lower = name.lower()
+            found[lower] = (must, must_not)
+            head = next((kind for kind in ("string", "numeric", "date", "arn") if lower.startswith(kind)), "")
+            found[f"{head}not{lower.removeprefix(head)}" if head else f"not{lower}"] = (must_not, must)
+    return found
+
+
+_PHRASES = _phrases()
 
 
 def _found(condition: ConditionResult) -> str:

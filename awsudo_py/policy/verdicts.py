@@ -115,6 +115,10 @@ class ActionVerdict(NamedTuple):
     statements: tuple[StatementResult, ...]  # those that decide
     sides: tuple[SideResult, ...]
 
+    def side(self, side: Side) -> SideResult:
+        """What one side says to the action."""
+        return next(found for found in self.sides if found.side is side)
+
 
 class Verdict(NamedTuple):
     """The verdict on a request: that of its worst action."""
@@ -125,10 +129,14 @@ class Verdict(NamedTuple):
     statements: tuple[StatementResult, ...]
     actions: tuple[ActionVerdict, ...]
 
+    @property
+    def decided(self) -> ActionVerdict:
+        """The verdict on the action that decides."""
+        return next(judged for judged in self.actions if judged.action == self.action)
+
     def side(self, side: Side) -> SideResult:
-        """What one side says to the deciding action."""
-        judged = next(judged for judged in self.actions if judged.action == self.action)
-        return next(found for found in judged.sides if found.side is side)
+        """What one side says to the action that decides."""
+        return self.decided.side(side)
 
 
 #: In which order sides are blamed where several refuse.

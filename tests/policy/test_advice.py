@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from awsudo_py.policy.advice import Advice, advice
+from awsudo_py.policy.advice import Advice, advice, described
+from awsudo_py.policy.conditions import OPERATORS, ConditionResult
 from awsudo_py.policy.documents import parse
-from awsudo_py.policy.verdicts import Outcome, evaluate
+from awsudo_py.policy.verdicts import Outcome, Policies, evaluate
 from tests.policy.cases import (
     ACCOUNT,
     ALICE,
-    ASSUME,
     DEV,
     DOCUMENTED,
     HERE,
@@ -77,7 +77,7 @@ SLIPS: list[tuple[str, Case, str]] = [
     ("network", _case(_if({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), context={"aws:SourceIp": "1.2.3.4"}), 'the request has "1.2.3.4"'),
     ("organization", _case(_if({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})), "its value is not known"),
     ("principal-tag", _case(_if({"StringEquals": {"aws:PrincipalTag/team": "x"}})), "its value is not known"),
-    ("time", _case(_if({"DateGreaterThan": {"aws:CurrentTime": "2030-01-01"}}), context={"aws:CurrentTime": "2026-01-01"}), "DateGreaterThan"),
+    ("time", _case(_if({"DateGreaterThan": {"aws:CurrentTime": "2030-01-01"}}), context={"aws:CurrentTime": "2026-01-01"}), "must be after"),
     ("condition", _case(_if({"StringEquals": {"ec2:Whatever": "x"}})), "the request does not have it"),
     ("root", _case([allow(ACCOUNT)], caller=ACCOUNT), "the root user cannot assume a role"),
     ("federated-user", _case([allow("*")], caller="arn:aws:sts::111122223333:federated-user/x"), "GetFederationToken"),
@@ -137,6 +137,17 @@ MENDABLE = [
 ]  # fmt: skip
 
 
+def _pasted(policies: Policies, made: Advice) -> Policies:
+    """The policies with a statement that was advised."""
+    added = parse(json.dumps({"Version": "2012-10-17", "Statement": made.statement}))
+    if made.side != "trust":
+        changed: Any = {made.side: (*getattr(policies, made.side), added)}
+        return policies._replace(**changed)
+    assert policies.trust is not None
+    joined = (*policies.trust.statements, *added.statements)
+    return policies._replace(trust=policies.trust._replace(statements=joined, version=added.version))
+
+
 @pytest.mark.parametrize("case", MENDABLE, ids=lambda case: case.id)
 def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
     """With the statements pasted that it advises, one after the other, nothing is missing any more."""
@@ -145,15 +156,10 @@ def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
         verdict = evaluate(request, policies)
         if verdict.outcome is not Outcome.IMPLICIT_DENY:
             break
-        (made,) = [each for each in advice(request, verdict) if each.statement is not None]
-        added = parse(json.dumps({"Version": "2012-10-17", "Statement": made.statement}))
-        if made.side == "trust":
-            assert policies.trust is not None
-            joined = (*policies.trust.statements, *added.statements)
-            policies = policies._replace(trust=policies.trust._replace(statements=joined, version=added.version))
-        else:
-            changed: Any = {made.side: (*getattr(policies, made.side), added)}
-            policies = policies._replace(**changed)
+        statements = [each for each in advice(request, verdict) if each.statement is not None]
+        assert statements
+        for made in statements:
+            policies = _pasted(policies, made)
 
     # where something else is not known, it still is not
     assert verdict.outcome is (Outcome.UNKNOWN if case.id in ("X15", "O12") else Outcome.ALLOW)
@@ -162,10 +168,51 @@ def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
 @pytest.mark.parametrize("case", MENDABLE, ids=lambda case: case.id)
 def test_the_statement_to_paste_grants_no_more_than_is_needed(case: Case) -> None:
     """One caller or one role, and the actions of this request: no wildcard stands in it, but for a permission set."""
-    (made,) = [each for each in _advice(case) if each.statement is not None]
-    statement = made.statement or {}
-    actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+    for made in [each for each in _advice(case) if each.statement is not None]:
+        statement = made.statement or {}
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
 
-    assert set(actions) <= set(case.request.actions)
-    assert "*" not in json.dumps(statement) or "AWSReservedSSO_" in json.dumps(statement["Condition"])
-    assert ASSUME in case.request.actions
+        assert set(actions) <= set(case.request.actions)
+        assert "*" not in json.dumps(statement) or "AWSReservedSSO_" in json.dumps(statement["Condition"])
+
+
+def test_from_another_account_all_that_is_missing_is_advised_at_once() -> None:
+    """Trust policy and identity policy each get their statement, with all actions that they lack."""
+    case = _case([allow(ALICE)], tags={"a": "b"})
+
+    found = {each.side: each.statement for each in _advice(case) if each.statement is not None}
+
+    assert found == {
+        "trust": {"Effect": "Allow", "Principal": {"AWS": ALICE}, "Action": "sts:TagSession"},
+        "identity": {"Effect": "Allow", "Action": "sts:TagSession", "Resource": THERE},
+    }
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "holds", "sentence"),
+    [
+        ("StringEquals", ["a"], True, 'sts:K must equal "a" (StringEquals); the request does not have it'),
+        ("StringNotEquals", ["a", "b"], False, 'sts:K must equal "a" or "b" (StringNotEquals)'),
+        ("StringNotLike", ["a"], True, 'sts:K must not match "a"'),
+        ("NotIpAddress", ["10.0.0.0/8"], False, 'sts:K must be in "10.0.0.0/8"'),
+        ("NumericLessThan", ["60"], True, 'sts:K must be less than "60"'),
+        ("BoolIfExists", ["true"], True, 'sts:K must be "true" where it is present (BoolIfExists)'),
+        ("ForAllValues:StringEquals", ["a"], True, 'every value of sts:K must equal "a"'),
+        ("Null", ["true"], True, "sts:K must be absent"),
+        ("Null", ["false"], True, "sts:K must be present"),
+        ("Null", ["true"], False, "sts:K must be present"),
+        ("Odd", ["a"], True, 'sts:K must satisfy Odd "a"'),
+        ("StringEquals", ["a", "b", "c", "d"], True, '"c" or ...'),
+    ],
+)
+def test_a_condition_is_a_sentence(operator: str, wanted: list[str], holds: bool, sentence: str) -> None:
+    """The operator in words, the policy's values, and what the request has."""
+    condition = ConditionResult(operator, "sts:K", tuple(wanted), None, True, False)
+
+    assert sentence in described(condition, holds=holds)
+
+
+def test_every_operator_has_its_words() -> None:
+    """No operator but Null is shown by its name only."""
+    for operator in OPERATORS:
+        assert "satisfy" not in described(ConditionResult(operator, "k", ("x",), ("y",), True, False))
