@@ -96,13 +96,12 @@ def test_all_documented_cases_can_be_said() -> None:
 def files(world: World) -> dict[str, str]:
     """A trust policy that requires an external ID, a policy that grants every role, and SCPs."""
     condition = {"StringEquals": {"sts:ExternalId": "ci-7f3"}}
+    elsewhere = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}
     home = world.home
     return {
         "trust": _file(home, "trust.json", allow("arn:aws:iam::111111111111:root", Sid="FromCI", Condition=condition)),
         "identity": _file(home, "dev.json", [may(Action="s3:*"), may(Resource="arn:aws:iam::222222222222:role/*")]),
-        "regions": _file(
-            home, "regions.json", may_not(Action="*", Condition={"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}})
-        ),
+        "regions": _file(home, "regions.json", may_not(Action="*", Condition=elsewhere)),
         "s3": _file(home, "s3.json", may(Action="s3:*")),
     }  # fmt: skip
 
