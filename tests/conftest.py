@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.servers.strict_sts import StrictSts
+from tests.warm import parse_once
 from tests.world import Ready, World
+
+parse_once()
 
 # A run under nohup, or in the background of a script, would hand its deafness on to every program under test.
 for _name in ("SIGHUP", "SIGINT", "SIGQUIT"):

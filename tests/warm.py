@@ -138,16 +138,21 @@ def _load() -> None:
             importlib.import_module(name)
 
     import botocore.session
-    from botocore import hooks, loaders
 
-    # what botocore works out of nothing but its own files, again in each process
-    loaders.JSONFileLoader.load_file = _once(loaders.JSONFileLoader.load_file)
-    hooks.EventAliaser._alias_event_name = _once(hooks.EventAliaser._alias_event_name)
-    hooks.accepts_kwargs = functools.cache(hooks.accepts_kwargs)
+    parse_once()
     session = botocore.session.Session()
     session.set_credentials("none", "none")
     for service in _SERVICES:
         session.create_client(service, region_name="eu-west-1")
+
+
+def parse_once() -> None:
+    """Let botocore work out once in a process what depends on nothing but its own files."""
+    from botocore import hooks, loaders
+
+    loaders.JSONFileLoader.load_file = _once(loaders.JSONFileLoader.load_file)
+    hooks.EventAliaser._alias_event_name = _once(hooks.EventAliaser._alias_event_name)
+    hooks.accepts_kwargs = functools.cache(hooks.accepts_kwargs)
 
 
 def _once(method: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
