@@ -11,7 +11,7 @@ from awsudo_py import child
 from awsudo_py.cli.output import write, write_json
 from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.durations import brief
-from awsudo_py.environment import changes_for
+from awsudo_py.environment import changes_for, marked
 from awsudo_py.errors import AwsudoError
 from awsudo_py.grammar.options import INPUTS
 from awsudo_py.model import RoleHop, SessionTokenHop
@@ -302,7 +302,12 @@ def _environment(context: Context, chain: RoleChain) -> dict[str, Any]:
     """The variables that the command would get and lose: names, and the values of those that are no secret."""
     nobody = Credentials("", "", "", context.run.clock() + 3600)
     changes = changes_for(
-        nobody, target=chain.target, role_arn=chain.role_arn, region=chain.region or "", environ=context.environ
+        nobody,
+        context.environ,
+        target=chain.target,
+        role_arn=chain.role_arn,
+        region=chain.region or "",
+        settings=marked(dict(chain.settings)),
     )
     return {
         "set": {name: None if name in _OF_SESSION else value for name, value in changes.items() if value is not None},
