@@ -71,7 +71,7 @@ def command(call: Call, options: ListOptions) -> None:
     if options.graph is not None:
         from awsudo_py.cli.graphs import graph
 
-        write(graph(options.graph, found, everything))
+        write(graph(options.graph, found))
         return
     if not found and not (options.as_json or options.csv):
         what = f"no target matches {' '.join(options.words)}" if options.words else "no profiles"
