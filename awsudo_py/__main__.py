@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+#: In place of an exit code: the user pressed Ctrl-C.
+_INTERRUPTED = -1
+
+
 def main() -> NoReturn:
     """Run awsudo with the words of this process, and end it, where it does not become the command."""
     code = _done(sys.argv[1:])
@@ -19,6 +23,8 @@ def main() -> NoReturn:
             stream.flush()
         except (OSError, ValueError, AttributeError):
             pass  # it is closed or full: who wrote to it has said so, if there is anybody to tell
+    if code == _INTERRUPTED:
+        _end_by_sigint()
     # not sys.exit: taking the interpreter down costs 5 ms after click, and 30 after botocore
     os._exit(code)
 
@@ -37,7 +43,7 @@ def _done(argv: list[str]) -> int:
         replay(argv, os.environ, time.time())
         return _full(argv)
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 (no traceback reaches a user)
         return _failed(error)
 
@@ -79,11 +85,27 @@ def _full(argv: list[str]) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from awsudo_py.errors import AwsudoError
+    from awsudo_py.errors import AwsudoError, CtrlC, of_system
     from awsudo_py.terminal import Terminal
 
+    if isinstance(error, BrokenPipeError):
+        return 141  # who reads our output has seen enough: what a shell says of a program that SIGPIPE ended
+    if isinstance(error, (OSError, MemoryError)):
+        error = of_system(error)
     Terminal().fail(error)
+    if isinstance(error, CtrlC):
+        return _INTERRUPTED
     return error.exit_code if isinstance(error, AwsudoError) else AwsudoError.exit_code
+
+
+def _end_by_sigint() -> NoReturn:
+    """End as the shell expects it: its loop or script goes on after a program that exits with 130."""
+    if os.name != "nt":
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(130)
 
 
 if __name__ == "__main__":

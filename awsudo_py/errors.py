@@ -47,9 +47,16 @@ class CommandCannotRun(AwsudoError):
 
 
 class Interrupted(AwsudoError):
-    """The user pressed Ctrl-C."""
+    """The user did not want to go on."""
 
     exit_code = 130
+
+
+class CtrlC(Interrupted):
+    """The user pressed Ctrl-C: awsudo ends by SIGINT, as every program in the foreground does."""
+
+    def __init__(self, *, hint: str | tuple[str, ...] = ()) -> None:
+        super().__init__("interrupted", hint=hint)
 
 
 class NoSuchProfile(AwsudoError):
@@ -105,6 +112,23 @@ class KeyringLocked(KeyringError):
 
 class PolicyError(AwsudoError):
     """A policy document, or the request that it is evaluated for, cannot be read."""
+
+
+def of_system(error: OSError | MemoryError) -> AwsudoError:
+    """What the system refused, wherever it did: a full disk, no memory, too many open files."""
+    import errno
+    import os
+
+    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+        return AwsudoError("out of memory", hint="free memory, or raise the limit: ulimit -v unlimited")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return AwsudoError("too many open files", hint="raise the limit: ulimit -n 1024")
+    if error.errno == errno.EBADF:
+        return AwsudoError("cannot write to stdout: it is closed")
+    why = error.strerror or type(error).__name__
+    if error.filename is None:
+        return AwsudoError(f"cannot write to stdout: {why}")
+    return AwsudoError(f"cannot use {os.fsdecode(error.filename)}: {why}")
 
 
 def no_target() -> UsageError:

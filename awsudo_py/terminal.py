@@ -198,7 +198,7 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
 
     Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
     """
-    from awsudo_py.errors import AwsudoError, Interrupted
+    from awsudo_py.errors import AwsudoError, CtrlC, Interrupted
 
     asked = question.strip(" :")
     try:
@@ -212,7 +212,7 @@ def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False
                 line = _unseen(typed) if hidden else typed.readline()
             except KeyboardInterrupt:
                 _say(shown, "\n")
-                raise Interrupted("interrupted") from None
+                raise CtrlC from None
             if hidden:
                 _say(shown, "\n")  # the one that was typed was not shown
     except OSError:

@@ -526,3 +526,33 @@ def test_rule_3_reading_never_raises(tmp_path: Path) -> None:
     names = ("", ".", "..", "a\0b", "x" * 300, "\udcff", digest("absent"))
 
     assert [store.read(name) for name in names] == [None] * len(names)
+
+
+@AS_ROOT
+def test_rule_1_root_leaves_nothing_in_the_home_of_a_user(world: World, sts: StrictSts) -> None:
+    """`sudo -E awsudo`: nothing of root's stays in a home whose owner could not remove it; a failing run's neither."""
+    for path in (world.home, *world.home.rglob("*")):
+        os.chown(path, 12345, 12345)
+    before = set(world.home.rglob("*"))
+    env: dict[str, str | None] = {"XDG_RUNTIME_DIR": None}
+
+    done = world.run("dev", *KEY_ID, env=env)
+    failed = world.run("nobody", "true", env=env)
+    world.run("clear", env=env)
+
+    assert done.key_id == sts.issued[0].access_key_id
+    assert f"the session cannot be kept in {world.home}/.cache/awsudo: {world.home} belongs to user 12345" in done.err
+    assert failed.code == 125
+    assert set(world.home.rglob("*")) == before
+
+
+@AS_ROOT
+def test_rule_1_a_directory_of_root_is_named_as_such(world: World, sts: StrictSts) -> None:
+    """A user whose cache root has made is told whose it is; the command runs."""
+    place = world.root / "cache"
+    place.mkdir(mode=0o700)
+    os.chown(place, 12345, 12345)
+
+    done = world.run("dev", *KEY_ID, env={"AWSUDO_CACHE_DIR": str(place)})
+
+    assert done.key_id and f"{place} is not yours, it belongs to user 12345" in done.err

@@ -586,9 +586,9 @@ def test_what_is_too_large_for_the_system_is_told_in_words(world: World, sts: St
 # Interrupted
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)])
 def test_a_run_that_waits_for_aws_can_be_interrupted(world: World, sts: StrictSts, number: int, code: int) -> None:
-    """Ctrl-C while STS is asked: 130 at once, no traceback, nothing half-written, and the lock is free again."""
+    """Ctrl-C during a call: ended by SIGINT at once, no traceback, nothing half-written, and the lock is free again."""
     sts.fail_next("hang")
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -609,7 +609,7 @@ def test_a_run_that_waits_for_aws_can_be_interrupted(world: World, sts: StrictSt
 
 
 def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictSts) -> None:
-    """Ctrl-C while the lock is another's: 130, no traceback, and the other one goes on."""
+    """Ctrl-C while the lock is another's: ended by SIGINT, no traceback, and the other one goes on."""
     sts.delay = 1.5
     pipe = subprocess.PIPE
     with subprocess.Popen(world.command("dev", "echo", "first"), env=world.environ(), stdout=pipe) as first:
@@ -621,7 +621,7 @@ def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictS
             said = second.communicate(timeout=20)
         told, _ = first.communicate(timeout=20)
 
-    assert (second.returncode, said) == (130, (b"", b""))
+    assert (second.returncode, said) == (-signal.SIGINT, (b"", b""))
     assert (first.returncode, told) == (0, b"first\n")
     assert sts.count("AssumeRole") == 1
 
@@ -633,7 +633,7 @@ def _open_files(pid: int) -> list[Path]:
         return []
 
 
-def test_ctrl_c_at_the_question_for_a_code_is_130(world: World, sts: StrictSts) -> None:
+def test_ctrl_c_at_the_question_for_a_code_ends_by_sigint(world: World, sts: StrictSts) -> None:
     """Who does not want to type the code after all gets no traceback, and no call is made."""
     with (world.home / ".aws" / "config").open("a") as config:
         config.write("mfa_serial = arn:aws:iam::111111111111:mfa/alice\n")
@@ -644,8 +644,23 @@ def test_ctrl_c_at_the_question_for_a_code_is_130(world: World, sts: StrictSts) 
     terminal.expect(pexpect.EOF)
     terminal.close()
 
-    assert (terminal.exitstatus, sts.calls) == (130, [])
+    assert (terminal.signalstatus, sts.calls) == (signal.SIGINT, [])
     assert "Traceback" not in terminal.before
+
+
+def test_ctrl_c_stops_the_loop_that_awsudo_runs_in(world: World, sts: StrictSts) -> None:
+    """As with sudo and every other program in the foreground: bash goes on after a 130, and stops after a SIGINT."""
+    sts.fail_next("hang", times=3)
+    loop = f"for each in 1 2 3; do echo begun $each; {AWSUDO} dev true; done; echo went on"
+    terminal = _terminal(world, "bash", "-c", loop)
+    terminal.expect("begun 1")
+    _until(lambda: sts.count("AssumeRole") == 1)
+
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+    assert "begun 2" not in terminal.before and "went on" not in terminal.before
 
 
 # On a terminal

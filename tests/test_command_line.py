@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
+import resource
 import subprocess
 import typing
 from pathlib import Path
@@ -12,7 +14,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from awsudo_py.cli import core_dumps
 from awsudo_py.cli.options import Options, RunOptions
+from awsudo_py.errors import of_system
 from awsudo_py.grammar.options import REQUEST
 from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
 from tests.conftest import needs
@@ -465,3 +469,50 @@ def test_a_subcommand_has_a_typed_record_with_exactly_what_its_line_takes(path: 
     record = next((kind for kind in kinds if kind.__module__ == module.__name__), RunOptions)
     assert typing.get_type_hints(record) == shape
     assert module.command.help.splitlines()[0].strip() == line.help
+
+
+#: What needs no AWS, and answers at once.
+QUICK = ("completion bash", "shell-init bash", "export --unset")
+
+
+@pytest.mark.parametrize("words", QUICK)
+def test_what_cannot_be_written_is_said_in_words(world: World, words: str) -> None:
+    """A quick answer on a closed, a full or a broken stdout ends as export does: no internal error, no traceback."""
+    run = f'"{AWSUDO}" {words}'
+
+    closed = world.run("true", prefix=("sh", "-c", f"{run} >&-", "-"))
+    full = world.run("true", prefix=("sh", "-c", f"{run} >/dev/full", "-"))
+    broken = world.run("true", prefix=("bash", "-c", f"{run} | :; exit ${{PIPESTATUS[0]}}", "-"))
+
+    for done, why in ((closed, "it is closed"), (full, "No space left on device")):
+        assert "internal error" not in done.err and "Traceback" not in done.err
+        assert (done.code, done.err) == (125, f"awsudo: cannot write to stdout: {why}\n")
+    assert broken.code in (0, 141) and broken.err == ""
+
+
+def test_too_few_open_files_are_said_in_words(world: World) -> None:
+    """A limit that is too low for a run that calls AWS is named; it is no error of awsudo's."""
+    done = world.run("dev", "true", prefix=("sh", "-c", 'ulimit -n 5; exec "$@"', "-"))
+
+    assert done.code in (0, 125) and "too many open files" in done.err.lower()
+    assert "internal error" not in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.ENOSPC])
+def test_an_error_of_the_system_has_words_of_its_own(number: int) -> None:
+    """Whatever a system call refuses: no internal error, and a file is named where there is one."""
+    for error in (OSError(number, os.strerror(number)), OSError(number, os.strerror(number), "/lib/a.py")):
+        told = of_system(error)
+        assert told.message and "internal" not in told.message and told.exit_code == 125
+    assert of_system(MemoryError()).message == "out of memory"
+
+
+def test_a_forbidden_limit_on_core_dumps_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox may forbid prlimit: what is done for safety's sake on top is then left out."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+
+    assert core_dumps.forbid()() is None

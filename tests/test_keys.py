@@ -96,7 +96,7 @@ def ended(terminal: pexpect.spawn[str]) -> tuple[int | None, str]:
     """How it ended, and all that the terminal showed since the last expectation."""
     terminal.expect(pexpect.EOF)
     terminal.close()
-    return terminal.exitstatus, terminal.before or ""
+    return terminal.exitstatus if terminal.signalstatus is None else -terminal.signalstatus, terminal.before or ""
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_key_is_typed_on_the_terminal_and_its_secret_is_never_shown(desk: Desk
 
 @pytest.mark.parametrize("answers", [0, 1])
 def test_ctrl_c_at_a_prompt_stores_nothing(desk: Desk, session: KeyringSession, answers: int) -> None:
-    """130, echo on again, and nothing anywhere."""
+    """Ended by SIGINT, echo on again, and nothing anywhere."""
     terminal = desk.terminal("keys", "add", "base")
     terminal.expect_exact("Access key ID of profile base: ")
     if answers:
@@ -152,7 +152,7 @@ def test_ctrl_c_at_a_prompt_stores_nothing(desk: Desk, session: KeyringSession, 
     terminal.sendintr()
     code, _ = ended(terminal)
 
-    assert code == 130
+    assert code == -signal.SIGINT
     assert not desk.list.exists()
     assert entry(session, desk.key.access_key_id) == {}
 
@@ -885,7 +885,7 @@ def test_two_keys_are_one_clear_line(desk: Desk, aws: StrictAws) -> None:
 
 
 def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: Desk, aws: StrictAws) -> None:
-    """130, and the state it is left in."""
+    """Ended by SIGINT, and the state it is left in."""
     desk.stored()
     aws.slow_to_know = 1_000
     process = subprocess.Popen(
@@ -904,7 +904,7 @@ def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: De
     process.send_signal(signal.SIGINT)
     said += process.stderr.read()
 
-    assert process.wait() == 130
+    assert process.wait() == -signal.SIGINT
     assert f"in use, as before: {desk.key.access_key_id}; go on with: awsudo keys rotate base" in said
     process.stderr.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -619,14 +620,14 @@ def test_a_program_may_ask_on_the_terminal_and_leaves_stdin_alone(world: World, 
 
 
 def test_a_program_that_waits_for_a_touch_can_be_interrupted(world: World, sts: StrictSts, phone: MfaDevice) -> None:
-    """It is not hurried; Ctrl-C ends it and awsudo, with 130."""
+    """It is not hurried; Ctrl-C ends it and awsudo, by SIGINT."""
     program(world, "touch-me", "echo touch your key >&2; exec sleep 600")
     with terminal(world, AWSUDO, "--mfa-process", "touch-me", "dev", "true") as spawned:
         spawned.expect_exact("touch your key")
         spawned.sendintr()
         done = ended(spawned)
 
-    assert done.code == 130 and "Traceback" not in done.out
+    assert done.code == -signal.SIGINT and "Traceback" not in done.out
     assert sts.calls == []
 
 
@@ -660,7 +661,7 @@ def test_who_waits_for_a_prompt_says_so_and_asks_when_that_is_given_up(
             done = ended(second)
 
     assert not asked_too
-    assert gave_up.code == 130 and done.code == 0
+    assert gave_up.code == -signal.SIGINT and done.code == 0
     assert f"as={ROLE}ops=ASIA" in done.out
     assert counted(sts) == {"GetSessionToken": 1, "AssumeRole": 1}
 

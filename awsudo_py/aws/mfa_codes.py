@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, Interrupted, Unreachable
+from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, CtrlC, Interrupted, Unreachable
 from awsudo_py.model import RoleHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
@@ -125,14 +125,16 @@ def printed_code(program: Program, environ: Mapping[str, str], terminal: Termina
                 words, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, env=without, check=False
             )
     except KeyboardInterrupt:
-        raise Interrupted("interrupted") from None
+        raise CtrlC from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it cannot be started"
         raise ConfigError(
             f"{program.where} cannot be run: {words[0]}: {why}",
             hint="its first word is the program; no shell reads it, so a pipe takes: sh -c '… | …'",
         ) from None
-    if done.returncode in (-2, 130):
+    if done.returncode == -2:
+        raise CtrlC
+    if done.returncode == 130:
         raise Interrupted("interrupted")
     if done.returncode != 0:
         raise AwsudoError(

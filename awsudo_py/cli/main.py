@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -14,7 +15,7 @@ from awsudo_py.cli.click_glue import Call, Process, Words, click_options, empty_
 from awsudo_py.cli.core_dumps import forbid
 from awsudo_py.cli.help import page
 from awsudo_py.cli.options import RunOptions
-from awsudo_py.errors import AwsudoError, UsageError, did_you_mean
+from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import RUN, VERSION
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from awsudo_py.terminal import Terminal
 
 #: The reader of our output is gone: what a shell reports for a program that SIGPIPE ended.
-_PIPE_CLOSED = 141
 
 
 class _Awsudo(Words):
@@ -96,11 +96,10 @@ def run(argv: Sequence[str], terminal: Terminal) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except OSError as error:
-        # what is left in the buffer would raise again when the interpreter ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if isinstance(error, BrokenPipeError):
-            return _PIPE_CLOSED
-        raise AwsudoError(f"cannot write {error.filename or 'to stdout'}: {error.strerror}") from None
+        if error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            # what is left in the buffer would raise again when the interpreter ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         path = context.command_path if context is not None else "awsudo"

@@ -15,7 +15,7 @@ import shlex
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from awsudo_py.credentials import rfc3339
-from awsudo_py.errors import AwsudoError, Interrupted, KeyringError, Rejected, Unreachable
+from awsudo_py.errors import AwsudoError, CtrlC, Interrupted, KeyringError, Rejected, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Rotation:
             self._key = self._keys.named(self._name)
             return self._steps()
         except KeyboardInterrupt:
-            raise Interrupted("interrupted", hint=self._state()) from None
+            raise CtrlC(hint=self._state()) from None
         except AwsudoError as error:
             error.hints = (*error.hints, self._state())
             raise

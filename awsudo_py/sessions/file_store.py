@@ -162,7 +162,7 @@ class FileStore:
     def prepare(self) -> None:
         """Rule 1: make the directory. PermissionError if it cannot be ours alone."""
         if not os.path.lexists(self.directory):
-            _make_private(self.directory)
+            make_private(self.directory)
         if not _is_private(self.directory):
             raise PermissionError(f"{self.directory} is {_not_private(self.directory)}")
 
@@ -249,7 +249,7 @@ class Lock:
         os.close(self._descriptor)
 
 
-def _make_private(directory: str) -> None:
+def make_private(directory: str) -> None:
     """Make a directory and those above it that are missing, each 0700.
 
     Nothing is made in a user's directory by another user: root with that user's HOME (sudo -E) would leave there what
@@ -257,7 +257,7 @@ def _make_private(directory: str) -> None:
     """
     parent = os.path.dirname(directory)
     if not os.path.isdir(parent) and parent != directory:
-        _make_private(parent)
+        make_private(parent)
     if os.name != "nt":
         owner = os.stat(parent).st_uid
         if owner not in (os.geteuid(), 0):

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.credentials import rfc3339
-from awsudo_py.sessions.file_store import data_directory
+from awsudo_py.sessions.file_store import FileStore, data_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ def append(directory: str, entry: Entry) -> bool:
     values = {name: value[:LONGEST_VALUE] for name, value in entry._asdict().items() if value}
     line = json.dumps(values, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        FileStore(directory).prepare()
         descriptor = _opened(os.path.join(directory, NAME), os.O_RDWR | os.O_APPEND | os.O_CREAT)
     except OSError:
         return False

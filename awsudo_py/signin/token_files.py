@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.credentials import rfc3339
 from awsudo_py.files import replace_file
+from awsudo_py.sessions.file_store import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,11 +163,8 @@ class TokenFiles:
     def _keep(self, path: str, fields: Mapping[str, Any]) -> None:
         import json
 
-        before = os.umask(0o077)
-        try:
-            os.makedirs(self.directory, exist_ok=True)
-        finally:
-            os.umask(before)
+        if not os.path.isdir(self.directory):
+            make_private(self.directory)
         replace_file(path, json.dumps(fields).encode())
 
 
