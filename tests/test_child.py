@@ -654,7 +654,7 @@ def test_ctrl_c_stops_the_loop_that_awsudo_runs_in(world: World, sts: StrictSts)
     loop = f"for each in 1 2 3; do echo begun $each; {AWSUDO} dev true; done; echo went on"
     terminal = _terminal(world, "bash", "-c", loop)
     terminal.expect("begun 1")
-    _until(lambda: sts.count("AssumeRole") == 1)
+    until(lambda: sts.count("AssumeRole") == 1)
 
     terminal.sendintr()
     terminal.expect(pexpect.EOF)
