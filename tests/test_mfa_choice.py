@@ -145,6 +145,9 @@ class Aws:
         self.asked: list[str] = []
         self._source = source
 
+    def sign_in(self, source: Source) -> None:
+        raise AssertionError("these sources take no sign-in")
+
     def source(self, source: Source) -> Credentials:
         self.asked.append("source")
         return self._source

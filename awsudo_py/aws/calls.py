@@ -47,6 +47,11 @@ class BotocoreSts:
         """The credentials that begin the chain. Raises AwsudoError."""
         return fetch(self._aws, source, self._session_name)
 
+    def sign_in(self, source: Source) -> None:
+        """Make sure that the user is signed in to a source of kind sso. Raises AwsudoError."""
+        assert self._aws.sso_token is not None  # what has sources has tokens
+        self._aws.sso_token(source, "")
+
     def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
         """AssumeRole or GetSessionToken with these credentials, and with an MFA code. Raises AwsudoError."""
         parameters, tries = session_parameters(hop, self._session_name), self._aws.tries

@@ -37,6 +37,9 @@ class Sts(Protocol):
     def source(self, source: Source) -> Credentials:
         """The credentials that begin a chain."""
 
+    def sign_in(self, source: Source) -> None:
+        """Make sure that the user is signed in to a source that takes a sign-in."""
+
     def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
         """The session that a hop gives to these credentials, with an MFA code if its device is named."""
 
@@ -114,8 +117,15 @@ class Obtain:
 
     def credentials(self) -> Obtained:
         """The credentials at the end of the chain: a session, in any case. Raises AwsudoError."""
+        self._sign_in_first()
         self._choose_hops()
         return self._after(len(self._chain.hops))
+
+    def _sign_in_first(self) -> None:
+        """Sign in, or renew the sign-in, if its token is needed: the sessions are cached under that token's mark."""
+        chain = self._chain
+        if kind_of(chain.source).signs_in and not any(self.cached(hops).session for hops in range(len(chain.hops) + 1)):
+            self._sts().sign_in(chain.source)
 
     def _choose_hops(self) -> None:
         """Take the hops after a session, if the source turns out to give one."""

@@ -28,8 +28,18 @@ if TYPE_CHECKING:
 
 #: Seconds of validity below which a token is renewed, and below which it is of no use (botocore/tokens.py: 15 min).
 _RENEW, _USELESS = 900.0, 30.0
+#: Seconds between two renewals ahead of time, which can fail (botocore/tokens.py: a minute).
+_AGAIN = 60.0
 #: Seconds for which a refusal of the user counts for the runs that were waiting.
 _SHARED = 60.0
+
+
+class Memory:
+    """What one process knows of tokens beside their files: those that could not be stored, and when one was renewed."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, SsoToken] = {}  # by file
+        self.renewed: dict[str, float] = {}
 
 
 class SsoTokens:
@@ -48,6 +58,7 @@ class SsoTokens:
         run: Run,
         offer: Callable[[SsoSession], bool],
         sign_in: Callable[[SsoSession, Oidc], SsoToken],
+        memory: Memory,
     ) -> None:
         self._files = files
         self._oidc = oidc
@@ -55,11 +66,12 @@ class SsoTokens:
         self._run = run
         self._offer = offer
         self._sign_in = sign_in
+        self._memory = memory
 
     def token(self, session: SsoSession, *, refused: str = "") -> str:
         """The access token of a session. refused: one that the portal does not take. Raises AwsudoError."""
-        found = self._files.token(session)
-        if found is not None and self._left(found) > _RENEW and found.access_token != refused:
+        found = self._found(session)
+        if found is not None and self._is_good(session, found) and found.access_token != refused:
             return found.access_token
         return self._alone(session, lambda: self._renewed(session, refused)).access_token
 
@@ -80,11 +92,12 @@ class SsoTokens:
 
     def _renewed(self, session: SsoSession, refused: str) -> SsoToken:
         """Rule 1: what the lock is held for."""
-        found = self._files.token(session)
+        found = self._found(session)
         usable = found if found is not None and found.access_token != refused else None
-        if usable is not None and self._left(usable) > _RENEW:
+        if usable is not None and self._is_good(session, usable):
             return usable
         if found is not None and found.can_be_renewed(self._run.clock()):
+            self._memory.renewed[self._files.token_path(session)] = self._run.clock()
             try:
                 return self._kept(session, flows.renewed(session, found, self._oidc(session), self._run.clock()))
             except (Rejected, Unreachable) as error:
@@ -115,6 +128,7 @@ class SsoTokens:
         try:
             self._files.keep_token(session, token)
         except OSError as error:
+            self._memory.tokens[self._files.token_path(session)] = token
             why = error.strerror or error
             self._run.terminal.notice(f"the SSO token cannot be stored in {self._files.directory}: {why}")
         return token
@@ -127,6 +141,19 @@ class SsoTokens:
 
     def _name(self, session: SsoSession) -> str:
         return digest(f"sso {self._files.token_path(session)}")
+
+    def _found(self, session: SsoSession) -> SsoToken | None:
+        """The token of a session: that of its file, or a newer one that could not be stored there."""
+        stored, own = self._files.token(session), self._memory.tokens.get(self._files.token_path(session))
+        if own is not None and (stored is None or own.expires_at > stored.expires_at):
+            return own
+        return stored
+
+    def _is_good(self, session: SsoSession, token: SsoToken) -> bool:
+        """Whether a token is used as it is: it is valid for long, or was renewed a moment ago, as far as that went."""
+        renewed = self._memory.renewed.get(self._files.token_path(session), 0.0)
+        since = self._run.clock() - renewed
+        return self._left(token) > (_USELESS if 0 <= since < _AGAIN else _RENEW)
 
     def _left(self, token: SsoToken) -> float:
         return token.expires_at - self._run.clock()

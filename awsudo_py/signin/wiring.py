@@ -11,7 +11,7 @@ from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials
 from awsudo_py.resolve.sso_sessions import chain_of_session, session_of_source
 from awsudo_py.signin.browser import callback_arrives, open_page
 from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device, wrong_region
-from awsudo_py.signin.sso_tokens import SsoTokens
+from awsudo_py.signin.sso_tokens import Memory, SsoTokens
 from awsudo_py.signin.start_urls import resolved
 from awsudo_py.signin.token_files import TokenFiles
 from awsudo_py.terminal import controlling_terminal, escape
@@ -50,6 +50,7 @@ class SignIns:
         self._store = store
         self._run = run
         self._clients = clients
+        self._memory = Memory()
 
     def tokens(
         self,
@@ -89,6 +90,7 @@ class SignIns:
             run=self._run,
             offer=self._offered if offers else _not_offered,
             sign_in=sign_in,
+            memory=self._memory,
         )
 
     def token_of(self, source: Source, profile: str | None, *, refused: str = "") -> str:
