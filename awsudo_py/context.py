@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.aws.clients import Clients
     from awsudo_py.model import Request
-    from awsudo_py.resolve.aws_config import AwsConfig
+    from awsudo_py.resolve.aws_config import AwsConfig, Settings
     from awsudo_py.signin.wiring import SignIns
     from awsudo_py.terminal import Terminal
 
@@ -66,6 +66,12 @@ class Context:
         if self.keys.list.path:
             self.files.look(self.keys.list.path)
         return aws_config.load(self.deciding, self.files)._replace(stored=self.keys.list.read())
+
+    def add_profiles(self, profiles: Mapping[str, Settings]) -> None:
+        """Let the configuration have these profiles too, as if its file had them. Raises AwsudoError."""
+        with self._lock:
+            self._config = self._config._replace(in_config={**self._config.in_config, **profiles})
+            self.__dict__.pop("_sign_ins", None)  # it has the configuration that was
 
     def resolver(self) -> Resolver:
         """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError."""

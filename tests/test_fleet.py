@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.organizations import Organizations
+from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -768,3 +769,62 @@ def test_an_organization_that_cannot_be_listed_runs_nothing(fleet: World, organi
     code, _, err = _each(fleet, "--org", "nobody", "--role", "fleet", "--", "true")
 
     assert code == 125 and "no profile 'nobody'" in err
+
+
+# -- a sign-in portal ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def portal(tmp_path: Path) -> Iterator[tuple[World, Sso]]:
+    """A machine that is signed in to a portal of nine accounts, in eight of which there is the role Audit."""
+    with Sso() as sso:
+        for number in range(9):
+            sso.allow(f"{number + 1}" * 12, "Audit" if number else "Other", f"account {number}")
+        world = World(tmp_path)
+        world.env |= sso.environ
+        world.config("[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n")
+        sso.write_cached_token(world.home, start_url="https://corp.awsapps.com/start", session_name="corp")
+        yield world, sso
+
+
+def test_a_portal_gives_one_role_in_all_accounts(portal: tuple[World, Sso]) -> None:
+    """--sso SESSION --role NAME: what the portal lists, each with a session of its own from one call."""
+    world, sso = portal
+    selection = ("--sso", "corp", "--role", "Audit")
+
+    code, out, err = _each(world, *selection, "!*3333*", "--", "printenv", "AWS_ACCESS_KEY_ID")
+
+    lines = dict(line.split(": ") for line in out.splitlines())
+    assert code == 0, err
+    assert sorted(lines) == [f"corp/{f'{n}' * 12}/Audit" for n in range(2, 10) if n != 3]
+    assert len(set(lines.values())) == 7
+    assert sso.count("/federation/credentials") == 7
+    assert _each(world, *selection, "--where", "account_name=account?4", "--dry-run")[1] == f"corp/{'5' * 12}/Audit\n"
+    assert "lists no role Audits" in _each(world, "--sso", "corp", "--role", "Audits", "--dry-run")[2]
+
+
+def test_an_ended_sign_in_is_one_reason_for_all(portal: tuple[World, Sso]) -> None:
+    """Without a terminal a session that has ended is named once, with its targets; nothing signs in."""
+    world, sso = portal
+    assert _each(world, "--sso", "corp", "--role", "Audit", "--dry-run")[0] == 0
+    sso.revoke_tokens()
+
+    code, _, err = _each(world, "--sso", "corp", "--role", "Audit", "--json", "--", "true")
+
+    assert code == 125
+    assert err.count("no session: 8") == 1, err
+
+
+def test_a_portal_that_throttles_fails_nothing(tmp_path: Path) -> None:
+    """A portal that answers few calls a second: the fleet waits for it."""
+    with Sso(rate=20) as sso:
+        for number in range(1, 10):
+            sso.allow(f"{number}" * 12, "Audit")
+        world = World(tmp_path)
+        world.env |= sso.environ
+        world.config("[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n")
+        sso.write_cached_token(world.home, start_url="https://corp.awsapps.com/start", session_name="corp")
+
+        code, _, err = _each(world, "--sso", "corp", "--role", "Audit", "--json", "--", "true")
+
+    assert (code, ": 9 ok, 0 failed" in err) == (0, True), err

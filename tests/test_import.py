@@ -13,7 +13,7 @@ import pytest
 
 from awsudo_py.aws.sso_portal import Account as PortalAccount
 from awsudo_py.aws.sso_portal import Page
-from awsudo_py.errors import AwsudoError, InvalidInput, Rejected
+from awsudo_py.errors import AwsudoError, InvalidInput, Rejected, Throttled
 from awsudo_py.model import SsoSession
 from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.signin.listing import Account, Listing, Listings, listed
@@ -326,9 +326,7 @@ class Throttling:
             raise Rejected("the SSO session has ended")
         if self.tokens < 1:
             self.throttled += 1
-            error = Rejected("AWS is being asked too often")
-            error.code = "TooManyRequestsException"
-            raise error
+            raise Throttled("AWS gets too many calls")
         self.tokens -= 1
 
     def accounts(self, following: str = "") -> Page:

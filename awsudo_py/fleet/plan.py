@@ -31,6 +31,7 @@ class Wanted(NamedTuple):
 
     words: tuple[str, ...] = ()
     everything: bool = False
+    names: tuple[str, ...] = ()  # of profiles, each of which is there
     where: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     role: str = ""  # with accounts: assume this role in each
@@ -52,12 +53,13 @@ def select(wanted: Wanted, known: Sequence[Target], read: Callable[[str], str]) 
     found: dict[str, Target] = {}
     if wanted.everything:
         found.update((target.name, target) for target in known if target.role)
+    found.update((name, by_name[name]) for name in wanted.names)
     for target in _of_accounts(wanted):
         found[target.name] = by_name.setdefault(target.name, target)
     for word in included:
         for target in _named(word, known, by_name, wanted.source):
             found[target.name] = target
-    if not (included or wanted.everything or wanted.accounts):
+    if not (included or wanted.everything or wanted.names or wanted.accounts):
         raise UsageError(
             "no targets: which ones?",
             hint="awsudo each 'prod-*' -- COMMAND…; --all takes every profile that has a role",

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from awsudo_py.errors import AwsudoError, Interrupted, Throttled, Unreachable
 from awsudo_py.fleet.run import NoSession, Order
-from awsudo_py.fleet.throttle import RATES, Bucket
+from awsudo_py.fleet.throttle import Bucket
 from awsudo_py.model import Request
 from awsudo_py.session import session_for
 from awsudo_py.sessions.sealed import digest
+from awsudo_py.signin.rate import Rate
 from awsudo_py.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -34,25 +35,26 @@ ALMOST_OVER = 60
 
 
 class Paces:
-    """A token bucket for each service."""
+    """Rule 2: the pace of STS, and that of sign-in portals, which all processes of a user share."""
 
-    def __init__(self, wait: Callable[[float], object] = time.sleep) -> None:
-        self._buckets = {service: Bucket(rate, wait=wait) for service, rate in RATES.items()}
+    def __init__(self, portals: Rate, wait: Callable[[float], object] = time.sleep) -> None:
+        self._sts = Bucket(wait=wait)
+        self._paces: dict[str, Bucket | Rate] = {"sts": self._sts, "sso": portals}
 
     def take(self, service: str) -> None:
-        """Rule 2: wait for a token."""
-        if service in self._buckets:
-            self._buckets[service].take()
+        """Wait until a call may go out."""
+        if service in self._paces:
+            self._paces[service].take()
 
     def slow_down(self, service: str) -> None:
         """A call was throttled."""
-        if service in self._buckets:
-            self._buckets[service].slow_down()
+        if service in self._paces:
+            self._paces[service].slow_down()
 
     @property
     def throttled(self) -> bool:
-        """Whether a service has been asked too often, and the rate has not recovered yet."""
-        return any(each.slowed for each in self._buckets.values())
+        """Whether STS is called at a lower rate than at the start."""
+        return self._sts.slowed
 
 
 class _Entry:
@@ -157,7 +159,8 @@ class Sessions:
         self._template = template
         self._folder = folder
         self._shared = Shared(context.run.clock)
-        self.paces = Paces()
+        run = context.run
+        self.paces = Paces(Rate(context.stores.get("file"), clock=run.clock, sleep=run.sleep))
         self._paced = threading.Event()
 
     def order(self, target: Target) -> Order:

@@ -1,8 +1,8 @@
-"""Keeps a fleet's calls to one AWS service below the rate that the service takes.
+"""Keeps a fleet's calls to STS below the rate that it takes.
 
 One token bucket for all threads: a call takes a token, a Throttling answer halves the rate, and every second without
 one gives some of it back. STS has a quota of 600 requests per second, per account and Region (IAM quotas page), which
-others of the account use too: a run starts at half of it. A sign-in portal takes 20 per second.
+others of the account use too: a run starts at half of it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Calls per second at the start, by service; and what a throttled run goes down to at the least.
-RATES = {"sts": 300.0, "sso": 15.0}
-LEAST = 1.0
+#: Calls per second at the start, and what a throttled run goes down to at the least.
+MOST, LEAST = 300.0, 1.0
 #: What a quiet second gives back, in calls per second, and a halving counts for all that was on its way then (seconds).
 RECOVERY, SAME_TROUBLE = 5.0, 0.5
 
@@ -26,7 +25,7 @@ class Bucket:
 
     def __init__(
         self,
-        rate: float,
+        rate: float = MOST,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,

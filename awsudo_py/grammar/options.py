@@ -161,6 +161,7 @@ EACH = (
     Option("accounts", ("--accounts",), "LIST", "Account IDs, or @FILE with one per line. Repeatable.", many=True),
     Option("org", ("--org",), "TARGET", "All active accounts of the organization, listed as TARGET.", values="target"),
     Option("ou", ("--ou",), "ID", "With --org: only accounts below this OU. Repeatable.", many=True),
+    Option("sso", ("--sso",), "SESSION", "All accounts in which the portal of an sso-session lists the role."),
     Option("dry_run", ("--dry-run",), "", "Print the targets, one per line, and run nothing."),
     Option("jobs", ("-j", "--jobs"), "N", "How many to run at once [default: 8 per core, at most 64]."),
     Option("timeout", ("--timeout",), "TIME", "End a command that runs longer: TERM, then KILL."),

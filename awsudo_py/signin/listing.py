@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from awsudo_py.errors import AwsudoError, Rejected, Unreachable
+from awsudo_py.errors import AwsudoError, Rejected, Throttled, Unreachable
 from awsudo_py.sessions.sealed import digest
 
 if TYPE_CHECKING:
@@ -178,9 +178,7 @@ def _paced(page_of: Callable[[str], Page], following: str, rate: Rate) -> Page:
         rate.take()
         try:
             return page_of(following)
-        except Rejected as error:
-            if error.code != "TooManyRequestsException":
-                raise
+        except Throttled:
             refused += 1
             rate.slow_down()
             if refused > _AGAIN:

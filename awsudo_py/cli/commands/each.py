@@ -30,6 +30,7 @@ class EachOptions(RequestOptions):
     accounts: tuple[str, ...]
     org: str | None
     ou: tuple[str, ...]
+    sso: str | None
     dry_run: bool
     jobs: str | None
     timeout: str | None
@@ -150,6 +151,10 @@ def _mode(options: EachOptions) -> str:
     return job.MERGED if sys.stdout is not None and sys.stdout.isatty() else job.LINES
 
 
+#: What says in which accounts --role is: flags and their options.
+_PLACES = {"--accounts": "accounts", "--org": "org", "--sso": "sso"}
+
+
 def _refuse_contradictions(call: Call, options: EachOptions) -> None:
     if not call.words and not options.dry_run:
         hint = "awsudo each PATTERN… -- COMMAND [ARG]…"
@@ -159,17 +164,16 @@ def _refuse_contradictions(call: Call, options: EachOptions) -> None:
     if (options.resume or options.only_failed) and not options.joblog:
         which = "--resume" if options.resume else "--only-failed"
         raise UsageError(f"{which} needs a journal", hint=f"awsudo each --joblog FILE {which} …")
-    if options.accounts and options.org:
-        raise UsageError("--accounts and --org exclude each other", hint="name one of the two")
-    if (options.accounts or options.org) and not options.role_name:
-        which = "--accounts" if options.accounts else "--org"
-        raise UsageError(f"{which} needs a role to assume in each account", hint=f"awsudo each --role NAME {which} …")
-    if options.role_name and not (options.accounts or options.org):
+    places = [flag for flag, given in _PLACES.items() if getattr(options, given)]
+    if len(places) > 1:
+        raise UsageError(f"{' and '.join(places)} exclude each other", hint="name one of them")
+    if places and not options.role_name:
+        hint = f"awsudo each --role NAME {places[0]} …"
+        raise UsageError(f"{places[0]} needs a role to assume in each account", hint=hint)
+    if options.role_name and not places:
         raise UsageError("--role needs the accounts to assume it in", hint="awsudo each --role NAME --accounts a,b …")
     if options.ou and not options.org:
         raise UsageError("--ou needs --org", hint="awsudo each --org TARGET --ou ID --role NAME …")
-    if options.mfa_code and options.patterns == ("-",):
-        return
     if options.stdin and "-" in options.patterns:
         raise UsageError("stdin cannot be both the list of targets and the commands' input", hint="use @FILE")
 
@@ -178,9 +182,17 @@ def _targets(context: Context, options: EachOptions) -> list[Target]:
     """The targets that the options select. Raises AwsudoError."""
     from awsudo_py.fleet.plan import Wanted, known_targets, select
 
+    names: tuple[str, ...] = ()
+    if options.sso and options.role_name:
+        from awsudo_py.fleet.portal import portal_profiles
+
+        profiles = portal_profiles(context, options.sso, options.role_name)
+        context.add_profiles(profiles)
+        names = tuple(profiles)
     wanted = Wanted(
         words=options.patterns,
         everything=options.everything,
+        names=names,
         where=options.where,
         regions=_regions(options),
         role=options.role_name or "",
