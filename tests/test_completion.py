@@ -430,3 +430,11 @@ def test_a_profile_that_is_called_like_a_subcommand_is_offered_where_it_is_reach
     assert "profile\texec" not in world.run("_complete", "zsh", "awsudo", "ex").out
     for before in (("-p",), ("exec",), ("export",)):
         assert "profile\texec\t\n" in world.run("_complete", "zsh", "awsudo", *before, "ex").out
+
+
+def test_the_command_of_each_is_completed_after_its_dashes() -> None:
+    """Before `--` come targets and options, in any order; after it the command's own words."""
+    assert place_of(["each", "prod", ""]).wanted == "target"
+    assert "ordered" in {option.field for option in place_of(["each", "prod", "--"]).options}
+    assert place_of(["each", "prod", "--", "aws", ""]).child == 3
+    assert place_of(["each", "--all", "--", ""]).child == 3

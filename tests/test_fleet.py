@@ -111,6 +111,23 @@ def test_regions_multiply_the_targets_but_not_the_calls(fleet: World, sts: Stric
     assert sts.count("AssumeRole") == 2
 
 
+def test_notices_about_each_target_are_cut(world: World, sts: StrictSts) -> None:
+    """What awsudo has to say about every one of many targets is said for the first of them."""
+    hub = f"[profile hub]\nrole_arn = {_arn(99)}\nsource_profile = base\n"
+    sts.add_role(_arn(99))
+    _add_targets(world, sts, 40, "hub", hub)
+    config = world.home / ".aws/config"
+    config.write_text(
+        config.read_text().replace("source_profile = hub", "source_profile = hub\nduration_seconds = 43200")
+    )
+
+    code, _, err = _each(world, "t*", "--", "true")
+
+    notices = [line for line in err.splitlines() if line.startswith("awsudo: ")]
+    assert code == 0
+    assert 1 <= len(notices) <= 11, err
+
+
 def test_a_role_in_accounts_is_assumed_from_the_source_profile(fleet: World, sts: StrictSts, tmp_path: Path) -> None:
     """--role NAME --accounts takes numbers and @FILE, and -p says whose credentials assume the role."""
     listed = tmp_path / "accounts"
@@ -157,7 +174,7 @@ def test_every_result_is_ok_failed_or_without_a_session(fleet: World, sts: Stric
     )  # fmt: skip
     assert "5 targets in " in err and "1 ok, 2 failed, 2 without a session" in err
     assert re.search(r"no session: 2  .*: t0[12], t0[12]\n", err)
-    assert "failed: 1  exit 7: t03\n" in err
+    assert "failed: 1  exit 7: t03\n" in err and "failed: 1  signal 9: t04\n" in err
 
 
 def test_a_missing_command_costs_no_call(fleet: World, sts: StrictSts) -> None:
@@ -330,6 +347,19 @@ def test_a_reader_that_has_seen_enough_ends_the_fleet(fleet: World) -> None:
 
         assert run.process.wait(20) == 141
         run.none_left()
+
+
+def test_a_closed_stdout_is_an_error_and_no_descriptor_takes_its_place(fleet: World, sts: StrictSts) -> None:
+    """`>&-`: refused before anything is spent; closed stdin and stderr do no harm."""
+    script = 'awsudo each t00 -- echo x >&-; echo $?; awsudo each t00 -- sh -c "cat; echo y" <&- 2>&-'
+
+    done = subprocess.run(
+        ["sh", "-c", script], env=fleet.at_hand().environ(), capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "125\nt00: y\n"
+    assert "awsudo: cannot write to stdout: it is closed" in done.stderr
+    assert sts.count("AssumeRole") == 1
 
 
 # -- how commands run ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet.joblog import records_of
-from awsudo_py.fleet.records import Tally
+from awsudo_py.fleet.records import Tally, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,14 +54,9 @@ def gather(places: Sequence[str]) -> Gathered:
         )
     tally = Tally()
     for name, record in results.items():
-        signal, code = record.get("signal"), record.get("exit")
-        tally.add(
-            name,
-            record["class"],
-            reason=str(record.get("reason", "")),
-            error=str(record.get("error", "")),
-            code=128 + signal if isinstance(signal, int) else code if isinstance(code, int) else 125,
-        )
+        exit, signal = (value if isinstance(value := record.get(key), int) else None for key in ("exit", "signal"))
+        end = end_of(record["class"], str(record.get("reason", "")), exit, signal)
+        tally.add(name, record["class"], end=end, error=str(record.get("error", "")))
     return Gathered(
         tally,
         _seconds(list(results.values())),

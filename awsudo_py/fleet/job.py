@@ -83,6 +83,7 @@ def run_job(
     core_limit: tuple[int, int] | None = None,
 ) -> Outcome:
     """Do all of it. core_limit: the limit of core dumps that commands get. Raises AwsudoError."""
+    _open_standard_streams()
     # looked up before anything is spent
     path = child.find(job.command[0], context.environ)
     # its first line says what is planned: a shard that has nothing to do is not a missing one
@@ -107,7 +108,7 @@ def run_job(
             file_limit=file_limit,
             core_limit=core_limit,
         )
-        for _ in range(min(os.cpu_count() or 1, MOST, commands)):
+        for _ in range(min(_cores(), MOST, commands)):
             supervisors.append(Supervisor(setting, supervisors))
         return _run(job, context, terminal, inputs, commands, supervisors, folder, joblog)
     finally:
@@ -136,7 +137,7 @@ def _width(job: Job, terminal: FleetTerminal) -> tuple[int, tuple[int, int] | No
     soft, hard = (-1 if each == resource.RLIM_INFINITY else each for each in files)
     found = width(
         job.jobs,
-        cores=os.cpu_count() or 1,
+        cores=_cores(),
         files=(soft, hard),
         memory=available_memory(),
         targets=len(job.targets),
@@ -147,6 +148,22 @@ def _width(job: Job, terminal: FleetTerminal) -> tuple[int, tuple[int, int] | No
         return found.commands, None
     resource.setrlimit(resource.RLIMIT_NOFILE, (found.files, files[1]))
     return found.commands, files
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open_standard_streams() -> None:
+    """Let no descriptor of ours take the place of a standard stream that is closed. Raises AwsudoError for stdout."""
+    if sys.stdout is None:
+        raise AwsudoError("cannot write to stdout: it is closed", hint="to discard the output: >/dev/null")
+    for standard in (0, 2):
+        try:
+            os.fstat(standard)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), standard)
 
 
 def _stdin_copy(folder: str) -> str:
@@ -179,7 +196,7 @@ def _run(  # noqa: C901 (the order of one run's steps)
     streams = Stream(1), Stream(2)
     spool, tally, began, line = Spool(folder), Tally(), time.time(), shlex.join(job.command)
     directory = Directory(job.output_dir) if job.output_dir else None
-    sinks: list[Sink] = [Counter(tally.add)]
+    sinks: list[Sink] = [Counter(tally)]
     groups: Groups | None = None
     report: Report | None = None
     merged_json: MergedJson | None = None

@@ -26,8 +26,8 @@ class Group(NamedTuple):
     """Targets whose commands ended the same way and wrote the same."""
 
     kind: str
-    code: int
-    why: str
+    end: str
+    error: str
     stdout: Output
     stderr: Output
     names: list[str]
@@ -45,12 +45,11 @@ class Groups(Quiet):
         if result.kind == NO_SESSION:
             key: tuple[object, ...] = (NO_SESSION, result.error)
         else:
-            key = (result.kind, result.code, result.reason, _digest(result.stdout), _digest(result.stderr))
+            key = (result.kind, result.end, _digest(result.stdout), _digest(result.stderr))
         group = self._groups.get(key)
         if group is None:
             stdout, stderr = self._spool.keep(result.stdout), self._spool.keep(result.stderr)
-            why = result.error if result.kind == NO_SESSION else result.reason
-            group = self._groups[key] = Group(result.kind, result.code, why, stdout, stderr, [])
+            group = self._groups[key] = Group(result.kind, result.end, result.error, stdout, stderr, [])
         group.names.append(result.target.name)
 
     def of_commands(self) -> list[Group]:
@@ -120,13 +119,12 @@ def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) ->
         stream.text(_headed(sum(len(group.names) for group in without), [], "no session", "yellow", style))
         for group in without:
             names = _fitting(group.names, max(style.width - 4 - len(str(len(group.names))), 20))
-            stream.text(f"  {len(group.names)}  {escape(group.why)}\n     {names}\n")
+            stream.text(f"  {len(group.names)}  {escape(group.error)}\n     {names}\n")
 
 
 def header(group: Group, style: Style) -> str:
     """The line above a group: how many targets, which, and how their commands ended."""
-    end = {"timeout": "timed out"}.get(group.why, group.why) or f"exit {group.code}"
-    return _headed(len(group.names), group.names, end, "green" if group.kind == OK else "red", style)
+    return _headed(len(group.names), group.names, group.end, "green" if group.kind == OK else "red", style)
 
 
 def _headed(count: int, names: list[str], end: str, colour: str, style: Style) -> str:

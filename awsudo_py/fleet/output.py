@@ -21,9 +21,9 @@ from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, 
 from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from awsudo_py.fleet.records import Target
+    from awsudo_py.fleet.records import Tally, Target
     from awsudo_py.fleet.run import State
 
 #: A line that is longer (bytes) is cut.
@@ -412,14 +412,14 @@ def directory_name(name: str) -> str:
 class Counter(Quiet):
     """Counts the results for the summary."""
 
-    def __init__(self, add: Callable[..., None]) -> None:
-        self._add = add
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
 
     def finished(self, result: Result) -> None:
-        self._add(result.target.name, result.kind, reason=result.reason, error=result.error, code=result.code)
+        self._tally.add(result.target.name, result.kind, end=result.end, error=result.error)
 
 
-def summary(tally: Any, *, seconds: float, not_started: int = 0, listed: bool = True, most: int = 3) -> list[str]:
+def summary(tally: Tally, *, seconds: float, not_started: int = 0, listed: bool = True, most: int = 3) -> list[str]:
     """The summary's lines: the three classes, and of those that are not ok the reasons with their targets."""
     lines = []
     if listed:

@@ -13,6 +13,7 @@ OK, FAILED, NO_SESSION = "ok", "failed", "no-session"
 CLASSES = (OK, FAILED, NO_SESSION)
 #: The reason of a failure: the system did not start the command.
 CANNOT_RUN = "cannot run"
+_REASONS = {"timeout": "timed out"}
 _CHUNK = 1 << 16
 
 
@@ -117,10 +118,22 @@ class Result(NamedTuple):
             return 125
         return 128 + self.signal if self.signal is not None else self.exit or 0
 
+    @property
+    def end(self) -> str:
+        """How it ended, in a few words."""
+        return end_of(self.kind, self.reason, self.exit, self.signal)
+
     def discard(self) -> None:
         """Delete the temporary files behind its output."""
         self.stdout.discard()
         self.stderr.discard()
+
+
+def end_of(kind: str, reason: str, exit: int | None, signal: int | None) -> str:
+    """How a command ended, in a few words; a target without a session has none."""
+    if kind == NO_SESSION:
+        return "no session"
+    return _REASONS.get(reason, reason) or (f"exit {exit}" if signal is None else f"signal {signal}")
 
 
 class Tally:
@@ -131,13 +144,13 @@ class Tally:
         self.reasons: dict[str, list[str]] = {}
         self.failures: dict[str, list[str]] = {}
 
-    def add(self, name: str, kind: str, *, reason: str = "", error: str = "", code: int = 0) -> None:
+    def add(self, name: str, kind: str, *, end: str, error: str) -> None:
         """Count one result."""
         self.counts[kind] += 1
         if kind == NO_SESSION:
-            self.reasons.setdefault(error or reason or "unknown", []).append(name)
+            self.reasons.setdefault(error or "unknown", []).append(name)
         elif kind == FAILED:
-            self.failures.setdefault(reason or f"exit {code}", []).append(name)
+            self.failures.setdefault(end, []).append(name)
 
     @property
     def total(self) -> int:

@@ -44,7 +44,7 @@ class Report(Quiet):
     def finished(self, result: Result) -> None:
         target = result.target
         account = " ".join(filter(None, (target.account, target.account_name)))
-        end = result.error if result.kind == NO_SESSION else result.reason or f"exit {result.code}"
+        end = f"no session: {result.error}" if result.kind == NO_SESSION else result.end
         region = target.region or target.home_region
         self._rows.append(_Row(target.name, account, target.role, region, result.kind, end, result.seconds))
 
@@ -91,7 +91,7 @@ class Report(Quiet):
             yield (
                 f'<tr data-k="{row.kind}"><td>{_text(row.name)}</td><td>{_text(row.account)}</td>'
                 f"<td>{_text(row.role)}</td><td>{_text(row.region)}</td>"
-                f'<td><a class="{row.kind}" href="#g{numbers.get(row.name, 0)}">{_text(_end_of(row))}</a></td>'
+                f'<td><a class="{row.kind}" href="#g{numbers.get(row.name, 0)}">{_text(row.end)}</a></td>'
                 f'<td class="r">{row.seconds:.1f}</td></tr>'
             )
         yield f"</tbody></table></div><script>{_beside('report.js')}</script></body></html>\n"
@@ -102,22 +102,18 @@ def _beside(name: str) -> str:
         return file.read()
 
 
-def _end_of(row: _Row) -> str:
-    return f"no session: {row.end}" if row.kind == NO_SESSION else row.end
-
-
 def _group(number: int, group: Group) -> Iterator[str]:
     count = len(group.names)
     is_open = number == 0 or (group.kind != OK and number < MOST_OPEN)
     title = f"{count} target{'' if count == 1 else 's'}"
-    end = "no session" if group.kind == NO_SESSION else group.why or f"exit {group.code}"
     names = _text(", ".join(group.names))
     yield (
         f'<details id="g{number}"{" open" if is_open else ""}><summary><b>{title}</b>'
-        f'<span class="n">{names}</span><span class="end {group.kind}">{_text(end)}</span></summary><div class="in">'
+        f'<span class="n">{names}</span><span class="end {group.kind}">{_text(group.end)}</span></summary>'
+        '<div class="in">'
     )
     if group.kind == NO_SESSION:
-        yield f"<pre>{_text(group.why)}</pre>"
+        yield f"<pre>{_text(group.error)}</pre>"
     elif not group.stdout.size and not group.stderr.size:
         yield '<p class="dim">(no output)</p>'
     if len(names) > ONE_LINE:

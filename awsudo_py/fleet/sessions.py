@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from awsudo_py.fleet.records import Target
     from awsudo_py.sessions.obtain import Obtained
 
+#: So many different notices are displayed.
+MOST_NOTICES = 10
 #: A shared session is got again when it lasts no longer than this (seconds).
 ALMOST_OVER = 60
 
@@ -111,7 +113,18 @@ class FleetTerminal(Terminal):
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self._turn = threading.RLock()
+        self._told: set[str] = set()
+        self._cut = False
         self.aside: Callable[[], AbstractContextManager[None]] | None = None
+
+    def notice(self, text: str) -> None:
+        """See Terminal; of hundreds of notices, one for each target, the first are enough."""
+        if len(self._told) < MOST_NOTICES or text in self._told:
+            self._told.add(text)
+            super().notice(text)
+        elif not self._cut:
+            self._cut = True
+            super().notice("more notices like these are left out; see one target's: awsudo explain TARGET")
 
     def take_back(self) -> None:
         """Write without waiting for a thread that asks: the run is over, and nobody will answer it."""
