@@ -169,7 +169,8 @@ def _dot(drawn: Graph) -> str:
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
     lines = [
         "digraph awsudo {",
-        '  rankdir=LR; node [shape=box, style=rounded, fontname="sans-serif", fontsize=11];',
+        # without newrank, Graphviz 2.43 crashes on labelled edges between hundreds of clusters
+        '  rankdir=LR; newrank=true; node [shape=box, style=rounded, fontname="sans-serif", fontsize=11];',
         '  edge [fontname="sans-serif", fontsize=9]; fontname="sans-serif"; fontsize=11;',
     ]
     for account, nodes in _by_account(drawn.nodes).items():
@@ -253,13 +254,17 @@ def _svg(drawn: Graph) -> str:
             bottom = max(bottom, y)
             x += width + 1.5 * _PAD
         x += _GAP
-    right = x - _GAP + _MARGIN
-    height = bottom + _MARGIN + _ROW
-    lines = [_curve(edge, placed, faint=len(drawn.edges) > _MANY) for edge in drawn.edges]
     legend = (
-        f'<text x="{_MARGIN}" y="{height - _MARGIN / 2:.0f}" class="dim">{len(drawn.nodes)} nodes. '
-        "Solid: assumed from a source. Dashed: role chaining, 1h at most. MFA: a code is needed.</text>"
+        f"{len(drawn.nodes)} nodes, {len(drawn.edges)} calls of STS",
+        "solid: assumed from a source; dashed: role chaining, 1h at most",
     )
+    right = max(x - _GAP + _MARGIN, max(map(len, legend)) * _CHARACTER + 2 * _MARGIN)
+    height = bottom + _MARGIN + len(legend) * _ROW
+    lines = [_curve(edge, placed, faint=len(drawn.edges) > _MANY) for edge in drawn.edges]
+    notes = [
+        f'<text x="{_MARGIN}" y="{bottom + 14 + number * _ROW:.0f}" class="dim">{_xml(text)}</text>'
+        for number, text in enumerate(legend)
+    ]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right:.0f} {height:.0f}" '
@@ -272,7 +277,7 @@ def _svg(drawn: Graph) -> str:
             f'<rect width="{right:.0f}" height="{height:.0f}" fill="#fbfbfd"/>',
             *lines,
             *shapes,
-            legend,
+            *notes,
             "</svg>",
             "",
         ]
