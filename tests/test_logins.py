@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from awsudo_py.credentials import Credentials
 from awsudo_py.fingerprint import Files
-from awsudo_py.model import Source
+from awsudo_py.model import Endpoint, Hop, RoleChain, Source
 from awsudo_py.resolve.source_kinds import KINDS
+from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.logins import LOGINS, NOBODY, Logins
+from awsudo_py.sessions.obtain import Obtain, Obtained
+from awsudo_py.sessions.single_flight import Run
+from awsudo_py.terminal import Terminal
 from tests.servers.metadata import Metadata
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
@@ -231,3 +237,45 @@ def test_the_salt_is_made_once_and_is_private(world: World, sts: StrictSts) -> N
 
     assert [path.read_bytes() for path in world.kept("salt")] == [before]
     assert salt.stat().st_mode & 0o777 == 0o600 and len(before) > 64
+
+
+class _OneAtATime:
+    """A source that notes how many runs use it at the same time."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+        self._guard = threading.Lock()
+
+    def source(self, _source: Source) -> Credentials:
+        with self._guard:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.005)  # as long as others could come in
+        with self._guard:
+            self._now -= 1
+        return Credentials("ASIA", "s", "t", time.time() + 3600)
+
+    def session(self, _hop: Hop, _credentials: Credentials, _code: str = "") -> Credentials:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_runs_that_would_sign_in_do_it_one_after_the_other(tmp_path: Path, kind: str) -> None:
+    """Eight at once over one `login_session`, or one credential_process: no renewal token is spent twice."""
+    if not KINDS[kind].in_turn:
+        assert kind not in ("login", "process")
+        return
+    source = Source(kind, "p", "~/.aws/config", identity=(("name", "p"),))
+    chain = RoleChain("p", source, (), Endpoint("aws", None, None, "aws global"), None, None)
+    giver = _OneAtATime()
+
+    def get(_: int) -> Obtained:
+        run = Run(Terminal(-1), time.time, time.sleep, time.time())
+        store = FileStore(str(tmp_path / "cache"))
+        return Obtain(chain, store=store, sts=lambda: giver, with_code=lambda _, call: call(""), run=run).credentials()
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(get, range(8)))
+
+    assert len(found) == 8 and giver.most == 1

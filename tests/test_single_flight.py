@@ -493,3 +493,20 @@ def test_rule_5_an_old_session_is_not_renewed_by_waiting(tmp_path: Path) -> None
 
     assert renewed is fresh
     assert waiter.session.get(_never).access_key_id == "ASIANEW"
+
+
+def test_rule_5_whoever_gets_the_lock_of_a_removed_file_has_nothing(tmp_path: Path) -> None:
+    """A lock's file is removed by its holder; who waited for that one takes the lock of the file that is there now."""
+    store = FileStore(str(tmp_path / "cache"))
+    first, waiting = store.lock("a" * 40), store.lock("a" * 40)
+    assert first.try_acquire() and not waiting.try_acquire()
+    os.unlink(tmp_path / "cache" / f"{'a' * 40}.lock")
+    third = store.lock("a" * 40)
+    assert third.try_acquire()
+    first.release()
+
+    while_third_has_it = waiting.try_acquire()
+    third.release()
+
+    assert not while_third_has_it and waiting.try_acquire()
+    waiting.release()

@@ -35,6 +35,7 @@ class SourceKind(NamedTuple):
     chains: bool = True  # whether STS counts AssumeRole from its session as role chaining
     cached: bool = False  # whether its session costs a call, and is stored like that of a hop
     signs_in: bool = False  # whether its call may wait for a person who signs in
+    in_turn: bool = False  # whether runs call it one after the other: several at once would sign in several times
     known_by_call: bool = False  # whether only its credentials tell who it is, so that it is called on every run
     replayable: bool = True  # whether files and variables alone tell that it is unchanged
 
@@ -86,6 +87,7 @@ KINDS = {
         fetch="login",
         giver="the sign-in service",
         services=("signin",),
+        in_turn=True,
         replayable=False,
     ),
     "process": SourceKind(
@@ -94,6 +96,7 @@ KINDS = {
         _renew_elsewhere,
         fetch="process",
         giver="credential_process",
+        in_turn=True,
         signs_in=True,
         known_by_call=True,
         replayable=False,

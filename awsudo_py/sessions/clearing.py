@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from awsudo_py.sessions.obtain import Obtain
 
 
-def forget_all(stores: Sequence[FileStore]) -> int:
+def forget_all(stores: Sequence[FileStore], now: float) -> int:
     """Forget every session; returns how many there were. Raises AwsudoError if one stays."""
-    return _forget(stores, lambda _key, _inputs: True)
+    count = _forget(stores, lambda _key, _inputs: True)
+    for store in stores:
+        store.remove_locks(now)
+    return count
 
 
 def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) -> tuple[int, str]:

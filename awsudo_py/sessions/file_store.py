@@ -6,7 +6,8 @@ The numbers are those of the cache's rules, which the tests carry too.
    at logout), else $XDG_CACHE_HOME/awsudo, else the platform's. It is 0700, files are 0600 from birth.
 3. A file is opened without following links and without blocking, then judged by its descriptor: regular, our
    own, closed to others, of bounded size. Anything wrong with it is a miss, never an error.
-5. Writing: a temporary file beside it, fsync, replace. Locks are flock on a file that is never unlinked.
+5. Writing: a temporary file beside it, fsync, replace. Locks are flock on a file that only its holder removes, and
+   whoever gets the lock of a removed file takes the new one's.
 8. A file's modification time is the moment from which it is of no use, so that sweeping opens nothing.
 """
 
@@ -29,6 +30,8 @@ ORPHANED = 600
 #: The file with the key of keyed digests: named as all records are, since the directory may hold other things.
 _SALT = "73616c74" * 5 + ".salt"
 _FOREVER = 2.0**32
+#: Seconds for which a lock file stays after it was made, also where all is cleared; and how many a run removes.
+_LOCK_KEPT, _LOCK_NEW, _LOCKS_AT_ONCE = 3600, 60, 2000
 _KINDS = (["session"], ["replay"], ["rejected"], ["salt"])
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
@@ -169,11 +172,7 @@ class FileStore:
     def lock(self, name: str) -> Lock:
         """The lock of that name, not yet held. Raises OSError where it cannot be made."""
         self.prepare()
-        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW
-        descriptor = os.open(f"{self.directory}/{name}.lock", flags, 0o600)
-        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
-            os.fchmod(descriptor, 0o600)  # a umask took the bits that the next run needs
-        return Lock(descriptor)
+        return Lock(f"{self.directory}/{name}.lock")
 
     def names(self) -> Iterator[str]:
         """The names under which something is kept, what a run that died left half written included."""
@@ -191,26 +190,85 @@ class FileStore:
 
     def sweep(self, now: float) -> None:
         """Rule 8: remove what is of no use any more, and what a run that died left half written."""
+        locks = 0
         try:
             with os.scandir(self.directory) as found:
                 for file in found:
-                    if not _is_record(file.name):
+                    is_lock = _is_lock(file.name) and locks < _LOCKS_AT_ONCE
+                    if not is_lock and not _is_record(file.name):
                         continue
                     age = now - file.stat(follow_symlinks=False).st_mtime
+                    if is_lock:
+                        locks += age > _LOCK_KEPT and self._remove_lock(file.name)
+                        continue
                     if age > (ORPHANED if file.name.endswith(".tmp") else 0):
                         _discard(file.path)
         except OSError:
             return  # another run sweeps too, or the directory is gone: nothing to keep clean
 
+    def remove_locks(self, now: float) -> None:
+        """Remove the lock files that nobody holds, but for new ones: a run is about to hold those."""
+        try:
+            with os.scandir(self.directory) as found:
+                for file in found:
+                    if _is_lock(file.name) and now - file.stat(follow_symlinks=False).st_mtime > _LOCK_NEW:
+                        self._remove_lock(file.name)
+        except OSError:
+            return
+
+    def _remove_lock(self, name: str) -> bool:
+        """Rule 5: remove a lock file while holding it; a held one stays."""
+        if os.name == "nt":  # an open file stays there
+            return False
+        try:
+            lock = Lock(f"{self.directory}/{name}")
+        except OSError:
+            return False
+        try:
+            if not lock.try_acquire():
+                return False
+            _discard(f"{self.directory}/{name}")
+            return True
+        except OSError:
+            return False
+        finally:
+            lock.release()
+
 
 class Lock:
-    """An exclusive lock between processes; the kernel gives it back when its holder dies."""
+    """An exclusive lock between processes and threads; the kernel gives it back when its holder dies.
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    The file may be removed by whoever holds the lock. Whoever gets the lock of a removed file has nothing, and takes
+    that of the file that is there now.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError where the file cannot be made."""
+        self._path = path
+        self._descriptor = self._opened()
 
     def try_acquire(self) -> bool:
-        """Take the lock if nobody holds it; never waits."""
+        """Take the lock if nobody holds it; never waits. Raises OSError."""
+        while self._locked():
+            if self._is_current():
+                return True
+            os.close(self._descriptor)
+            self._descriptor = self._opened()
+        return False
+
+    def _opened(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600)
+        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o600 != 0o600:
+            os.fchmod(descriptor, 0o600)  # a umask took the bits that the next run needs
+        return descriptor
+
+    def _is_current(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def _locked(self) -> bool:
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -293,6 +351,10 @@ def _is_record(name: str) -> bool:
     """Whether a file is one of ours by its name, temporary ones included: the directory may hold other things."""
     key, kind = name[:40], name[40:].split(".")
     return not key.strip("0123456789abcdef") and kind[:1] == [""] and kind[1:2] in _KINDS
+
+
+def _is_lock(name: str) -> bool:
+    return name[40:] == ".lock" and not name[:40].strip("0123456789abcdef")
 
 
 def _discard(path: str) -> None:

@@ -286,10 +286,9 @@ class Obtain:
         def fetch() -> Credentials:
             return self._timed(title, giver, lambda: self._aws().source(source))
 
-        kind = kind_of(source)
-        if self._store is None or not (kind.known_by_call and kind.signs_in):
+        if self._store is None or not kind_of(source).in_turn:
             return fetch()
-        # a second browser window beside the first would help nobody
+        # a second browser window beside the first would help nobody, and a token that renews another works once
         lock = digest(f"{source.kind} {source.profile} {source.identity}")
         return in_turn(self._store, self._run, lock, Wait(f"running {giver} of {title}", asks=True), fetch)
 

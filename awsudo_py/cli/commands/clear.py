@@ -31,7 +31,7 @@ def command(call: Call, options: ClearOptions) -> None:
         request = targeted(call, context, options.target, options.profile, options)
     stores, stays = [each for name, each in context.stores.items() if options.store in (None, name)], ""
     if request is None:
-        count = forget_all(stores)
+        count = forget_all(stores, context.run.clock())
     else:
         chain = chain_for(context, request)
         count, stays = forget_target(chain, obtain(context, chain, request), stores)
