@@ -98,9 +98,13 @@ class KeyringSession:
     def entries(self) -> dict[str, str]:
         """All that lies under the service `awsudo` and is kept for good, by name."""
         import secretstorage
+        from secretstorage.util import open_session
 
         with self._bus() as bus:
-            found = secretstorage.get_default_collection(bus).search_items({"service": "awsudo"})
+            found = list(secretstorage.get_default_collection(bus).search_items({"service": "awsudo"}))
+            exchanged = open_session(bus) if found else None  # once for all, it is slow
+            for item in found:
+                item.session = exchanged
             return {item.get_attributes()["username"]: item.get_secret().decode() for item in found}
 
     def put(self, name: str, value: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from awsudo_py.sessions.keyring_store import KeyringStore
 from tests.conftest import made_world, needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, KEY_ID, World
+from tests.world import KEY_ID, World
 
 pytestmark = needs("gnome-keyring-daemon", "dbus-daemon")
 NAME = "0" * 40 + ".session"
@@ -77,9 +76,9 @@ def test_the_option_says_the_same_and_wins_over_the_variable(
 
 def test_many_at_once_ask_once(desk: World, sts: StrictSts, session: KeyringSession) -> None:
     """The lock is a file's, the session the keyring's: one call for ten cold starts."""
-    running = [subprocess.Popen([AWSUDO, "dev", "true"], env=desk.environ()) for _ in range(10)]
+    done = desk.together(*[("dev", "true")] * 10)
 
-    assert [process.wait(60) for process in running] == [0] * 10
+    assert [run.code for run in done] == [0] * 10
     assert sts.count("AssumeRole") == 1 and len(session.entries()) == 1
 
 

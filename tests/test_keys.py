@@ -559,16 +559,14 @@ def test_the_list_is_where_the_platform_keeps_a_programs_data(desk: Desk, env: d
 def test_many_keys_stored_at_once_are_all_in_the_list(desk: Desk, aws: StrictAws) -> None:
     """Edits wait for each other."""
     keys = {f"user{number}": aws.add_user(f"user{number}") for number in range(4)}
-    running = [
-        subprocess.Popen(
-            [AWSUDO, "keys", "add", name, "--from-env"],
-            env=desk.environ({"AWS_ACCESS_KEY_ID": key.access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}),
-            stderr=subprocess.DEVNULL,
-        )
-        for name, key in keys.items()
+    variables: list[dict[str, str | None]] = [
+        {"AWS_ACCESS_KEY_ID": key.access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}
+        for key in keys.values()
     ]
 
-    assert [process.wait() for process in running] == [0] * 4
+    done = desk.together(*(("keys", "add", name, "--from-env") for name in keys), env=variables)
+
+    assert [run.code for run in done] == [0] * 4
     listed = json.loads(desk.run("keys", "list", "--offline", "--json").out)
     assert {each["name"]: each["access_key_id"] for each in listed} == {
         name: key.access_key_id for name, key in keys.items()

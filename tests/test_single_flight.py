@@ -89,9 +89,7 @@ def waiting(world: World, lock: Path, *words: str, count: int = 1) -> list[Runni
 
 def test_rule_5_thirty_cold_starts_of_one_role_make_one_call(world: World, sts: StrictSts) -> None:
     """However many start at once with nothing kept: one AssumeRole, and all get its session."""
-    runs = [Running(world, "dev", *KEY_ID) for _ in range(30)]
-
-    done = [run.done() for run in runs]
+    done = world.together(*[("dev", *KEY_ID)] * 30)
 
     assert {one.key_id for one in done} == {sts.issued[0].access_key_id}
     assert sts.count("AssumeRole") == 1
@@ -108,8 +106,8 @@ def test_rule_5_six_roles_of_five_processes_each_make_six_calls(world: World, st
     for name in names:
         sts.add_role(ROLE + name)
 
-    runs = [(name, Running(world, name, *KEY_ID)) for _ in range(5) for name in names]
-    ids = {(name, run.done().key_id) for name, run in runs}
+    done = world.together(*((name, *KEY_ID) for name in names * 5))
+    ids = {(name, run.key_id) for name, run in zip(names * 5, done, strict=True)}
 
     assert len(ids) == len({key_id for _, key_id in ids}) == 6
     assert Counter(call.params["RoleArn"] for call in sts.calls) == {ROLE + name: 1 for name in names}
@@ -123,9 +121,9 @@ def test_rule_5_cold_siblings_assume_their_hub_once(world: World, sts: StrictSts
     for name in (*names, "hub"):
         sts.add_role(ROLE + name)
 
-    runs = [Running(world, name, *KEY_ID) for name in names * 2]
+    done = world.together(*((name, *KEY_ID) for name in names * 2))
 
-    assert len({run.done().key_id for run in runs}) == 3
+    assert len({run.key_id for run in done}) == 3
     assert Counter(call.params["RoleArn"] for call in sts.calls) == {ROLE + name: 1 for name in (*names, "hub")}
 
 

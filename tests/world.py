@@ -7,7 +7,8 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -156,6 +157,11 @@ class World:
             ended = done.returncode, done.stdout, done.stderr
         code, out, err = ended
         return Done(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+    def together(self, *runs: Sequence[str], env: Sequence[dict[str, str | None]] = ()) -> list[Done]:
+        """Run awsudo once for each of these words, all at the same time; env: what each has more."""
+        with ThreadPoolExecutor(len(runs)) as pool:
+            return list(pool.map(lambda words, more: self.run(*words, env=more), runs, env or [{}] * len(runs)))
 
     def environ(self, env: dict[str, str | None] | None = None) -> dict[str, str]:
         """This world's environment with changes."""
