@@ -142,12 +142,13 @@ def access_hint(path: str) -> str:
             return ""
         needed = os.R_OK if end == len(parts) else os.X_OK
         if not os.access(place, needed):
-            owner, us = _user(found.st_uid), _user(os.geteuid())
+            owner, us = user_name(found.st_uid), user_name(os.geteuid())
             return f"{place} belongs to {owner} (mode {stat.S_IMODE(found.st_mode):04o}), and awsudo runs as {us}"
     return ""
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The name of a user, or its number."""
     import pwd
 
     try:

@@ -14,7 +14,7 @@ ROOT = Path(awsudo_py.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("demo", "api", "fleet", "serve"),
+    ("demo", "api", "doctor", "fleet", "serve"),
     ("recording", "targets"),
     ("session",),
     ("context",),

@@ -70,6 +70,12 @@ def refuse_terminal(what: str, *, force: bool, hint: str) -> None:
         raise AwsudoError(f"this would print {what} on the terminal", hint=f"{hint}; or add --force")
 
 
+def with_tilde(text: str) -> str:
+    """The text with ~ for the home directory."""
+    home = os.path.expanduser("~")
+    return text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
+
+
 def on_terminal() -> bool:
     """Whether a person reads stdout."""
     return sys.stdout is not None and sys.stdout.isatty()
@@ -97,6 +103,7 @@ def glyph(name: str) -> str:
 GLYPHS = {
     "ok": ("✓", "ok"),
     "bad": ("✗", "x"),
+    "warning": ("!", "!"),
     "more": ("…", "..."),
     "tee": ("├─ ", "|- "),
     "last": ("└─ ", "`- "),

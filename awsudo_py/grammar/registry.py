@@ -353,6 +353,14 @@ SUBCOMMANDS = {
             group="See",
         ),
         Subcommand(
+            "doctor",
+            "doctor",
+            "Check files, environment, clock, network, sign-ins and shell, and how to mend each.",
+            (QUIET, VERBOSE, JSON, Option("offline", ("--offline",), "", "Call neither AWS nor the keyring.")),
+            TARGET,
+            group="See",
+        ),
+        Subcommand(
             "trail",
             "trail",
             "List who assumed a role, from AWS CloudTrail, refused attempts included.",

@@ -107,6 +107,17 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
     )
 
 
+def faults(environ: Mapping[str, str], files: Files) -> list[ConfigError]:
+    """What is wrong with each of the two files, if anything keeps it from being read."""
+    found = []
+    for path in places(environ):
+        try:
+            _sections(path, files)
+        except ConfigError as error:
+            found.append(error)
+    return found
+
+
 def nested(value: str) -> Settings:
     """The indented settings below a key (`sts =` and then `endpoint_url = …`). ValueError if they are none."""
     pairs = [line.split("=", 1) for line in value.splitlines() if line.strip()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
-from awsudo_py.cli.output import Cell, Column, Span, glyph, write, write_json, write_table
+from awsudo_py.cli.output import Cell, Column, Span, glyph, with_tilde, write, write_json, write_table
 from awsudo_py.credentials import rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError
@@ -93,7 +93,7 @@ def command(call: Call, options: ListOptions) -> None:
 def _row(each: Outline, until: Mapping[str, float], now: float) -> Sequence[str | Cell | Span]:
     account = " ".join(filter(None, (each.account, each.account_name)))
     if each.fault:
-        return (each.name, account, Span(f"{glyph('bad')} {_home(each.fault)}", "red"))
+        return (each.name, account, Span(f"{glyph('bad')} {with_tilde(each.fault)}", "red"))
     left = until.get(each.name, now) - now
     cached = Cell(brief(left), "yellow" if left < _SOON else "green") if each.name in until else ""
     return (
@@ -105,11 +105,6 @@ def _row(each: Outline, until: Mapping[str, float], now: float) -> Sequence[str 
         "yes" if each.mfa else "",
         cached,
     )
-
-
-def _home(text: str) -> str:
-    home = os.path.expanduser("~")
-    return text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
 
 
 def _fields(each: Outline, until: Mapping[str, float]) -> dict[str, Any]:
@@ -178,7 +173,7 @@ def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
             return
         else:
             role = f"{each.account} {each.role}".strip() or (f"({each.source})" if each.source else "")
-            note = f"{role}  {glyph('bad')} {_home(each.fault)}" if each.fault else role
+            note = f"{role}  {glyph('bad')} {with_tilde(each.fault)}" if each.fault else role
         done.add(name)
         note = escape(note.strip())
         shown = styled(note, "red" if each is None or each.fault else "dim") if bold and note else note
