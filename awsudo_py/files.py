@@ -138,7 +138,7 @@ def access_hint(path: str) -> str:
         place = os.sep.join(parts[:end])
         try:
             found = os.stat(place)
-        except OSError:
+        except (OSError, ValueError):  # a null byte
             return ""
         needed = os.R_OK if end == len(parts) else os.X_OK
         if not os.access(place, needed):

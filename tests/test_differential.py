@@ -210,7 +210,13 @@ GENERATED = hypothesis.settings(
 @hypothesis.given(case=machines())
 def test_generated_configurations_mean_the_same_to_both(tmp_path: Path, case: Case) -> None:
     """Profiles put together at random give the same requests and credentials to both, or an answer to neither."""
-    assert same(by_awsudo(case, tmp_path), by_botocore(case, tmp_path))
+    ours, theirs = by_awsudo(case, tmp_path), by_botocore(case, tmp_path)
+
+    # the listed difference "an endpoint without a region"
+    if isinstance(theirs, Refused) and "NoRegionError" in theirs.error and isinstance(ours, Resolved):
+        assert {sent.region for sent in ours.sent} == {"us-east-1"}
+    else:
+        assert same(ours, theirs)
 
 
 def test_generated_configurations_are_not_all_refused(tmp_path: Path) -> None:

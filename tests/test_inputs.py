@@ -385,7 +385,7 @@ def test_a_value_beyond_its_bound_is_refused_before_any_call(
     named = {"option": wanted.flags, "variable": (wanted.variable,)}.get(way, ())
     if way == "profile":
         config = _with_setting(world, f"{ROWS[bound.field].key} = {bound.value}")
-        named = (f"{ROWS[bound.field].key} of profile dev ({config})",)
+        named = (f"{ROWS[bound.field].key} of profile dev ({config}, line ",)
 
     done = world.run(*words, "dev", "echo", "ran", env=env)
 

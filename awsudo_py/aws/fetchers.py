@@ -17,6 +17,7 @@ from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.environment import applied
 from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
 from awsudo_py.files import access_hint
+from awsudo_py.resolve.credential_checks import ID, SECRET, TOKEN, refuse_malformed
 from awsudo_py.resolve.source_kinds import kind_of, renew
 from awsudo_py.resolve.sources import RUNNING
 
@@ -40,7 +41,10 @@ def fetch(aws: Aws, source: Source, session_name: str) -> Credentials:
 def keyring(aws: Aws, source: Source, session_name: str) -> Credentials:
     """The key that is stored in the OS keyring."""
     assert aws.stored_key is not None
-    return aws.stored_key(source)
+    key = aws.stored_key(source)
+    fix = f"store it again: awsudo keys add {shlex.quote(source.profile or 'NAME')}"
+    refuse_malformed(key, lambda part: f"{part} of profile {source.profile} in the keyring", fix=fix)
+    return key
 
 
 def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
@@ -97,6 +101,9 @@ def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
     return aws.credentials_of(source, lambda: aws.sts(None, TRIES).assume_role_with_web_identity(**parameters))
 
 
+_JSON_NAMES = {ID: "AccessKeyId", SECRET: "SecretAccessKey", TOKEN: "SessionToken"}
+
+
 def process(aws: Aws, source: Source, session_name: str) -> Credentials:
     """Run a credential_process. Its stderr and its terminal are the user's; stdin is the child's and not given."""
     import subprocess
@@ -129,6 +136,12 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
             f"{where} printed no valid credentials: {wrong}",
             hint='it must print {"Version": 1, "AccessKeyId": …, "SecretAccessKey": …, "SessionToken": …}',
         )
+    refuse_malformed(
+        credentials,
+        lambda part: f"{where}: its {_JSON_NAMES[part]}",
+        error=NoCredentials,
+        fix="the program must print it without; run it by hand to see",
+    )
     if credentials.expiration is not None and credentials.expiration <= aws.clock():
         raise NoCredentials(
             f"{where} printed credentials that expired at {rfc3339(credentials.expiration)}", hint="sign in there again"

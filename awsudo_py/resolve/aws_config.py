@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean, shortened
 from awsudo_py.files import access_hint
+from awsudo_py.resolve.limits import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,23 @@ class AwsConfig(NamedTuple):
     def where(self, profile: str, key: str) -> str:
         """The file that decides this key of this profile, for messages."""
         return self.credentials_file if key in self.in_credentials.get(profile, {}) else self.config_file
+
+    def at(self, profile: str, key: str) -> str:
+        """The file and the line of this key of this profile, for messages about a value; reads the file again."""
+        from awsudo_py.resolve.setting_lines import setting_lines  # here, so that runs without a mistake do without it
+
+        file = self.where(profile, key)
+        try:
+            with open(file, encoding="utf-8", errors="replace", newline="") as text:
+                lines = setting_lines(text.read(), in_config=file == self.config_file)
+        except OSError:
+            return file
+        return f"{file}, line {lines[profile, key]}" if (profile, key) in lines else file
+
+    def origin(self, profile: str, key: str) -> Origin:
+        """Where this key of this profile is written, for messages about its value."""
+        what = f"{key} of profile {profile}"
+        return Origin(f"{what} ({self.where(profile, key)})", ConfigError, lambda: f"{what} ({self.at(profile, key)})")
 
     def __repr__(self) -> str:  # the credentials file holds secrets
         return f"<AwsConfig {self.config_file} {self.credentials_file}>"

@@ -201,7 +201,7 @@ class Resolver:
 
     def _hop(self, name: str, settings: Settings) -> RoleHop:
         def origin(key: str) -> Origin:
-            return Origin(f"{key} of profile {name} ({self.config.where(name, key)})", ConfigError)
+            return self.config.origin(name, key)
 
         def text(key: str, kind: str) -> str | None:
             return limits.text(kind, settings[key], origin(key)) if key in settings else None
@@ -232,8 +232,8 @@ class Resolver:
         try:
             return roles.role_arn(settings["role_arn"])
         except InvalidInput as error:
-            where = self.config.where(name, "role_arn")
-            raise ConfigError(f"role_arn of profile {name} ({where}): {error.message}", hint=error.hints) from None
+            slip = limits.slip_in(settings["role_arn"])
+            raise self.config.origin(name, "role_arn").refuse(error.message, slip or error.hints) from None
 
     # -- the ambient credentials -----------------------------------------------------------------------------------
 

@@ -43,15 +43,17 @@ class Endpoints:
     def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
         """The command's region and its origin. named: whether the user named the profile, or it is the ambient one."""
         settings = (self._config.profile(profile) or {}) if profile is not None else {}
-        from_profile = (settings.get("region"), f"region of profile {profile}")
-        from_variables = [(self._environ.get(name), name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
+        in_profile = self._config.origin(profile or "", "region")._replace(name=f"region of profile {profile}")
+        from_profile = (settings.get("region"), in_profile)
+        variables = ("AWS_REGION", "AWS_DEFAULT_REGION")
+        from_variables = [(self._environ.get(name), Origin(name, InvalidInput)) for name in variables]
         outer = self._config.profile(self._environ.get("AWSUDO_TARGET", "")) or {} if named else {}
         # a region that an outer awsudo took from its profile is not the user's own
-        own = [(value, name) for value, name in from_variables if value != outer.get("region")]
-        option = (request.region, limits.written(request.origins, "region").name)
+        own = [(value, origin) for value, origin in from_variables if value != outer.get("region")]
+        option = (request.region, limits.written(request.origins, "region")._replace(error=InvalidInput))
         for value, origin in (option, *own, from_profile, *from_variables):
             if value:
-                return limits.text("region", value, Origin(origin, InvalidInput)), origin
+                return limits.text("region", value, origin), origin.name
         return None, ""
 
     def endpoint(

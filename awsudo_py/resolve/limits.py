@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from awsudo_py.errors import AwsudoError
 
@@ -23,10 +23,22 @@ class Origin(NamedTuple):
 
     name: str  # "--duration", "AWSUDO_DURATION", "duration_seconds of profile prod (~/.aws/config)"
     error: type[AwsudoError]
+    with_line: Callable[[], str] | None = None  # gives the name with the line in it, where that takes reading a file
 
     def refuse(self, why: str, hint: str | tuple[str, ...] = ()) -> AwsudoError:
         """The error to raise about this value."""
-        return self.error(f"{self.name}: {why}", hint=hint)
+        return self.error(f"{self.with_line() if self.with_line else self.name}: {why}", hint=hint)
+
+
+def slip_in(value: str) -> str:
+    """The hint about a value that an editor's habits have changed: quotes, a comment, a continued line; mostly none."""
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return "remove the quotes: the SDKs take them as a part of the value"
+    if re.search(r"\s[#;]", value):
+        return "put the comment on its own line: the SDKs take it as a part of the value"
+    if "\n" in value:
+        return "the next line is indented, and so continues the value"
+    return ""
 
 
 def written(origins: Mapping[str, Origin], name: str) -> Origin:
@@ -69,7 +81,7 @@ def text(kind: str, value: str, origin: Origin) -> str:
         raise origin.refuse(f"{len(value)} characters; STS takes {bounds.least} to {bounds.most}")
     # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
     if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
-        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.named}")
+        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.named}", slip_in(value))
     if kind == "mfa_serial" and ":u2f/" in value:
         raise origin.refuse(
             f"{value} is a security key (FIDO), and STS takes codes only",
@@ -92,7 +104,9 @@ def span(value: str, origin: Origin) -> int:
 def seconds(value: str, origin: Origin) -> int:
     """Seconds out of digits: what the SDKs take as duration_seconds."""
     if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
-        raise origin.refuse(f"{value!r} is not a number of seconds", "write it in digits, such as 3600")
+        raise origin.refuse(
+            f"{value!r} is not a number of seconds", slip_in(value) or "write it in digits, such as 3600"
+        )
     return int(value)
 
 

@@ -9,6 +9,7 @@ from awsudo_py.credentials import Credentials
 from awsudo_py.errors import ConfigError, InvalidInput, NoCredentials, did_you_mean
 from awsudo_py.model import Source
 from awsudo_py.resolve import limits, roles
+from awsudo_py.resolve.credential_checks import TOKEN, refuse_malformed
 from awsudo_py.resolve.limits import Origin
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Profiles whose credential_process is running right now, one a line: the guard against calling ourselves for ever.
 RUNNING = "AWSUDO_CREDENTIAL_PROCESS"
+#: In this order SDKs look for the session token.
+TOKEN_VARIABLES = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
 
 class Sources:
@@ -92,6 +95,12 @@ class Sources:
             raise ConfigError(f"profile {name} has an empty key ({file})", hint="set it, or remove both keys")
         token = settings.get("aws_security_token") or settings.get("aws_session_token") or None
         keys = Credentials(settings["aws_access_key_id"], settings["aws_secret_access_key"], token)
+
+        def place(part: str) -> str:
+            key = "aws_security_token" if part == TOKEN and settings.get("aws_security_token") else part
+            return f"{key} of profile {name} ({self._config.at(name, key)})"
+
+        refuse_malformed(keys, place)
         return Source(
             "keys",
             name,
@@ -116,8 +125,7 @@ class Sources:
         serial = (self._config.profile(name) or {}).get("mfa_serial")
         if not serial:
             return None
-        origin = Origin(f"mfa_serial of profile {name} ({self._config.where(name, 'mfa_serial')})", ConfigError)
-        return limits.text("mfa_serial", serial, origin)
+        return limits.text("mfa_serial", serial, self._config.origin(name, "mfa_serial"))
 
     def _device_setting(self, name: str) -> tuple[tuple[str, str], ...]:
         serial = self.device(name)
@@ -237,12 +245,14 @@ class Sources:
                 "AWS_ACCESS_KEY_ID is set in the environment and AWS_SECRET_ACCESS_KEY is not",
                 hint="set both, or: unset AWS_ACCESS_KEY_ID",
             )
-        token = self._environ.get("AWS_SECURITY_TOKEN") or self._environ.get("AWS_SESSION_TOKEN") or None
+        token_variable = next((each for each in TOKEN_VARIABLES if self._environ.get(each)), TOKEN_VARIABLES[-1])
+        keys = Credentials(access_key_id, secret, self._environ.get(token_variable) or None)
+        refuse_malformed(keys, lambda part: token_variable if part == TOKEN else part.upper())
         return Source(
             "environment",
             None,
             "the environment",
             identity=(("access_key_id", access_key_id),),
             settings=(("expiration", self._environ.get("AWS_CREDENTIAL_EXPIRATION", "")),),
-            credentials=Credentials(access_key_id, secret, token),
+            credentials=keys,
         )

@@ -504,7 +504,6 @@ CASES: dict[str, Case] = {
         profile="dev",
     ),
     "an endpoint of the profile": Case(f"{FROM_BASE}{REGION}endpoint_url = {_ENDPOINT}\n", BASE, profile="dev"),
-    "an endpoint without a region": Case(f"{FROM_BASE}endpoint_url = {_ENDPOINT}\n", BASE, profile="dev", refused=True),
     "an endpoint on this machine": Case(f"{FROM_BASE}{REGION}endpoint_url = http://127.0.0.1:4566\n", BASE, profile="dev"),
     "an endpoint of the source": Case(FROM_BASE, f"{BASE}endpoint_url = {_ENDPOINT}\n", profile="dev"),
     "an endpoint of a services section": Case(
@@ -672,7 +671,7 @@ REASONED: dict[str, Difference] = {
             env={"AWS_CREDENTIAL_FILE": f"{HOME}/ec2"},
             files={"ec2": "AWSAccessKeyId=AKIAOLD\nAWSSecretKey=s\n"}, role=DEV,
         ),
-        "no credentials found", "signed_by='AKIAOLD'",
+        "no credentials", "signed_by='AKIAOLD'",
     ),
     "a duration in words": Difference(
         "a duration that cannot be read is an error; botocore goes on with another one",
@@ -764,6 +763,11 @@ REASONED: dict[str, Difference] = {
         "the global endpoint serves the partition aws alone: a role elsewhere is asked for there",
         Case(env=KEY_VARIABLES, role=GOV),
         "https://sts.us-gov-west-1.amazonaws.com/", "https://sts.amazonaws.com/",
+    ),
+    "an endpoint without a region": Difference(
+        "an emulator's address takes a region from nobody: it is signed for as the global endpoint is",
+        Case(f"{FROM_BASE}endpoint_url = https://sts.example.com/path\n", BASE, profile="dev"),
+        "region='us-east-1'", "NoRegionError",
     ),
     "an endpoint in the clear": Difference(
         "signed requests and sessions cross no network in the clear",
