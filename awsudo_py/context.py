@@ -15,7 +15,7 @@ from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
-from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
+from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.logins import Logins
 from awsudo_py.sessions.sealed import digest
@@ -75,7 +75,7 @@ class Context:
 
     def resolver(self) -> Resolver:
         """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError."""
-        return Resolver(self.config, self.deciding, self.fingerprint)
+        return Resolver(self.config, self.deciding, self.fingerprint, self.portal_accounts)
 
     @cached_property
     def stores(self) -> dict[str, FileStore]:
@@ -145,6 +145,18 @@ class Context:
     def _own_salt(self) -> bytes:
         """The key of this run's digests where none can be kept: nothing that they tell apart can be kept either."""
         return os.urandom(32)
+
+    def portal_accounts(self, session: str, name: str) -> list[str]:
+        """The IDs of the accounts that a session's portal last listed under a name."""
+        from awsudo_py.sessions import portal_lists
+
+        directory = state_directory(self.environ)
+        if directory is None:
+            return []
+        record = portal_lists.record_name(session)
+        self.files.look(os.path.join(directory, record))
+        fields = FileStore(directory).read(record) or {}
+        return [account_id for account_id, known, *_ in portal_lists.accounts(fields) if known == name]
 
     def fingerprint(self, path: str) -> str | None:
         """A digest of a file's content; None if there is no such file. Raises AwsudoError."""

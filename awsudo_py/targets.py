@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from awsudo_py.model import Request
-from awsudo_py.resolve.chain import Resolver
 from awsudo_py.resolve.outline import outlines
 from awsudo_py.session import obtain
 from awsudo_py.sessions.file_store import FileStore
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def known_targets(context: Context) -> list[Outline]:
     """Every profile, resolved. Raises AwsudoError if the files cannot be read."""
-    resolver = Resolver(context.config, context.deciding, context.fingerprint)
+    resolver = context.resolver()
     return outlines(context.config, lambda name: resolver.chain(Request(profile=name)))
 
 

@@ -426,6 +426,45 @@ def test_listings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert listings.read("other") is None
 
 
+# -- SESSION/ACCOUNT/ROLE ----------------------------------------------------------------------------------------------
+
+
+def test_any_role_of_a_portal_runs_without_a_profile(portal: tuple[World, Sso]) -> None:
+    """By the account's ID at once; by its name once the portal was listed; as a source for a role too."""
+    world, sso = portal
+    by_id = world.run("corp/222222222222/Read", "printenv", "AWSUDO_TARGET")
+    unlisted = world.run("corp/Dev / Test/Read", "true")
+    world.run("import", "--sso", "corp", "--diff")
+    by_name = world.run("corp/Dev / Test/Read", *KEY_ID)
+    several = world.run("corp/Prod/Read", "true")
+    calls = len(sso.calls)
+
+    assert by_id.out == "corp/222222222222/Read\n", by_id.err
+    assert unlisted.code == 125 and "no account named 'Dev / Test' was listed for corp" in unlisted.err
+    assert by_name.key_id
+    assert several.code == 125 and "several accounts of corp are named Prod: 111111111111, 333333333333" in several.err
+    assert world.run("corp/222222222222/Read", *KEY_ID).out == by_name.out and len(sso.calls) == calls  # one session
+
+
+def test_tab_and_the_list_have_what_the_portal_last_listed(portal: tuple[World, Sso]) -> None:
+    """TAB once the session is typed, by name or by ID; the list of targets at once."""
+    world, sso = portal
+    sso.allow("5" * 12, "Ops", "tools")
+    world.run("import", "--sso", "corp", "--diff")
+
+    def tab(typed: str) -> list[str]:
+        lines = world.run("_complete", "fish", "awsudo", typed).out.splitlines()
+        return [line.split("\t")[0] for line in lines if "corp" in line]
+
+    assert "corp/tools/Ops" in tab("corp/to") and "corp/tools/Ops" in tab("cor")
+    assert "corp/555555555555/Ops" in tab("corp/5")
+    assert not any("tools" in line for line in tab(""))
+    with Screen([AWSUDO, "--", "printenv", "AWSUDO_TARGET"], world.env, cwd=str(world.home), size=(40, 140)) as screen:
+        screen.until("corp/tools/Ops")
+        screen.type("tools").until(lambda text: "default" not in text)
+        screen.type("\r").until("^corp/tools/Ops$")
+
+
 # -- other tools -------------------------------------------------------------------------------------------------------
 
 GRANTED = (

@@ -307,7 +307,8 @@ def picked_target(context: Context) -> str:
 
     used = history.targets(context.environ, context.run.clock())
     ambient = ambient_profile(context)
-    return pick(choices(context.config, [ambient, *used] if ambient else used), context.environ)
+    before = [ambient, *used] if ambient else used
+    return pick(choices(context.config, before, context.environ), context.environ)
 
 
 def ambient_profile(context: Context) -> str:

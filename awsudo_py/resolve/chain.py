@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.errors import ConfigError, InvalidInput
+from awsudo_py.errors import ConfigError, InvalidInput, shortened
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve import limits, mfa_placement, roles
 from awsudo_py.resolve.command_settings import command_settings
@@ -40,10 +40,17 @@ class Resolver:
     """What one configuration and one environment make of requests. Every method may raise AwsudoError.
 
     environ holds the deciding variables; fingerprint gives a digest of a token file's content, None if there is no
-    such file.
+    such file; accounts the IDs of the accounts that a session's portal last listed under a name.
     """
 
-    def __init__(self, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        config: AwsConfig,
+        environ: Mapping[str, str],
+        fingerprint: Callable[[str], str | None],
+        accounts: Callable[[str, str], Sequence[str]] = lambda _session, _name: (),
+    ) -> None:
+        self._accounts = accounts
         self.config = config
         self.environ = environ
         self._sources = Sources(config, environ, fingerprint)
@@ -56,12 +63,16 @@ class Resolver:
 
         Raises AwsudoError: a profile, section or key is missing or wrong, or a chain comes back to itself.
         """
-        name, role = self._named(request)
+        portal_source = self._portal_source(request)
+        name, role = (None, request.role and roles.role_arn(request.role)) if portal_source else self._named(request)
         notices: tuple[str, ...] = ()
         roles_on_the_way: tuple[RoleHop, ...]
-        if name is not None:
+        config_profile: str | None
+        if portal_source is not None:
+            source, roles_on_the_way, config_profile = portal_source, (), None
+        elif name is not None:
             source, roles_on_the_way = self._from_profile(name, [])
-            config_profile: str | None = name
+            config_profile = name
         else:
             ambient = self._ambient()
             source, roles_on_the_way = self._from_ambient(ambient)
@@ -69,7 +80,9 @@ class Resolver:
             notices = ambient.notices
         if role is not None:
             roles_on_the_way = (*roles_on_the_way, RoleHop(role))
-        source, roles_on_the_way, unsent = apply_inputs(source, roles_on_the_way, request, self.config, name)
+        source, roles_on_the_way, unsent = apply_inputs(
+            source, roles_on_the_way, request, self.config, name or request.profile or request.target
+        )
         profiles = [*(hop.profile for hop in reversed(roles_on_the_way)), source.profile]
         inputs = mfa_placement.mfa_inputs(request, self.config, profiles)
         placement = mfa_placement.place(source, roles_on_the_way, inputs)
@@ -81,7 +94,7 @@ class Resolver:
         endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
         settings, about_settings = command_settings(self.config, config_profile, self.environ)
         return RoleChain(
-            target=request.target or (role if role is not None else name) or "",
+            target=request.target or (role if role is not None else request.profile) or "",
             source=self._endpoints.located(source, endpoint, config_profile),
             hops=hops,
             endpoint=endpoint,
@@ -140,6 +153,27 @@ class Resolver:
         region, region_origin = self._endpoints.region(request, config_profile, named=True)
         endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
         return RoleChain(name, source, hops, endpoint, region, config_profile, mfa_process=inputs.process)
+
+    def _portal_source(self, request: Request) -> Source | None:
+        """The role of a portal that SESSION/ACCOUNT/ROLE names; None for a word that is something else."""
+        word = request.profile if request.profile is not None else request.target or ""
+        session, _, rest = word.partition("/")
+        account, _, role = rest.rpartition("/")
+        if not account or not role or session not in self.config.sso_sessions or self.config.profile(word) is not None:
+            return None
+        account_id = account
+        if not (len(account) == 12 and account.isascii() and account.isdigit()):
+            found = self._accounts(session, account)
+            if len(found) != 1:
+                several = f"several accounts of {session} are named {account}: {', '.join(found)}"
+                raise ConfigError(
+                    several if found else f"no account named {shortened(account, 80)!r} was listed for {session}",
+                    hint="use its ID"
+                    if found
+                    else f"list them: awsudo import --sso {shlex.quote(session)} --diff; or use the account ID",
+                )
+            account_id = found[0]
+        return self._sources.portal_role(session, account_id, role)
 
     def _named(self, request: Request) -> tuple[str | None, str | None]:
         """Which profile is named, and which role."""

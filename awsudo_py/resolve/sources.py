@@ -168,6 +168,25 @@ class Sources:
             shaping.append(("session_name", session_name))
         return Source("web-identity", name, place, identity=tuple(shaping), settings=tuple(shaping))
 
+    def portal_role(self, session: str, account_id: str, role: str) -> Source:
+        """A role of a portal without a profile: what SESSION/ACCOUNT/ROLE names."""
+        section = self._config.sso_sessions[session]
+        for key in ("sso_start_url", "sso_region"):
+            if not section.get(key):
+                raise ConfigError(
+                    f"[sso-session {session}] has no {key} ({self._config.config_file})",
+                    hint="add it there: aws configure sso-session",
+                )
+        limits.text("region", section["sso_region"], Origin(f"sso_region of [sso-session {session}]", ConfigError))
+        shaping = (
+            ("sso_start_url", section["sso_start_url"]),
+            ("sso_region", section["sso_region"]),
+            ("sso_account_id", account_id),
+            ("sso_role_name", role),
+        )
+        where = f"[sso-session {session}] in {self._config.config_file}"
+        return Source("sso", None, where, identity=shaping, settings=(*shaping, ("sso_session", session)))
+
     def _sso(self, name: str, settings: Settings) -> Source:
         merged = dict(settings)
         session = settings.get("sso_session")

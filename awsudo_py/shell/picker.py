@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from awsudo_py.errors import AwsudoError, Interrupted, no_target
+from awsudo_py.sessions.file_store import FileStore, state_directory
+from awsudo_py.sessions.portal_lists import record_name, words
 from awsudo_py.terminal import ask, controlling_terminal, escape
 
 if TYPE_CHECKING:
@@ -49,9 +51,13 @@ class Choice(NamedTuple):
         return " ".join(self).lower()
 
 
-def choices(config: AwsConfig, before: Sequence[str]) -> list[Choice]:
-    """All profiles, and the roles used before that are none; those used before come first, in the order given."""
+def choices(config: AwsConfig, before: Sequence[str], environ: Mapping[str, str] | None = None) -> list[Choice]:
+    """All profiles, and the roles used before that are none; those used before come first, in the order given.
+
+    environ: of the user whose portals' roles are listed too, if no profile is for them.
+    """
     found = {name: _choice(name, config.profile(name) or {}) for name in config.names()}
+    found.update({each.target: each for each in _listed(config, environ or {})})
     for target in before:
         if target not in found and ":" in target:
             found[target] = Choice(target, *_account_and_role(target))
@@ -88,6 +94,20 @@ def pick(given: Sequence[Choice], environ: Mapping[str, str]) -> str:
     if index is None:
         raise Interrupted("nothing picked")
     return given[index].target
+
+
+def _listed(config: AwsConfig, environ: Mapping[str, str]) -> Iterator[Choice]:
+    """The roles that portals last listed, but for those of profiles."""
+    directory = state_directory(environ) if environ else None
+    if directory is None:
+        return
+    profiles = (config.profile(name) or {} for name in config.names())
+    known = {tuple(each.get(key) for key in ("sso_session", "sso_account_id", "sso_role_name")) for each in profiles}
+    for session in config.sso_sessions:
+        fields = FileStore(directory).read(record_name(session)) or {}
+        for by_name, by_id, account_id, name, role in words(session, fields):
+            if (session, account_id, role) not in known:
+                yield Choice(by_name or by_id, account_id, role, name)
 
 
 def _choice(name: str, settings: Mapping[str, str]) -> Choice:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from awsudo_py.errors import AwsudoError, Rejected, Throttled, Unreachable
-from awsudo_py.sessions.sealed import digest
+from awsudo_py.sessions import portal_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,6 @@ _AGAIN, _AGAIN_UNANSWERED = 30, 3
 _RESUMED = 3600.0
 #: Accounts after which what is known is stored.
 _STORED_EVERY = 50
-#: In place of roles that are not known yet: a character that no role's name has.
-_UNKNOWN = "?"
 
 
 class Account(NamedTuple):
@@ -68,12 +66,10 @@ class Listings:
 
     def read(self, session: str) -> Listing | None:
         """The last listing of a session, named as on the command line."""
-        fields = (self._store.read(_name(session)) if self._store is not None else None) or {}
+        fields = (self._store.read(portal_lists.record_name(session)) if self._store is not None else None) or {}
         try:
-            accounts = [
-                _unpacked(name.removeprefix("a "), value) for name, value in fields.items() if name.startswith("a ")
-            ]
-            return Listing(tuple(accounts), float(fields["at"]), fields.get("complete") == "yes")
+            found = tuple(Account(*each) for each in portal_lists.accounts(fields))
+            return Listing(found, float(fields["at"]), fields.get("complete") == "yes")
         except (KeyError, ValueError):
             return None
 
@@ -82,9 +78,9 @@ class Listings:
         if self._store is None:
             return
         fields = {"at": str(listing.at), "complete": "yes" if listing.complete else "no"}
-        fields |= {f"a {each.account_id}": _packed(each) for each in listing.accounts}
+        fields |= dict(portal_lists.packed(*each) for each in listing.accounts)
         try:
-            self._store.write(_name(session), fields, until=listing.at)
+            self._store.write(portal_lists.record_name(session), fields, until=listing.at)
         except (OSError, ValueError):
             return
 
@@ -190,17 +186,3 @@ def _paced(page_of: Callable[[str], Page], following: str, rate: Rate) -> Page:
             unanswered += 1
             if unanswered > _AGAIN_UNANSWERED:
                 raise
-
-
-def _packed(account: Account) -> str:
-    roles = (_UNKNOWN,) if account.roles is None else account.roles
-    return "\t".join(part.replace("\t", " ") for part in (account.name, account.email, *roles))
-
-
-def _unpacked(account_id: str, value: str) -> Account:
-    name, email, *roles = value.split("\t")
-    return Account(account_id, name, email, None if roles == [_UNKNOWN] else tuple(roles))
-
-
-def _name(session: str) -> str:
-    return f"{digest(f'sso portal {session}')}.portal"

@@ -82,11 +82,10 @@ def _ambient(context: Context, options: WhoamiOptions) -> _Who:
     """The credentials that the AWS CLI would use here."""
     from awsudo_py.cli.click_glue import ambient_profile
     from awsudo_py.model import Request
-    from awsudo_py.resolve.chain import Resolver
     from awsudo_py.session import obtain
 
     request = Request(**inputs_of(context, options))
-    resolver = Resolver(context.config, context.deciding, context.fingerprint)
+    resolver = context.resolver()
     source = resolver.source(None)
     profile = ambient_profile(context) or "default"
     if not from_environment(source) and "role_arn" in (context.config.profile(profile) or {}):

@@ -11,7 +11,7 @@ from awsudo_py.durations import brief
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 from awsudo_py.keys.index_names import NAME, names
 from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
-from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory
+from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.shell import history
 from awsudo_py.shell.completion.profiles import profiles, setting, shown, sso_sessions
 
@@ -87,7 +87,25 @@ def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 
 def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     named, kept = _all_profiles(environ), _Kept(environ, now)
-    return [_named(named, kept), _known_roles(named, kept, history.words(environ, now), typed)]
+    groups = [_named(named, kept), _known_roles(named, kept, history.words(environ, now), typed)]
+    return [*groups, _portal_roles(environ, typed)] if typed else groups
+
+
+def _portal_roles(environ: Mapping[str, str], typed: str) -> Group:
+    """SESSION/ACCOUNT/ROLE for what portals last listed, once the session is being typed; by ID where one is typed."""
+    found: dict[str, str] = {}
+    session, slash, account = typed.partition("/")
+    for name in sso_sessions(environ):
+        if not (name == session if slash else name.startswith(session)):
+            continue
+        from awsudo_py.sessions.portal_lists import record_name, words  # here: few lines have a session in them
+
+        directory = state_directory(environ)
+        fields = (FileStore(directory).read(record_name(name)) if directory is not None else None) or {}
+        for by_name, by_id, account_id, account_name, role in words(name, fields):
+            word = by_id if account[:1].isdigit() or not by_name else by_name
+            found[word] = f"{account_name or account_id} {role}"
+    return Group("role", found, found.__getitem__)
 
 
 def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
