@@ -72,7 +72,7 @@ class Terminal:
 
     @property
     def noticed(self) -> bool:
-        """Whether a notice was given, shown or not."""
+        """Whether a notice was given, even if --quiet did not print it."""
         return bool(self._said)
 
     def notice(self, text: str) -> None:
@@ -94,7 +94,7 @@ class Terminal:
     def ask(
         self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
     ) -> str:  # fmt: skip
-        """The line that the user types; as the function ask() of this module, which is the one that asks."""
+        """The line that the user types; see the function ask() of this module."""
         return ask(question, otherwise=otherwise, hidden=hidden, said=said)
 
     def lent(self) -> AbstractContextManager[TextIO | None]:
@@ -132,12 +132,10 @@ class Terminal:
 class NoTerminal(Terminal):
     """A run without a user: notices go to a function, and whatever would take an answer fails.
 
-    why: why there is nobody to ask, for messages.
+    why: why no prompt can be answered, for messages.
     """
 
-    def __init__(
-        self, notices: Callable[[str], None] = lambda _: None, *, why: str = "nobody is there to answer"
-    ) -> None:
+    def __init__(self, notices: Callable[[str], None] = lambda _: None, *, why: str = "there is no user") -> None:
         super().__init__()
         self._notices = notices
         self._why = why
@@ -145,10 +143,10 @@ class NoTerminal(Terminal):
     def ask(
         self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
     ) -> str:  # fmt: skip
-        """Raises AwsudoError: otherwise says how to go without the answer."""
+        """Raises AwsudoError; otherwise is its hint."""
         from awsudo_py.errors import AwsudoError
 
-        raise AwsudoError(f"cannot ask for {question.strip(' :')}: {self._why}", hint=otherwise)
+        raise AwsudoError(f"cannot prompt for {_subject(question)}: {self._why}", hint=otherwise)
 
     def lent(self) -> AbstractContextManager[TextIO | None]:
         """No terminal: the program has to do without one."""
@@ -173,7 +171,7 @@ def _where(error: BaseException) -> str:
 
 @contextmanager
 def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
-    """The terminal, to read from and to write to, wherever stdin and stdout go. Raises OSError where there is none."""
+    """The terminal, to read from and to write to, wherever stdin and stdout go. Raises OSError if there is none."""
     reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
     with (
         open(reads, encoding="utf-8", errors="replace") as typed,
@@ -192,31 +190,31 @@ def has_terminal() -> bool:
 
 
 def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
-    """Ask on the controlling terminal and return the line typed, without its end; hidden: nothing typed is shown.
+    """Prompt on the controlling terminal and return the line typed, without its end; hidden: with the echo off.
 
-    said: a line above the question, about the answer before.
+    said: a line above the question, about the previous answer.
 
-    Raises Interrupted on Ctrl-C or end of file, AwsudoError where there is no terminal: otherwise says what to do then.
+    Raises Interrupted on Ctrl-C or end of file, AwsudoError without a terminal; otherwise is the hint for that case.
     """
     from awsudo_py.errors import AwsudoError, CtrlC, Interrupted
 
-    asked = question.strip(" :")
+    subject = _subject(question)
     try:
         with controlling_terminal() as (typed, shown):
             if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
-                # reading would stop us, and all who wait for us; a question that nobody can answer misleads
-                raise AwsudoError(f"this runs in the background, and cannot ask there: {asked}", hint=otherwise)
+                # reading would stop us, and every run that waits for us; a question that cannot be answered misleads
+                raise AwsudoError(f"cannot prompt in the background for {subject}", hint=otherwise)
             _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, escape(question))
             try:
-                line = _unseen(typed) if hidden else typed.readline()
+                line = _line(typed, shown, escape(question), hidden=hidden)
             except KeyboardInterrupt:
                 _say(shown, "\n")
                 raise CtrlC from None
             if hidden:
                 _say(shown, "\n")  # the one that was typed was not shown
     except OSError:
-        raise AwsudoError(f"there is no terminal to ask for this: {asked}", hint=otherwise) from None
+        raise AwsudoError(f"no terminal to prompt for {subject}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
@@ -254,34 +252,61 @@ def lent_terminal() -> Iterator[TextIO | None]:
                     termios.tcsetattr(typed, termios.TCSADRAIN, before)
 
 
-def _unseen(typed: TextIO) -> str:
-    """A line, with the terminal's echo off while it is typed; on again however this ends, a signal included."""
+def _subject(question: str) -> str:
+    """What a question asks for, as messages name it."""
+    text = question.removesuffix("[y/N] ").strip(" :")
+    return f"an answer: {text}" if text.endswith("?") else text
+
+
+def _line(typed: TextIO, shown: TextIO, question: str, *, hidden: bool) -> str:
+    """The line that is typed. hidden: with the terminal's echo off until then, however this ends, a signal included.
+
+    After Ctrl-Z and fg the question is asked again; while we are stopped, the terminal is as it was.
+    """
     if os.name == "nt":
         import getpass
 
-        return getpass.getpass("") + "\n"
+        return getpass.getpass("") + "\n" if hidden else typed.readline()
     import signal
     import termios
+    import threading
 
     descriptor = typed.fileno()
     before = termios.tcgetattr(descriptor)
     silent = termios.tcgetattr(descriptor)
-    silent[3] &= ~termios.ECHO
+    if hidden:
+        silent[3] &= ~termios.ECHO
 
     def end(number: int, _frame: object) -> None:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    deadly = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    def stop(number: int, _frame: object) -> None:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        # continued: in the foreground, or reading would have stopped us again
+        signal.signal(number, stop)
+        if os.tcgetpgrp(descriptor) == os.getpgrp():
+            termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+            _say(shown, question)
+
+    handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGTSTP: stop}
+    replaced = {}
+    # other threads can set none
+    for number, handler in handlers.items() if threading.current_thread() is threading.main_thread() else ():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            replaced[number] = signal.signal(number, handler)
     try:
-        # flushed: what was typed before the question is no answer to it
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
+        if hidden:
+            # flushed: what was typed before the question is no answer to it
+            termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
         return typed.readline()
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-        for number, handler in deadly.items():
-            signal.signal(number, handler)
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH if hidden else termios.TCSANOW, before)
+        for number, previous in replaced.items():
+            signal.signal(number, previous)
 
 
 def _say(file: TextIO, text: str) -> None:

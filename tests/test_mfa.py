@@ -405,7 +405,7 @@ def test_where_nobody_can_be_asked_the_other_ways_are_named(world: World, sts: S
     done = world.run("dev", "true", prefix=("setsid", "-w"))
 
     assert (done.code, done.out, sts.calls) == (125, "", [])
-    assert done.err.startswith("awsudo: there is no terminal to ask for this: MFA code of ")
+    assert done.err.startswith("awsudo: no terminal to prompt for MFA code of ")
     for way in ("--mfa-code CODE", "AWSUDO_MFA_CODE", "--mfa-code -", "mfa_process"):
         assert way in done.err
 
@@ -706,7 +706,7 @@ def test_in_the_background_nobody_is_asked_and_nobody_is_held_up(
     with terminal(world, "bash", "--norc", "--noprofile", "-i", env={"PS1": "$ "}) as shell:
         shell.expect_exact("$ ")
         shell.sendline(f"'{AWSUDO}' dev true & wait; '{AWSUDO}' ops sh -c 'echo as=$AWSUDO_ROLE_ARN'")
-        shell.expect_exact("this runs in the background, and cannot ask there: MFA code of")
+        shell.expect_exact("cannot prompt in the background for MFA code of")
         shell.expect_exact(ASKED)
         shell.sendline(phone.code())
         shell.expect_exact(f"as={ROLE}ops")

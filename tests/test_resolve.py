@@ -59,7 +59,7 @@ WRONG: dict[str, Wrong] = {
         target="prod-e",
     ),
     "a name that is like no other": Wrong(
-        FROM_BASE, ("no profile 'zzzzzzzz'", "list them: aws configure list-profiles"), target="zzzzzzzz"
+        FROM_BASE, ("no profile 'zzzzzzzz'", "list them: awsudo list"), target="zzzzzzzz"
     ),
     "no profile at all": Wrong("", ("no profile 'dev'", "there are no profiles in ~/.aws/config"), credentials=""),
     "a typo in AWS_PROFILE": Wrong(

@@ -267,3 +267,26 @@ def test_a_usage_error_names_the_help_of_the_subcommand(world: World, words: str
     path = words.partition(" -")[0]
 
     assert f"  see awsudo {path} --help\n" in world.run(*words.split()).err
+
+
+# issue 10, 15: after Ctrl-Z and fg the question is shown again
+
+
+def test_a_question_is_asked_again_after_it_was_stopped(world: World) -> None:
+    """While it is stopped the shell has its terminal as it was; then the question comes again."""
+    with (world.home / ".aws" / "config").open("a") as config:
+        config.write("mfa_serial = arn:aws:iam::111111111111:mfa/alice\n")
+    environ = world.environ({"PS1": "$ ", "TERM": "dumb"})
+    shell = pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=environ, encoding="utf-8", timeout=20)
+    shell.expect_exact("$ ")
+
+    shell.sendline(f"{world.command()[0]} dev true")
+    shell.expect_exact("for profile base: ")
+    shell.send("\x1a")
+    shell.expect_exact("Stopped")
+    shell.sendline("stty -a | tr ' ' '\\n' | grep echo$")
+    shell.expect_exact("\r\necho\r\n")
+    shell.sendline("fg")
+    shell.expect_exact("for profile base: ")
+    shell.send("\x03")
+    shell.expect_exact("$ ")

@@ -52,9 +52,9 @@ class Call(NamedTuple):
 
 
 class Words(click.Command):
-    """A command whose parsing ends at the first word that is no option: the rest belongs to somebody else.
+    """A command whose options end at the first other word: what follows is passed on unchanged.
 
-    ctx.args holds the rest, byte for byte; ctx.meta["dashed"] says whether a `--` stands right before it.
+    ctx.args holds the rest, byte for byte; ctx.meta["dashed"] says whether `--` comes right before it.
     """
 
     allow_interspersed_args = False
@@ -298,7 +298,7 @@ def answered(
 
 
 def picked_target(context: Context) -> str:
-    """The target that the user picks from a list; the profile of the environment stands first.
+    """The target that the user picks from a list; the profile of the environment comes first.
 
     Raises Interrupted if none, UsageError without a terminal.
     """

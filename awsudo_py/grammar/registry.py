@@ -51,7 +51,7 @@ GROUPS = ("Run", "See", "Sign in", "Shell")
 
 
 class Argument:
-    """A word of a subcommand that is no option.
+    """A word of a subcommand, other than its options.
 
     field: the name of its value in the command's Options record; metavar: how usage lines write it.
     values: what completes it: words, or the name of a kind, as Option.values. strict: whether only these are accepted.

@@ -206,7 +206,7 @@ def _offer_removal(context: Context, copy: PlainCopy, *, yes: bool, backup: bool
     except Interrupted:
         raise
     except AwsudoError:
-        terminal.notice(f"no terminal to ask on; to remove it: awsudo keys add {name} --import --yes")
+        terminal.notice(f"no terminal to confirm on; to remove it: awsudo keys add {name} --import --yes")
         return
     if not agreed:
         terminal.notice(f"{copy.file} was not changed")
