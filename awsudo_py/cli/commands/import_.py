@@ -60,9 +60,9 @@ def command(call: Call, options: ImportOptions) -> None:
     asks before it writes. Doing it again adds what is new and removes what is gone.
 
     \b
-      awsudo import --sso corp                                 every account and role
+      awsudo import --sso corp                     every account and role
       awsudo import --sso https://corp.awsapps.com/start --region eu-west-1
-      awsudo import --sso corp --account 'prod-*' --role ReadOnly --name '{account_name}'
+      awsudo import --sso corp --account 'prod-*' --name '{account_name}'
       awsudo import --from granted
 
     \b
