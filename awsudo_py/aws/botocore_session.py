@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig
 
 #: Those that are asked for credentials or about keys.
-_SERVICES = ("cloudtrail", "cognito-identity", "iam", "organizations", "signin", "sso", "sso-oidc", "sts")
+_SERVICES = (
+    "cloudtrail",
+    "cognito-identity",
+    "iam",
+    "iam-toolbox",
+    "organizations",
+    "signin",
+    "sso",
+    "sso-oidc",
+    "sts",
+)
 
 
 class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types

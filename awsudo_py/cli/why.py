@@ -15,19 +15,22 @@ from awsudo_py.cli.output import on_terminal, write, write_json
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.policy.advice import Advice, advice, described
+from awsudo_py.policy.context import OF_VPC_ENDPOINTS
 from awsudo_py.policy.context import request as policy_request
-from awsudo_py.policy.verdicts import Outcome, Policies, Side, Verdict, evaluate
+from awsudo_py.policy.verdicts import Outcome, Policies, Side, Verdict, evaluate, reported
 from awsudo_py.resolve import roles
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.terminal import coloured, escape, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from awsudo_py.aws.evidence import Check
     from awsudo_py.cli.commands.explain import ExplainOptions
     from awsudo_py.context import Context
     from awsudo_py.model import Request, RoleChain
     from awsudo_py.policy import context as policy_context
+    from awsudo_py.policy.denials import Denial
     from awsudo_py.policy.verdicts import SideResult, StatementResult
 
 #: Outcome → exit code, for scripts to branch on.
@@ -53,13 +56,20 @@ class Report(NamedTuple):
     verdict: Verdict
     advice: list[Advice]
     notes: tuple[str, ...] = ()  # what was taken for granted, or could not be read
+    denial: Denial | None = None  # what AWS's text says, if it was called and refused
+    checks: tuple[Check, ...] = ()  # AWS's own evaluation
+    called: bool = False  # whether AWS was called for the session
 
 
 def why(context: Context, request: Request, options: ExplainOptions) -> int:
     """Show why the target's role can or cannot be assumed; the exit code says which. Raises AwsudoError."""
     hop, chain = _last_hop(context, request)
     target = request.target or request.role or request.profile or ""
-    report = _offline(context, request, options, hop, chain, target)
+    files = (options.trust_policy, options.boundary, options.session_policy)
+    if any(files) or options.identity_policies or options.scps or options.rcps:
+        report = _offline(context, request, options, hop, chain, target)
+    else:
+        report = _online(context, request, options, hop, target)
     if options.as_json:
         write_json(as_json(report))
     elif options.fix:
@@ -108,8 +118,69 @@ def _offline(
             "--why with policy files makes no call, and needs the caller",
             hint="--caller arn:aws:iam::ACCOUNT:user/NAME, or arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION",
         )
+    made = _made(context, request, options, hop, chain, caller)
+    verdict = evaluate(made, given)
+    return Report(target, made, given, verdict, advice(made, verdict, target=target), notes)
+
+
+def _online(context: Context, request: Request, options: ExplainOptions, hop: RoleHop, target: str) -> Report:
+    from awsudo_py.session import chain_for
+
+    chain = chain_for(context, request)
+    last = chain.hops[-1] if chain.hops else None
+    hop = last if isinstance(last, RoleHop) else hop
+    nothing = Policies(None, None, None, None, None, None)
+    if options.no_calls:
+        caller = options.caller or _caller_in(chain)
+        if caller is None:
+            raise UsageError(
+                "without a call it is not known who calls", hint="add --caller ARN, or leave --no-calls out"
+            )
+        made = _made(context, request, options, hop, chain, caller)
+        return Report(target, made, nothing, evaluate(made, nothing), [], ("nothing was called: --no-calls",))
+    from awsudo_py.aws.evidence import Evidence  # here, as they take botocore
+    from awsudo_py.cli import why_online
+
+    denial = why_online.attempt(context, request, chain)
+    before, credentials = why_online.credentials_before(context, request, chain)
+    evidence = Evidence(
+        before,
+        context.config,
+        context.clients,
+        credentials,
+        context.deciding,
+        announce=lambda name: context.terminal.detail(f"calling {name}"),
+    )
+    caller = options.caller or (denial.caller if denial else "") or credentials.arn or evidence.caller()
+    made = _made(context, request, options, hop, chain, caller)
+    # what a call goes through is not known from here, nor what a session carries
+    unknown = OF_VPC_ENDPOINTS | (_OF_SESSIONS if credentials.session_token and not made.mfa_code else frozenset())
+    made = made._replace(unknown=frozenset(unknown - {key.lower() for key, _ in made.context}))
+    if denial is None:
+        verdict = reported(evaluate(made, nothing), Outcome.ALLOW, Side.NONE, made.actions[0])
+        return Report(target, made, nothing, verdict, [], called=True)
+    findings = why_online.gather(evidence, made, chain, denial)
+    made, verdict = why_online.evaluated(made, findings)
+    advised = advice(made, verdict, target=target, roles=findings.roles)
+    return Report(
+        target, made, findings.policies, verdict, advised, findings.notes, denial, findings.checks, called=True
+    )
+
+
+_OF_SESSIONS = frozenset(("aws:multifactorauthpresent", "aws:multifactorauthage"))
+
+
+def _made(
+    context: Context,
+    request: Request,
+    options: ExplainOptions,
+    hop: RoleHop,
+    chain: RoleChain | None,
+    caller: str,
+) -> policy_context.Request:
+    """The request as the evaluator takes it. Raises PolicyError."""
     keys = context_keys(options.context_keys)
-    made = policy_request(
+    return policy_request(
         caller,
         hop.role_arn,
         caller_role=next((values[0] for key, values in keys if key.lower() == "aws:principalarn" and values), None),
@@ -124,8 +195,6 @@ def _offline(
         now=context.run.clock(),
         context=(*_mfa_before(chain), *keys),
     )
-    verdict = evaluate(made, given)
-    return Report(target, made, given, verdict, advice(made, verdict, target=target), notes)
 
 
 def read_policies(options: ExplainOptions) -> tuple[Policies, tuple[str, ...]]:
@@ -206,33 +275,56 @@ def lines(report: Report, *, colour: bool) -> Iterator[str]:
 
     verdict, request = report.verdict, report.request
     word, hue = _HEADINGS[verdict.outcome]
+    if report.denial is not None:
+        word, hue = _HEADINGS[Outcome.DENY]
     yield f"{style(escape(report.target), 'bold')}: {style(word, hue)}{escape(_because(verdict))}"
     yield ""
     yield escape(f"  caller    {request.caller.arn}")
     yield escape(f"  role      {request.role.arn}")
     yield escape(f"  sent      {_sent(request)}")
+    if report.called and report.denial is None:
+        yield "  AWS       gave a session; it is cached"
+        return
+    if report.denial is not None:
+        yield style(escape(f"  AWS       {report.denial.text}"), "dim")
+    for check in report.checks:
+        yield escape(f"  checked   {check_text(check)}")
     yield ""
-    judged = verdict.decided
     if len(verdict.actions) > 1:
         yield style(f"  action {verdict.action}; also needed: {_others(verdict)}", "dim")
     for side in _SHOWN:
-        found = judged.side(side)
-        word, hue, statement = _said(found, report.policies)
-        title = style(word.ljust(9), hue) if statement is not None else style(word, hue)
-        yield f"  {_TITLES[side].ljust(20)}  {title}{f'  {escape(_place(statement))}' if statement is not None else ''}"
-        if statement is not None:
-            for reason in _reasons(statement):
-                yield f"  {'':20}    {escape(reason)}"
+        yield from _side_lines(verdict.decided.side(side), report.policies, style)
+    yield from _tail(report, style)
+
+
+def _side_lines(found: SideResult, policies: Policies, style: Callable[[str, str], str]) -> Iterator[str]:
+    """What one side says, and why."""
+    word, hue, statement = _said(found, policies)
+    if statement is None:
+        yield f"  {_TITLES[found.side].ljust(20)}  {style(word, hue)}"
+        return
+    yield f"  {_TITLES[found.side].ljust(20)}  {style(word.ljust(9), hue)}  {escape(_place(statement))}"
+    for reason in _reasons(statement):
+        yield f"  {'':20}    {escape(reason)}"
+
+
+def _tail(report: Report, style: Callable[[str, str], str]) -> Iterator[str]:
+    """What would change it, and notes."""
+    outcome = report.verdict.outcome
     if report.advice:
         yield ""
-        yield "What would change it:" if verdict.outcome is not Outcome.UNKNOWN else "What may decide it:"
+        yield "What would change it:" if outcome is not Outcome.UNKNOWN else "What may decide it:"
         for each in report.advice:
             yield from (f"  {line}" for line in _advised(each))
+    elif outcome is Outcome.UNKNOWN and report.denial is not None and report.denial.candidates:
+        yield ""
+        yield "It may be one of these:"
+        yield from (escape(f"  - {line}") for line in report.denial.candidates)
     if any(each.statement is not None for each in report.advice):
         yield style("  The statements as JSON: add --fix.", "dim")
     for note in report.notes:
         yield style(escape(f"Note: {note}"), "dim")
-    if verdict.outcome in (Outcome.DENY, Outcome.IMPLICIT_DENY):
+    if outcome in (Outcome.DENY, Outcome.IMPLICIT_DENY):
         yield style("After this change another policy may still refuse.", "dim")
 
 
@@ -248,11 +340,19 @@ def _because(verdict: Verdict) -> str:
     many = verdict.blame in (Side.IDENTITY, Side.SCP, Side.RCP)
     if verdict.outcome is Outcome.ALLOW:
         return ""
+    if verdict.blame is Side.NONE:
+        return " by AWS; the policies that can be read do not show why"
     if verdict.outcome is Outcome.UNKNOWN:
         return f": what {titles[verdict.blame]} say{'' if many else 's'} is not known"
     if verdict.outcome is Outcome.DENY:
         return f" by a Deny in {titles[verdict.blame]}"
     return f": {titles[verdict.blame]} {'do' if many else 'does'} not allow it"
+
+
+def check_text(check: Check) -> str:
+    """A check of AWS's own evaluation, as a line."""
+    policies = [f"{uri}{f', {chr(32).join(filter(None, sids))}' if any(sids) else ''}" for uri, sids in check.policies]
+    return " ".join(filter(None, (check.kind, check.effect, "; ".join(policies))))
 
 
 def _sent(request: policy_context.Request) -> str:
@@ -365,8 +465,15 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "sides": {each.side.value: _said(each, report.policies)[0] for each in verdict.decided.sides},
         "advice": [each._asdict() for each in report.advice],
+        "aws": None if report.denial is None else _denial_json(report.denial),
+        "checks": [each._asdict() for each in report.checks],
         "notes": list(report.notes),
     }
+
+
+def _denial_json(denial: Denial) -> dict[str, Any]:
+    wanted = ("side", "explicit", "text", "policy_arn", "authorization_id", "link", "candidates")
+    return {name: value for name, value in denial._asdict().items() if name in wanted}
 
 
 def _statement_json(found: StatementResult) -> dict[str, Any]:

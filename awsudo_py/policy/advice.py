@@ -41,6 +41,8 @@ def advice(request: Request, verdict: Verdict, *, target: str = "TARGET", roles:
     if verdict.outcome is Outcome.ALLOW:
         return []
     made = [*_about_caller(request), *_about_role(request, roles)]
+    if verdict.blame is Side.NONE:
+        return made
     side = verdict.side(verdict.blame)
     if verdict.outcome is Outcome.DENY:
         made += _lift(request, side, verdict, target)

@@ -153,6 +153,22 @@ def evaluate(request: Request, policies: Policies) -> Verdict:
     return Verdict(worst.outcome, worst.blame, worst.action, worst.statements, actions)
 
 
+def _unclear_rank(found: SideResult) -> tuple[bool, int]:
+    """What was read first, in the order of ORDER; then what could not be read, the organizations' policies last."""
+    order = ORDER if found.known else (*ORDER[2:], *ORDER[:2])
+    return (not found.known, order.index(found.side))
+
+
+def reported(verdict: Verdict, outcome: Outcome, blame: Side, action: str) -> Verdict:
+    """The verdict with an outcome that AWS itself reported for an action."""
+    judged = next(each for each in verdict.actions if each.action == action)
+    if blame is Side.NONE:
+        statements = judged.statements if judged.outcome is outcome else ()
+    else:
+        statements = _deciding(outcome, judged.side(blame))
+    return verdict._replace(outcome=outcome, blame=blame, action=action, statements=statements)
+
+
 class _Judge:
     def __init__(self, request: Request, policies: Policies) -> None:
         self._request = request
@@ -193,7 +209,7 @@ class _Judge:
         if not unclear:
             return Outcome.ALLOW, Side.NONE
         # what was read and is not clear says more than what could not be read
-        return Outcome.UNKNOWN, min(unclear, key=lambda side: (not sides[side].known, ORDER.index(side)))
+        return Outcome.UNKNOWN, min(unclear, key=lambda side: _unclear_rank(sides[side]))
 
     def _granted(self, sides: dict[Side, SideResult]) -> tuple[Truth, Side]:
         """Whether the two accounts grant it, and which side is to blame if not."""
