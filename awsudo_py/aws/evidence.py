@@ -173,7 +173,7 @@ class Evidence:
             f"the policy {policy} of {lower} {name}",
             lambda iam: getattr(iam, f"get_{lower}_policy")(**whose, PolicyName=policy),
         )
-        return parse(found["PolicyDocument"], f"{policy} of {lower} {name}")
+        return parse(found["PolicyDocument"], f"policy {policy} of {lower} {name}")
 
     def _iam(self, operation: str, title: str, call: Callable[[Any], Any]) -> Any:
         url = self._endpoints.url("iam", self._chain.config_profile)

@@ -1,8 +1,9 @@
 """What mends a denied request: what to send, or the least change of a policy, and slips by their name.
 
 1. A statement to paste grants the missing actions for this caller and this role, and nothing more.
-2. Advice about a condition that nobody could evaluate is marked as possible only.
-3. After a change another policy may still refuse: what is certain is only that this reason is gone.
+2. Where only a condition is in the way, nobody is advised to allow it without that condition.
+3. Advice about a condition that nobody could evaluate is marked as possible only.
+4. After a change another policy may still refuse: what is certain is only that this reason is gone.
 """
 
 from __future__ import annotations
@@ -103,17 +104,27 @@ def _grant(request: Request, side: SideResult, verdict: Verdict, target: str) ->
 def _statements(request: Request, verdict: Verdict) -> Iterator[Advice]:
     """The statements that are missing: of the side to blame, and from another account of every side at once."""
     for side in (Side.SCP, Side.TRUST, Side.IDENTITY, Side.BOUNDARY, Side.SESSION):
-        if side is verdict.blame:
-            missing = [each.action for each in verdict.actions if (each.blame, each.outcome) == (side, verdict.outcome)]
-        elif request.same_account:
+        if side is not verdict.blame and request.same_account:
             continue
-        else:
-            missing = [each.action for each in verdict.actions if each.side(side).allows is False]
+        judged = [each for each in verdict.actions if each.side(side).allows is False]
+        if side is verdict.blame:
+            judged = [each for each in judged if (each.blame, each.outcome) == (side, verdict.outcome)]
+        missing = [each.action for each in judged if not _only_conditions(each.side(side))]
         if missing and side is Side.SCP:
             yield Advice("scp", f"the organization must allow {', '.join(missing)} at every level", "scp")
         elif missing:
             made = trust_statement(request, missing) if side is Side.TRUST else grant_statement(request, missing)
             yield Advice(f"{side.value}-statement", f"add to the {_DOCUMENT[side]}", side.value, statement=made)
+
+
+def _only_conditions(side: SideResult) -> bool:
+    """Whether a statement of the side would allow it if its conditions were met."""
+    return any(
+        found.statement.effect == "Allow"
+        and False not in (found.named.at_all, found.action, found.resource)
+        and not found.statement.faults
+        for found in side.statements
+    )
 
 
 _DOCUMENT = {

@@ -154,15 +154,24 @@ def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
     request, policies = case.request, case.policies
     for _ in range(5):
         verdict = evaluate(request, policies)
-        if verdict.outcome is not Outcome.IMPLICIT_DENY:
-            break
         statements = [each for each in advice(request, verdict) if each.statement is not None]
-        assert statements
+        if verdict.outcome is not Outcome.IMPLICIT_DENY or not statements:
+            break
         for made in statements:
             policies = _pasted(policies, made)
 
-    # where something else is not known, it still is not
-    assert verdict.outcome is (Outcome.UNKNOWN if case.id in ("X15", "O12") else Outcome.ALLOW)
+    if verdict.outcome is Outcome.IMPLICIT_DENY:  # a condition is in the way, and said to be
+        assert [each for each in advice(request, verdict) if "must" in each.text]
+    else:
+        # where something else is not known, it still is not
+        assert verdict.outcome is (Outcome.UNKNOWN if case.id in ("X15", "O12") else Outcome.ALLOW)
+
+
+def test_nobody_is_advised_to_leave_a_condition_out() -> None:
+    """Where an external ID is missing, the advice is to send it: a statement without it would open the role."""
+    found = _advice(_case(_if({"StringEquals": {"sts:ExternalId": "x"}})))
+
+    assert [each.slip for each in found] == ["external-id"]
 
 
 @pytest.mark.parametrize("case", MENDABLE, ids=lambda case: case.id)

@@ -36,8 +36,9 @@ def command(call: Call, options: ExplainOptions) -> int | None:
     COMMAND would find in its environment. Nothing is called. `awsudo --dry-run TARGET COMMAND` shows the same.
 
     --why tells why the role can or cannot be assumed: the policy, the statement and the condition that decide, and what
-    would change the answer. With policy files it evaluates those, before they are applied, without any call. What is
-    not known is unknown, and never guessed. Exit code: 0 allowed, 1 denied, 3 unknown.
+    would change the answer. It asks AWS for the session and, if that is refused, reads what you may read: the role's
+    trust policy, your policies, a simulation of them; -v lists each call. With policy files it evaluates those, before
+    they are applied, without any call. What is not known is unknown. Exit code: 0 allowed, 1 denied, 3 unknown.
 
     \b
       awsudo explain prod
