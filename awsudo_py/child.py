@@ -1,7 +1,8 @@
 """Becomes the child's command.
 
 1. On POSIX we exec: exit code, signals, terminal, job control and descriptors are then the child's own.
-2. SIGPIPE and SIGXFSZ go back to their defaults first: Python ignores them, and that survives exec.
+2. SIGPIPE and SIGXFSZ go back to their defaults first: Python ignores them, and that survives exec. A SIGPIPE that was
+   ignored before Python stays ignored, as through env(1).
 3. A file that the kernel cannot execute (no #! line) is given to /bin/sh, as execvp(3) does.
 4. Where we must stay alive (Windows, or a server the child needs), the child is in our process group, gets each
    signal once, and we end the way it ended.
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 #: What execvp(3) searches when there is no PATH at all.
 _NO_PATH = "/bin:/usr/bin"
+#: Linux takes no longer argument or variable (MAX_ARG_STRLEN, in bytes).
+_LONGEST_STRING = 128 * 1024
+#: Programs whose children ignore SIGPIPE if they themselves do.
+_HAND_ON_IGNORED = frozenset(
+    (b"systemd", b"sh", b"bash", b"dash", b"zsh", b"fish", b"ksh", b"mksh", b"busybox", b"ash", b"tcsh", b"csh")
+)
 
 
 def find(command: str, environ: Mapping[str, str]) -> str:
@@ -93,8 +100,9 @@ def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> N
         raise SystemExit(supervise(path, arguments, environ))
     import _signal  # type: ignore[import-not-found]  # the signal module itself imports enum
 
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    if not _ignores_sigpipe(os.getppid()):
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
     try:
         os.execve(path, list(arguments), environ)
     except OSError as error:
@@ -102,10 +110,27 @@ def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> N
 
         if error.errno == errno.ENOEXEC:
             os.execve("/bin/sh", ["/bin/sh", path, *arguments[1:]], environ)
-        raise _cannot_execute(path, error) from None
+        raise _cannot_execute(path, error, arguments, environ) from None
 
 
-def _cannot_execute(path: str, error: OSError) -> Exception:
+def _ignores_sigpipe(parent: int) -> bool:
+    """Whether our parent hands an ignored SIGPIPE on, as systemd and a shell's `trap '' PIPE` do.
+
+    Python ignores it before we could look, so the parent is looked at. Of those that ignore it only to themselves
+    (other interpreters, most runtimes), none is in the list.
+    """
+    try:
+        with open(f"/proc/{parent}/status", "rb") as file:
+            status = file.read(4096)
+    except OSError:
+        return False
+    name, _, rest = status[6:].partition(b"\n")
+    ignored = rest.partition(b"\nSigIgn:\t")[2][:16]
+    # the mask's bit of SIGPIPE, which is 13
+    return name in _HAND_ON_IGNORED and bool(ignored) and bool(int(ignored, 16) & 0x1000)
+
+
+def _cannot_execute(path: str, error: OSError, arguments: Sequence[str], environ: Mapping[str, str]) -> Exception:
     import errno
 
     from awsudo_py.errors import CommandCannotRun
@@ -113,11 +138,31 @@ def _cannot_execute(path: str, error: OSError) -> Exception:
     if error.errno == errno.ENOENT:
         return _without_interpreter(path)
     if error.errno == errno.E2BIG:
-        return CommandCannotRun(
-            f"cannot run {path}: arguments and environment are too large for the system",
-            hint="pass fewer words (xargs), or unset large environment variables",
-        )
+        return _too_large(path, arguments, environ)
     return CommandCannotRun(f"cannot run {path}: {error.strerror}")
+
+
+def _too_large(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Exception:
+    """The error for more than a program can be given: which part it is."""
+    from awsudo_py.errors import CommandCannotRun
+
+    token = len(environ.get("AWS_SESSION_TOKEN", ""))
+    words = sum(len(os.fsencode(word)) + 1 for word in arguments)
+    variables = sum(len(os.fsencode(name)) + len(os.fsencode(value)) + 2 for name, value in environ.items())
+    if token + len("AWS_SESSION_TOKEN=") >= _LONGEST_STRING:
+        return CommandCannotRun(
+            f"cannot run {path}: the session token is too large for an environment variable ({token} bytes)",
+            hint="fewer or shorter session tags, or a smaller session policy, give a smaller token",
+        )
+    if words >= variables:
+        return CommandCannotRun(
+            f"cannot run {path}: its arguments are too large for the system ({words} bytes)",
+            hint="pass fewer arguments at a time: xargs",
+        )
+    return CommandCannotRun(
+        f"cannot run {path}: the environment is too large for the system ({variables} bytes)",
+        hint="unset large variables; list them by size: env | awk '{print length, $1}' | sort -n",
+    )
 
 
 def _without_interpreter(path: str) -> Exception:
@@ -206,7 +251,7 @@ def _started(path: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
     except OSError as error:
         if error.errno == errno.ENOEXEC:  # rule 3
             return subprocess.Popen(["/bin/sh", path, *arguments[1:]], env=dict(environ), close_fds=False)
-        raise _cannot_execute(path, error) from None
+        raise _cannot_execute(path, error, arguments, environ) from None
 
 
 def _waited_for(process: subprocess.Popen[bytes]) -> int:

@@ -18,6 +18,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from awsudo_py import child
+from awsudo_py.errors import CommandCannotRun
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, Done, Ready, World, until
@@ -579,8 +581,47 @@ def test_what_is_too_large_for_the_system_is_told_in_words(world: World, sts: St
 
     assert cold == warm
     assert (cold.code, cold.out) == (126, "")
-    assert "arguments and environment are too large for the system\n  " in cold.err
+    assert "the session token is too large for an environment variable (140000 bytes)\n  " in cold.err
     assert sts.count("AssumeRole") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "said"),
+    [
+        (["x" * 900] * 9, {"A": "y"}, "its arguments are too large"),
+        (["x"], {"A": "y" * 900}, "the environment is too large"),
+        (["x" * 900], {"AWS_SESSION_TOKEN": "A" * 140_000}, "the session token is too large"),
+    ],
+)
+def test_it_is_said_which_part_is_too_large(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], said: str
+) -> None:
+    """What to make smaller depends on it: the words, the variables, or the session."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.E2BIG, "Argument list too long")
+
+    monkeypatch.setattr(os, "execve", refused)
+    before = {number: signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
+    try:
+        with pytest.raises(CommandCannotRun, match=said):
+            child.become("/bin/true", words, environ)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("trap", "said"), [("trap '' PIPE;", "alive"), ("", "")], ids=["ignored", "default"])
+def test_a_sigpipe_that_the_parent_ignores_stays_ignored(world: World, ready: Ready, trap: str, said: str) -> None:
+    """As through env(1): what a shell or systemd ignores, the command ignores; what Python ignores, it does not."""
+    before = " ".join(ready())
+    script = f"{trap} '{AWSUDO}' {before} sh -c 'kill -PIPE $$; echo alive'; :"
+
+    done = subprocess.run(
+        ["sh", "-c", script], env=world.environ(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.strip() == said
 
 
 # Interrupted

@@ -256,6 +256,9 @@ class _OneAtATime:
             self._now -= 1
         return Credentials("ASIA", "s", "t", time.time() + 3600)
 
+    def sign_in(self, _source: Source) -> None:
+        raise AssertionError
+
     def session(self, _hop: Hop, _credentials: Credentials, _code: str = "") -> Credentials:
         raise AssertionError
 

@@ -56,3 +56,4 @@ class RunOptions(RequestOptions):
     """What a run itself takes."""
 
     dry_run: bool
+    preserve: bool

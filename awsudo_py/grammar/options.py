@@ -142,7 +142,9 @@ INPUTS = (
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
 #: What a run itself takes besides.
 DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the run would do. The same as explain.")
-RUN = (*REQUEST, DRY_RUN)
+#: The npm awsudo has it; sessions are cached here in any case.
+PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
+RUN = (*REQUEST, DRY_RUN, PRESERVE)
 #: What several subcommands take; each means the same everywhere.
 YES = Option("yes", ("-y", "--yes"), "", "Answer yes to every question.")
 JSON = Option("as_json", ("--json",), "", "Print JSON.")
