@@ -157,7 +157,7 @@ def test_a_line_of_the_introduction_works_as_it_stands(reader: World, line: str)
     done = _run(reader, "bash -eu", line)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "arn:aws:iam::123456789012:role/" in done.stdout
+    assert "role/" in done.stdout
 
 
 class TokenIssuer(Serving):
