@@ -35,6 +35,7 @@ class SourceKind(NamedTuple):
     chains: bool = True  # whether STS counts AssumeRole from its session as role chaining
     cached: bool = False  # whether its session costs a call, and is stored like that of a hop
     signs_in: bool = False  # whether its call may wait for a person who signs in
+    by_token: bool = False  # whether a token of our own sign-in must be there before its sessions are looked up
     in_turn: bool = False  # whether runs call it one after the other: several at once would sign in several times
     known_by_call: bool = False  # whether only its credentials tell who it is, so that it is called on every run
     replayable: bool = True  # whether files and variables alone tell that it is unchanged
@@ -69,6 +70,7 @@ KINDS = {
         services=("sso", "sso_oidc"),
         cached=True,
         signs_in=True,
+        by_token=True,
     ),
     "web-identity": SourceKind(
         "web identity",

@@ -124,7 +124,7 @@ class Obtain:
     def _sign_in_first(self) -> None:
         """Sign in, or renew the sign-in, if its token is needed: the sessions are cached under that token's mark."""
         chain = self._chain
-        if kind_of(chain.source).signs_in and not any(self.cached(hops).session for hops in range(len(chain.hops) + 1)):
+        if kind_of(chain.source).by_token and not any(self.cached(hops).session for hops in range(len(chain.hops) + 1)):
             self._sts().sign_in(chain.source)
 
     def _choose_hops(self) -> None:
