@@ -62,7 +62,7 @@ CONTAINER = {
         ),
     ),
     "not there": (Answer(404, b"404 page not found"), ("refused: HTTP 404", "AWS_CONTAINER_CREDENTIALS_FULL_URI")),
-    "no token in it": (as_json({**WHOLE, "Token": ""}), ("has no Token",)),
+    "no token in it": (as_json({**WHOLE, "Token": None}), ("has no Token",)),
     "nothing in it": (as_json({}), ("has no AccessKeyId, SecretAccessKey, Token, Expiration",)),
     "a list": (as_json([1]), ("has no AccessKeyId",)),
     "expired": (as_json({**KEYS, "Expiration": EARLIER}), (f"expired at {EARLIER}",)),

@@ -163,12 +163,13 @@ def _refused(
 
 def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
     fields = answer if isinstance(answer, dict) else {}
-    missing = [name for name in _FIELDS if not fields.get(name)]
+    # an empty token is that of long-lived keys, which some servers of credentials give
+    missing = [name for name in _FIELDS if not (fields.get(name) or (name == "Token" and fields.get(name) == ""))]
     if missing:
         raise NoCredentials(f"the answer of {where} has no {', '.join(missing)}")
     try:
         until = moment(str(fields["Expiration"]))
-        parts = usable(fields["AccessKeyId"], fields["SecretAccessKey"], fields["Token"])
+        *keys, _ = usable(fields["AccessKeyId"], fields["SecretAccessKey"], fields["Token"] or "none")
     except ValueError:
         raise NoCredentials(f"the answer of {where} has an Expiration or keys that cannot be used") from None
     if until <= aws.clock():
@@ -176,7 +177,7 @@ def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
             f"{where} gave credentials that expired at {rfc3339(until)}",
             hint="is this machine's clock right? if so: restart what serves them",
         )
-    return Credentials(*parts, until)
+    return Credentials(keys[0], keys[1], fields["Token"] or None, until)
 
 
 def instance(aws: Aws, source: Source) -> Credentials:
@@ -209,7 +210,8 @@ def instance(aws: Aws, source: Source) -> Credentials:
             raise _without_role(lead, where, recorder.answers, elsewhere)
         frozen = found.get_frozen_credentials()
         until = getattr(found, "_expiry_time", None)  # no public name for it
-        return Credentials(*usable(frozen.access_key, frozen.secret_key, frozen.token), until and until.timestamp())
+        *keys, _ = usable(frozen.access_key, frozen.secret_key, frozen.token or "none")
+        return Credentials(keys[0], keys[1], frozen.token or None, until and until.timestamp())
 
     return aws.guarded(source, fetch)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from awsudo_py.doctor.finding import Finding, ok, problem, warning
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError
+from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.resolve.sso_sessions import session_named, session_of_source, sessions
 from awsudo_py.signin.token_files import TokenFiles
 
@@ -36,7 +37,9 @@ def check(context: Context, chains: Iterable[RoleChain], *, every: bool) -> Iter
         if every:
             found.update((each.word, each) for each in sessions(config))
         else:
-            of_chains = (session_of_source(each.source, config) for each in chains if each.source.kind == "sso")
+            of_chains = (
+                session_of_source(each.source, config) for each in chains if "sso" in kind_of(each.source).services
+            )
             found.update((each.word, each) for each in of_chains)
     except AwsudoError:
         pass  # a section without its start URL: that was a finding above

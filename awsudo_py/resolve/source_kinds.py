@@ -99,7 +99,6 @@ KINDS = {
         fetch="process",
         giver="credential_process",
         in_turn=True,
-        signs_in=True,
         known_by_call=True,
         replayable=False,
     ),
