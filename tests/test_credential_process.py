@@ -333,4 +333,4 @@ def test_what_no_environment_can_hold_is_refused(
     done = world.run(*words)
 
     assert (done.code, done.out) == (125, "")
-    assert "printed no credentials as the SDKs expect them" in done.err
+    assert "printed no valid credentials" in done.err
