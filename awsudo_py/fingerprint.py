@@ -18,7 +18,10 @@ DECIDING = (
 #: Lists the variables that an outer awsudo set for its command, each with a checksum of its value: NAME:CHECKSUM …
 MARKER = "AWSUDO_SETTINGS"
 #: Of these a keyed digest decides: they are secrets.
-SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+SECRET = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
+)
 #: Of this it decides only whether it is set: a code is given to one call, and a run with one is never replayed.
 CODE = "AWSUDO_MFA_CODE"
 #: A change within this many nanoseconds before we looked could share its time stamp with one after it
