@@ -68,7 +68,7 @@ def test_the_demo_shows_two_roles_the_cache_and_the_export_and_cleans_up(world: 
     plain = re.sub(r"\x1b\[\d*m", "", output)
     assert "assumed-role/build/ann" in plain and "assumed-role/deploy/ann" in plain
     assert re.search(r"first time +\d+ ms +2 calls", plain) and re.search(r"from then on +\d+ ms +no call", plain)
-    assert re.search(r"unset AWS_PROFILE …; \(\d\d variables", plain) and "ASIA…" in plain
+    assert plain.count("unset ") == 1 and "ASIA…" in plain
     assert "did you mean deploy?" in plain and "is not authorized to perform: sts:AssumeRole" in plain
     assert "Traceback" not in plain and not re.search(r"\$ .*['\"].*['\"]", plain), "quoting in a line to type"
     assert list(temporary.iterdir()) == [] and not world.cache.exists()

@@ -198,9 +198,8 @@ def _open_shell(world: _World) -> int:
 
 def _folded(text: str) -> str:
     """Exported lines, short enough to read: secrets cut, all variables that are unset in one line."""
-    unset = len(_UNSET.findall(text))
-    text = _SECRET.sub(r"\1…'", _UNSET.sub("", text))
-    return f"{text}unset AWS_PROFILE …; ({unset} variables, so that no other keys are found)\n" if unset else text
+    short = _SECRET.sub(r"\1…'", _UNSET.sub("", text))
+    return f"{short}unset AWS_PROFILE …; (and whatever else could lead to other keys)\n" if short != text else text
 
 
 def _milliseconds(action: Callable[[], object]) -> int:
