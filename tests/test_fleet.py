@@ -142,13 +142,13 @@ def test_a_role_in_accounts_is_assumed_from_the_source_profile(fleet: World, sts
 
 def test_throttling_slows_the_fleet_and_fails_nothing(fleet: World, sts: StrictSts) -> None:
     """Throttled calls are tried again at half the rate; every target gets its session in the end."""
-    sts.fail_next("throttle", 9, action="AssumeRole")
+    sts.fail_next("throttle", 40, action="AssumeRole")
 
     code, out, err = _each(fleet, "t*", "--json", "--", "true")
 
     assert code == 0, err
     assert {record["attempts"] for record in _records(out).values()} == {1}
-    assert (sts.count("AssumeRole", ok=True), sts.count("AssumeRole", ok=False)) == (12, 9)
+    assert (sts.count("AssumeRole", ok=True), sts.count("AssumeRole", ok=False)) == (12, 40)
 
 
 # -- three classes -------------------------------------------------------------------------------------------------
@@ -526,6 +526,17 @@ def test_a_command_that_ignores_term_is_killed_after_the_grace(fleet: World) -> 
         run.none_left()
 
 
+def test_what_a_command_leaves_behind_when_it_is_ended_is_killed(fleet: World) -> None:
+    """A command that ends on TERM, and a child of it that does not: neither stays."""
+    leaves = ("sh", "-c", "(trap '' TERM; exec sleep MARK) & exec sleep MARK")
+    with _running(fleet, "t00", "t01", "--", *leaves) as run:
+        run.until(lambda: len(run.pids()) == 4)
+        run.process.send_signal(signal.SIGINT)
+
+        assert run.process.wait(20) == -signal.SIGINT
+        run.none_left()
+
+
 def test_a_second_interrupt_kills_at_once(fleet: World) -> None:
     """^C twice does not wait for the grace period."""
     with _running(fleet, "t00", "t01", "--grace", "1h", "--", *STUBBORN) as run:
@@ -589,6 +600,7 @@ def test_a_run_goes_on_where_it_was_killed(fleet: World, tmp_path: Path) -> None
     assert "10 of 12 targets are done" in err and "2 left" in err
     assert (again[0], again[1]) == (0, "")
     assert len(_records(other[1])) == 12  # another command is never skipped
+    assert sum(not line.endswith("}") for line in log.read_text().splitlines()) == 1  # what the crash left, alone
 
 
 def test_only_the_failed_ones_run_again(fleet: World, tmp_path: Path) -> None:
@@ -709,6 +721,17 @@ def test_colour_and_glyphs_are_for_terminals_that_have_them(
     assert f"{rule} 2 targets: t00, t01 {rule}" in screen.text
     assert ("\x1b[32m" in screen.raw) == styled
     assert env.get("TERM") != "dumb" or "\x1b" not in screen.raw
+
+
+def test_a_diff_on_a_terminal_is_escaped_too(fleet: World) -> None:
+    """What a command prints cannot reach the terminal by way of a diff."""
+    (fleet.home / "go").touch()
+    words = ("each", "t00", "t01", "t03", "--diff", "--", "sh", "-c", SLOW)
+
+    with Screen(fleet.command(*words), fleet.environ(), cwd=str(fleet.home)) as screen:
+        assert screen.end() == 0
+
+    assert r"+\x1b[31mred\x1b[0m" in screen.text and "\x1b[31mred" not in screen.raw
 
 
 def test_a_code_is_typed_while_nothing_is_drawn(world: World, sts: StrictSts) -> None:
