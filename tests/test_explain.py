@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from awsudo_py.resolve.setting_lines import setting_lines
 from awsudo_py.session import chain_for, obtain
 from awsudo_py.terminal import NoTerminal
 from tests.servers.strict_sts import StrictSts
-from tests.world import PRINT_ENV, World
+from tests.world import AWSUDO, PRINT_ENV, World
 
 OPS = "arn:aws:iam::222222222222:role/team/ops"
 DEVICE = "arn:aws:iam::111111111111:mfa/alice"
@@ -204,12 +205,29 @@ def test_the_screen_says_it_in_short(chained: World) -> None:
     lines = chained.run("explain", "ops").out.splitlines()
 
     assert lines[0] == "ops"
-    assert re.fullmatch(r"  1  key credentials of profile base +~/\.aws/credentials:2   AKIA\.\.\.\w{4}", lines[1])
-    assert re.fullmatch(r"  2  role/dev +~/\.aws/config:6   account 111111111111 \(tools\)", lines[2])
-    assert "       duration  30m                  ~/.aws/config:14; role chaining: at most 1h" in lines
+    assert re.fullmatch(r"  1  key credentials of profile base  AKIA\.\.\.\w{4} +~/\.aws/credentials:2", lines[1])
+    assert re.fullmatch(r"  2  role/dev  111111111111 \(tools\) +~/\.aws/config:6", lines[2])
+    assert any(
+        re.fullmatch(r"       duration  30m +~/\.aws/config:14; role chaining: at most 1h", line) for line in lines
+    )
     assert [line.split("  ")[1] for line in lines if re.match(r"  [A-Za-z]", line)] == [
         *("STS", "region", "MFA", "cache", "next run", "command")
     ]
+
+
+def test_the_screen_fits_80_columns(chained: World) -> None:
+    """A place that has no room behind its value stands below it."""
+    done = subprocess.run(
+        ["script", "-qec", f"stty cols 80; {AWSUDO} explain -m {DEVICE} ops", "/dev/null"],
+        env=chained.environ({"TERM": "xterm", "NO_COLOR": "1"}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.replace("\r", "").splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
+    assert "            from the terminal" in lines
 
 
 @pytest.mark.parametrize(

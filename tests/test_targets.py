@@ -94,7 +94,8 @@ def test_completion_knows_that_a_profile_wins(world: World) -> None:
     short = world.run("_complete", "fish", "awsudo", ":keys", "rot").out
     begun = world.run("_complete", "fish", "awsudo", ":cl").out
 
-    assert "profile keys" in first and "subcommand \\:keys" in first and "subcommand keys" not in first
+    words = {tuple(line.replace("\\", "").split("\t")[:2]) for line in first.splitlines()}
+    assert {("profile", "keys"), ("subcommand", ":keys")} <= words and ("subcommand", "keys") not in words
     assert after.startswith("child 1") or after.startswith("child 2")
     assert "rotate\t" in short and ":clear\t" in begun
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import child
-from awsudo_py.cli.output import write, write_json
+from awsudo_py.cli.output import terminal_width, write, write_json
 from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.environment import changes_for, marked
@@ -49,6 +49,8 @@ _SOURCE_KEYS = {
     "login": "login_session",
 }
 _OPTIONS = {option.field: option for option in INPUTS}
+#: What is set stands in a column; a longer line does not widen it.
+_WIDEST = 46
 #: Variables whose values only the session has.
 _OF_SESSION = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
@@ -82,8 +84,8 @@ def show(
     if as_json:
         write_json(found)
         return
-    bold = coloured(sys.stdout, os.environ)
-    write("".join(f"{line}\n" for line in _lines(found, context.run.clock(), names=names, bold=bold)))
+    bold, width = coloured(sys.stdout, os.environ), terminal_width()
+    write("".join(f"{line}\n" for line in _lines(found, context.run.clock(), names=names, bold=bold, width=width)))
 
 
 def explanation(context: Context, request: Request, chain: RoleChain, command: Sequence[str]) -> dict[str, Any]:
@@ -332,33 +334,20 @@ def _home(text: str) -> str:
 # the text
 
 
-def _lines(found: dict[str, Any], now: float, *, names: bool, bold: bool) -> Iterator[str]:
+def _lines(found: dict[str, Any], now: float, *, names: bool, bold: bool, width: int | None) -> Iterator[str]:
     def mark(text: str, style: str) -> str:
         return styled(escape(text), style) if bold and text else escape(text)
 
     yield mark(found["target"], "bold")
-    width = _column(found)
-    for step in found["steps"]:
-        account = " ".join(filter(None, (step.get("account"), _named(step.get("account_name")))))
-        about = f"account {account}" if account else _short(step.get("access_key_id"))
-        lead = f"  {step['step']}  {step['title']}"
-        end = f"   {escape(about)}" if about else ""
-        yield f"{escape(lead):<{width + 5}}  {mark(step['place'], 'dim')}{end}".rstrip()
-        for value in step["values"]:
-            left = f"       {value['name'].replace('_', ' ')}  {value['value']}"
-            note = f"; {value['note']}" if value.get("note") else ""
-            over = "".join(f"; overrides {each['value']} ({each['place']})" for each in value["overrides"])
-            yield f"{escape(left):<{width + 5}}  {mark(value['place'] + note + over, 'dim')}"
-    rows = [
-        ("STS", found["sts"]["endpoint"], f"partition {found['sts']['partition']}"),
-        ("region", found["region"]["value"] or "not set", found["region"]["place"]),
-        ("MFA", *_about_mfa(found["mfa"])),
-        ("cache", _about_cache(found, now), ""),
-        ("next run", _about_next_run(found["next_run"]), ""),
-        ("command", _about_command(found), ""),
-    ]
-    for title, text, place in rows:
-        yield f"  {title:<9} {escape(text)}{'   ' + mark(place, 'dim') if place else ''}"
+    rows = list(_rows(found, now))
+    column = min(max(len(left) for left, _ in rows), _WIDEST)
+    for left, right in rows:
+        if width is not None and max(len(left), column) + 2 + len(right) > width and right:
+            # behind it there is no room: below it
+            yield escape(left)
+            yield f"{' ' * 12}{mark(right, 'dim')}"
+        else:
+            yield f"{escape(left):<{column}}  {mark(right, 'dim')}".rstrip()
     for note in found["notes"]:
         yield f"  note      {escape(note)}"
     if names:
@@ -366,11 +355,25 @@ def _lines(found: dict[str, Any], now: float, *, names: bool, bold: bool) -> Ite
         yield "  removes   " + escape(", ".join(found["environment"]["removed"]) or "nothing")
 
 
-def _column(found: dict[str, Any]) -> int:
-    """How wide the column is that titles and values stand in."""
-    texts = [step["title"] for step in found["steps"]]
-    texts += [f"  {each['name']}  {each['value']}" for step in found["steps"] for each in step["values"]]
-    return min(max(map(len, texts)), 48)
+def _rows(found: dict[str, Any], now: float) -> Iterator[tuple[str, str]]:
+    """Each line, and the place or the explanation that stands behind it."""
+    for step in found["steps"]:
+        account = " ".join(filter(None, (step.get("account"), _named(step.get("account_name")))))
+        about = account or _short(step.get("access_key_id"))
+        yield f"  {step['step']}  {step['title']}{f'  {about}' if about else ''}", step["place"]
+        for value in step["values"]:
+            note = f"; {value['note']}" if value.get("note") else ""
+            over = "".join(f"; overrides {each['value']} ({each['place']})" for each in value["overrides"])
+            yield f"       {value['name'].replace('_', ' ')}  {value['value']}", value["place"] + note + over
+    for title, text, place in (
+        ("STS", found["sts"]["endpoint"], f"partition {found['sts']['partition']}"),
+        ("region", found["region"]["value"] or "not set", found["region"]["place"]),
+        ("MFA", *_about_mfa(found["mfa"])),
+        ("cache", _about_cache(found, now), ""),
+        ("next run", _about_next_run(found["next_run"]), ""),
+        ("command", _about_command(found), ""),
+    ):
+        yield f"  {title:<9} {text}", place
 
 
 def _named(name: str | None) -> str:

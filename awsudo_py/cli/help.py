@@ -123,7 +123,7 @@ def _usage() -> list[str]:
 def _groups() -> list[str]:
     lines = []
     for group in GROUPS:
-        names = "  ".join(each.name for each in SUBCOMMANDS.values() if each.group == group)
+        names = "  ".join(each.name for each in of_group(group))
         if not names:
             continue
         lead = f"{group}:"
@@ -131,6 +131,12 @@ def _groups() -> list[str]:
         lines.append(f"{_bold(lead)}{' ' * (11 - len(lead))}{wrapped[0]}")
         lines += [f"{' ' * 11}{line}" for line in wrapped[1:]]
     return lines
+
+
+def of_group(group: str) -> list[Subcommand]:
+    """The subcommands of a group, in the order in which people look for them."""
+    found = [each for each in SUBCOMMANDS.values() if each.group == group]
+    return sorted(found, key=lambda each: texts.ORDER.index(each.name) if each.name in texts.ORDER else 99)
 
 
 def _option(option: Option) -> tuple[str, str]:

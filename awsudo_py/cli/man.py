@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py import __version__
-from awsudo_py.cli.help import usage
+from awsudo_py.cli.help import of_group, usage
 from awsudo_py.grammar import texts
 from awsudo_py.grammar.options import HELP, REQUEST, RUN, VERSION
-from awsudo_py.grammar.registry import GROUPS, SUBCOMMANDS
+from awsudo_py.grammar.registry import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +37,8 @@ def page() -> str:
         lines += [".PP", _text(text)]
     lines += [".SH OPTIONS", *_options((*RUN, HELP, VERSION)), ".SH SUBCOMMANDS"]
     for group in (*GROUPS, ""):
-        for line in SUBCOMMANDS.values():
-            if line.group == group:
-                lines += _subcommand(line.name, line)
+        for line in of_group(group):
+            lines += _subcommand(line.name, line)
     lines += [".SH ENVIRONMENT", *_definitions(texts.VARIABLES), ".PP", _text(texts.PRECEDENCE)]
     lines += [".SH EXIT STATUS", *_definitions(texts.EXIT_CODES)]
     lines += [".SH FILES", *_definitions(_FILES)]

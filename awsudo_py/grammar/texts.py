@@ -51,6 +51,13 @@ EXIT_CODES = (
     ("2", "Wrong usage."),
     ("130", "Interrupted."),
 )
+#: In which order a group's subcommands are listed, the most used first; others follow as the registry has them.
+ORDER = (
+    *("exec", "export", "each", "serve", "console"),
+    *("list", "whoami", "explain", "history", "trail", "doctor"),
+    *("login", "logout", "import", "keys", "answer"),
+    *("completion", "shell-init", "prompt", "clear", "demo"),
+)
 #: Fields of the options that the first page of help shows.
 COMMON = (
     "profile",
