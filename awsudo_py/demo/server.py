@@ -82,8 +82,9 @@ class DemoSts:
         arn, session_name = params.get("RoleArn", ""), params.get("RoleSessionName", "")
         role = arn.removeprefix(f"arn:aws:iam::{ACCOUNT}:role/")
         if ROLES.get(role) != caller.trusted_as:
-            action = f"is not authorized to perform: sts:AssumeRole on resource: {arn}"
-            raise Refusal("AccessDenied", f"User: {caller.arn} {action}", 403)
+            what = f"is not authorized to perform: sts:AssumeRole on resource: {arn}"
+            why = "because no role trust policy allows the sts:AssumeRole action"
+            raise Refusal("AccessDenied", f"User: {caller.arn} {what} {why}", 403)
         duration = _seconds(params, LONGEST_SESSION)
         if duration > LONGEST_SESSION and caller.token:
             limit = "the 1 hour session limit for roles assumed by role chaining"

@@ -157,9 +157,10 @@ class _Story:
         self._title("Next")
         self._say(
             "  awsudo demo --shell           play in this world",
-            "  awsudo PROFILE COMMAND        if aws --profile PROFILE works, so does this",
+            "  awsudo list                   the targets in your own AWS configuration",
+            "  awsudo TARGET COMMAND         if aws --profile TARGET works, so does this",
+            "  awsudo doctor                 checks your configuration, clock, keyring and shell",
             "  awsudo completion --install   TAB for profiles, roles and the command's own words",
-            "  awsudo --help",
         )
         return code
 
