@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from awsudo_py.cli import main as command_line
 from awsudo_py.cli.click_glue import loaded
-from awsudo_py.cli.request import exec_request
 from awsudo_py.errors import AwsudoError, ConfigError
 from awsudo_py.fingerprint import Files
 from awsudo_py.grammar.options import REQUEST, Option
 from awsudo_py.grammar.registry import SUBCOMMANDS, Argument, Subcommand
 from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.request import exec_request
 from awsudo_py.resolve.roles import PARTITIONS
 from awsudo_py.shell import history
 from awsudo_py.shell.completion.candidates import MOST_DESCRIBED

@@ -12,7 +12,7 @@ import awsudo_py
 ROOT = Path(awsudo_py.__file__).parent
 #: The floors, from the top. A module may import from floors below its own, and from its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("__main__",),
+    ("__init__", "__main__"),
     ("cli",),
     ("demo", "api", "doctor", "fleet", "serve"),
     ("recording", "targets"),
@@ -24,11 +24,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("policy", "resolve"),
     ("environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
     ("moments",),
-    ("fingerprint", "credentials", "durations", "errors", "__init__"),
+    ("fingerprint", "credentials", "durations", "errors"),
 )
 #: Third-party library → the rooms that may know it.
 LIBRARIES = {
-    "botocore": {"aws"},
+    "botocore": {"api", "aws"},
     "boto3": {"api"},
     "click": {"cli", "shell"},
     "keyring": {"keys"},

@@ -61,11 +61,26 @@ class Words(click.Command):
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = self._spelled(ctx, args)
         given = list(args)
         rest = super().parse_args(ctx, args)
         read = given[: len(given) - len(rest)]
         ctx.meta["dashed"] = read[-1:] == ["--"] and not self._takes_more(ctx, read[:-1])
         return rest
+
+    def _spelled(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with --serve=linger among the options as click takes it: a switch of its own."""
+        if "--serve=linger" not in args:
+            return args
+        valued = {flag for each in self.get_params(ctx) if not getattr(each, "is_flag", True) for flag in each.opts}
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
+            if args[at] == "--serve=linger":
+                return [*args[:at], "--serve-linger", *args[at + 1 :]]
+            short = not args[at].startswith("--")
+            takes_next = f"-{args[at][-1]}" in valued if short else args[at] in valued
+            at += 2 if takes_next else 1
+        return args
 
     def _takes_more(self, ctx: click.Context, words: list[str]) -> bool:
         """Whether the last of these words is an option whose value is still to come."""
@@ -245,23 +260,23 @@ class _Group(click.Group):
         return pages.subcommand(self._line.name, self._line, "").rstrip("\n")
 
 
-def begin(call: Call) -> Context:
-    """What one run has: its environment, its terminal, the files it reads."""
+def begin(call: Call, terminal: Terminal | None = None) -> Context:
+    """What one run has: its environment, its terminal (that of the call, if none is passed), the files it reads."""
     from awsudo_py.context import Context  # here, so that --help does without it
 
-    return Context.of_process(call.terminal)
+    return Context.of_process(terminal or call.terminal)
 
 
 def inputs_of(context: Context, options: Common) -> dict[str, Any]:
     """The fields of a Request that options and variables set. Raises AwsudoError."""
-    from awsudo_py.cli.request import read_inputs
+    from awsudo_py.resolve.request import read_inputs
 
     return read_inputs(vars(options), context.deciding, context.files)
 
 
 def targeted(call: Call, context: Context, target: str | None, profile: str | None, options: Common) -> Request:
     """The request of a subcommand that takes a target and no command. Raises UsageError."""
-    from awsudo_py.cli.request import exec_request
+    from awsudo_py.resolve.request import exec_request
 
     words = [] if target is None else [target]
     request = exec_request(words, profile, inputs_of(context, options))

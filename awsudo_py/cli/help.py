@@ -26,7 +26,7 @@ _FIRST_COLUMN = 27
 
 def page() -> str:
     """The first page: usage, subcommands, the common options."""
-    common = [option for field in texts.COMMON for option in REQUEST if option.field == field]
+    common = [option for field in texts.COMMON for option in RUN if option.field == field]
     return "\n".join(
         [
             f"{_bold('awsudo')}: {texts.SUMMARY}",

@@ -57,3 +57,5 @@ class RunOptions(RequestOptions):
 
     dry_run: bool
     preserve: bool
+    serve: bool
+    serve_linger: bool

@@ -62,7 +62,7 @@ PROFILE = Option(
 )
 QUIET = Option("quiet", ("-q", "--quiet"), "", "Print errors only.")
 VERBOSE = Option("verbose", ("-v", "--verbose"), "", "Print how the target is resolved, and each call to AWS.")
-#: Every input of AssumeRole, and what else shapes a run; cli/request.py reads their values.
+#: Every input of AssumeRole, and what else shapes a run; resolve/request.py reads their values.
 INPUTS = (
     Option(
         "duration",
@@ -144,7 +144,13 @@ REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
 DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the run would do. The same as explain.")
 #: The npm awsudo has it; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
-RUN = (*REQUEST, DRY_RUN, PRESERVE)
+RUN = (
+    *REQUEST,
+    DRY_RUN,
+    Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),
+    Option("serve_linger", ("--serve-linger",), "", "The same, until the last process that COMMAND leaves ends."),
+    PRESERVE,
+)
 #: What several subcommands take; each means the same everywhere.
 YES = Option("yes", ("-y", "--yes"), "", "Answer yes to every question.")
 JSON = Option("as_json", ("--json",), "", "Print JSON.")

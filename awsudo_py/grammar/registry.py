@@ -290,6 +290,25 @@ SUBCOMMANDS = {
             dashed=True,
         ),
         Subcommand(
+            "serve",
+            "serve",
+            "Serve credentials on this machine, for an IDE or a container, until Ctrl-C.",
+            (
+                *REQUEST,
+                Option("port", ("--port",), "PORT", "The port on 127.0.0.1 [default: any that is free]."),
+                Option(
+                    "format_name",
+                    ("--format",),
+                    "FORMAT",
+                    f"One of {', '.join(FORMATS)} [default: what the calling shell reads].",
+                    values=FORMATS,
+                    strict=True,
+                ),
+            ),
+            TARGET,
+            group="Run",
+        ),
+        Subcommand(
             "console",
             "console",
             "Open the AWS Management Console as the target.",

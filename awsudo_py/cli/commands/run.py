@@ -19,12 +19,22 @@ from awsudo_py.cli.click_glue import (
     subcommand,
 )
 from awsudo_py.cli.options import RunOptions
-from awsudo_py.cli.request import exec_request
 from awsudo_py.environment import applied
-from awsudo_py.errors import AwsudoError, CommandNotFound, NoSuchProfile, UsageError, did_you_mean, no_target
+from awsudo_py.errors import (
+    AwsudoError,
+    CommandNotFound,
+    ConfigError,
+    NoSuchProfile,
+    UsageError,
+    did_you_mean,
+    no_target,
+)
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 from awsudo_py.model import Request
 from awsudo_py.recording import record
+from awsudo_py.resolve import limits
+from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.request import exec_request
 from awsudo_py.session import chain_for
 from awsudo_py.shell.calling import users_shell
 from awsudo_py.terminal import has_terminal
@@ -78,6 +88,9 @@ def run(call: Call, options: RunOptions) -> None:
         else:
             request = request._replace(target=picked_target(context))
             context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+    if options.serve or options.serve_linger or _served(context, request):
+        _serve(call, context, request, path, linger=options.serve_linger)
+        return
     answer = answered(context, request, picked=unnamed, chain=chain)
     if request.command and not unnamed:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
@@ -85,6 +98,28 @@ def run(call: Call, options: RunOptions) -> None:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
     child.become(path, request.command or (path,), applied(context.environ, answer.changes))
+
+
+def _served(context: Context, request: Request) -> bool:
+    """Whether the target's profile says that its commands get an endpoint. Raises ConfigError."""
+    name = request.target or request.profile or ""
+    value = (context.config.profile(name) or {}).get("awsudo_serve")
+    if value is None:
+        return False
+    return limits.switch(value, Origin(f"awsudo_serve of profile {name}", ConfigError))
+
+
+def _serve(call: Call, context: Context, request: Request, path: str, *, linger: bool) -> None:
+    """Run the command beside an endpoint, and end as the command does. Raises AwsudoError."""
+    from awsudo_py.cli.commands.serve import getter
+    from awsudo_py.serve.run import run_beside, serving
+
+    get = getter(call, context, request)
+    with serving(get, os.environ, context.config.config_file, context.terminal.notice) as at_work:
+        context.terminal.detail(f"serving {at_work.first.target} on 127.0.0.1:{at_work.endpoint.port}")
+        call.process.allow_core_dumps()
+        code = run_beside(at_work, path, request.command or (path,), os.environ, linger=linger)
+    child.end_like(code)
 
 
 def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChain:

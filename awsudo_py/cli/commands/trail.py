@@ -77,7 +77,7 @@ def command(call: Call, options: TrailOptions) -> None:
 
 
 def _reader(context: Context, options: TrailOptions) -> Request:
-    from awsudo_py.cli.request import exec_request
+    from awsudo_py.resolve.request import exec_request
 
     keep = ("region", "no_cache", "store", "origins")
     inputs = {name: value for name, value in inputs_of(context, options).items() if name in keep}

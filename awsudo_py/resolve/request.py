@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.fingerprint import Files
+    from awsudo_py.grammar.options import Option
 
 #: No line with a code is longer (bytes); input without a line end is not read for ever.
 _LONGEST_LINE = 64
@@ -98,17 +99,23 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
 }
 
 
-def read_inputs(options: Mapping[str, Any], environ: Mapping[str, str], files: Files) -> dict[str, Any]:
+def read_inputs(
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    files: Files,
+    *,
+    name_of: Callable[[Option], str] = lambda option: option.name,
+) -> dict[str, Any]:
     """The fields of a Request that options and variables set, and their origins; an option wins.
 
-    Raises the error of a value's origin.
+    name_of: how messages call an option. Raises the error of a value's origin.
     """
     found: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     for option in INPUTS:
         value = options.get(option.field)
         if value not in (None, (), False):
-            origin = Origin(option.name, UsageError)
+            origin = Origin(name_of(option), UsageError)
             if value == "" or (option.many and "" in value):
                 # `--policy "$NOT_SET"` is a mistake, and running without the policy would be a worse one
                 raise origin.refuse("empty value", "give it a value, or leave the option out")

@@ -1,0 +1,1 @@
+"""The credential endpoint for one child."""
