@@ -371,7 +371,7 @@ def _rows(found: dict[str, Any], now: float) -> Iterator[tuple[str, str]]:
         ("MFA", *_about_mfa(found["mfa"])),
         ("cache", _about_cache(found, now), ""),
         ("next run", _about_next_run(found["next_run"]), ""),
-        ("command", _about_command(found), ""),
+        ("command", *_about_command(found)),
     ):
         yield f"  {title:<9} {text}", place
 
@@ -408,15 +408,13 @@ def _about_next_run(run: dict[str, Any]) -> str:
     return f"calls nothing; resolves the target again: {run['why_not_replayed']}"
 
 
-def _about_command(found: dict[str, Any]) -> str:
+def _about_command(found: dict[str, Any]) -> tuple[str, str]:
     environment, command = found["environment"], found["command"]
-    shown = [f"{name}={value}" for name, value in environment["set"].items() if name.startswith("AWS_") and value]
-    count = len(environment["removed"])
-    listed = f" ({', '.join(shown)})" if shown else ""
-    text = f"{len(environment['set'])} variables set{listed}, {count} removed"
-    if command is None:
-        return text
-    return f"{command['path'] or command['fault']}; {text}"
+    values = [f"{name}={value}" for name, value in environment["set"].items() if name.startswith("AWS_") and value]
+    text = f"{len(environment['set'])} variables set, {len(environment['removed'])} removed"
+    if command is not None:
+        text = f"{command['path'] or command['fault']}; {text}"
+    return text, ", ".join(values)
 
 
 def _seconds(moment: str) -> float:
