@@ -93,7 +93,7 @@ CASES = (
     Case("awsudo 2222", "awsudo 222222222222:admin "),
     # subcommands, and their words
     Case("awsudo ex", shows=("exec", "export", "Print the credentials for a shell"), hides=("dev",)),
-    Case("awsudo exp", "awsudo export "),
+    Case("awsudo expo", "awsudo export "),
     Case("awsudo export bas", "awsudo export base "),
     Case("awsudo export --format pow", "awsudo export --format powershell "),
     Case("awsudo export dev --format=do", "awsudo export dev --format=dotenv "),
