@@ -11,6 +11,7 @@ import pytest
 
 from awsudo_py.cli.click_glue import Process
 from awsudo_py.cli.main import main
+from awsudo_py.cli.why import context_keys
 from awsudo_py.terminal import Terminal
 from tests.policy.cases import DOCUMENTED, MADE, Case, allow, deny, may, may_not
 from tests.servers.strict_sts import StrictSts
@@ -284,3 +285,18 @@ def test_nothing_in_a_policy_can_touch_the_terminal(world: World, tmp_path: Path
 
     assert done.code == 1
     assert all(character.isprintable() or character == "\n" for character in done.out) and "\\x1b]0;owned" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (("aws:TagKeys=a", "aws:TagKeys=b"), ("a", "b")),
+        (('aws:TagKeys=["a", "b"]',), ("a", "b")),
+        (("aws:TagKeys=[a]",), ("[a]",)),
+        (("aws:TagKeys=a=b",), ("a=b",)),
+        (("aws:TagKeys=",), ("",)),
+    ],
+)
+def test_a_key_of_the_context_may_have_several_values(words: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Given twice, or as a JSON list."""
+    assert context_keys(words) == (("aws:TagKeys", values),)

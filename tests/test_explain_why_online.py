@@ -214,3 +214,43 @@ def test_a_session_that_calls_is_judged_by_its_role(person: World, aws: StrictPo
 
     assert (found["verdict"], found["blame"], found["sides"]["trust"]) == ("implicitDeny", "identity", "allows")
     assert found["caller"].startswith("arn:aws:sts::111111111111:assumed-role/build/")
+
+
+@pytest.mark.parametrize("how", ["option", "variable", "profile"])
+def test_a_run_tells_why_where_that_is_set(person: World, aws: StrictPolicies, how: str) -> None:
+    """--why, AWSUDO_EXPLAIN or awsudo_explain: the refusal of a run is followed by its reasons, on stderr."""
+    aws.add_role(DEV, external_id="ci-7f3")
+    aws.trust["dev"] = _policy(allow(ALICE, Condition={"StringEquals": {"sts:ExternalId": "ci-7f3"}}))
+    if how == "profile":
+        person.config(f"[profile dev]\nrole_arn = {DEV}\nsource_profile = base\nawsudo_explain = true\n")
+    words = ("--why", "dev") if how == "option" else ("dev",)
+
+    done = person.run(*words, "echo", "ran", env={"AWSUDO_EXPLAIN": "true"} if how == "variable" else None)
+
+    assert (done.code, done.out) == (125, "")
+    assert done.err.startswith("awsudo: cannot get a session of ") and done.err.count("AWS does not say why") == 1
+    assert "dev: DENIED: the role's trust policy does not allow it" in done.err
+    assert _actions(aws)[:2] == ["AssumeRole", "GetRole"] and aws.count("AssumeRole") == 1
+
+
+def test_a_run_calls_nothing_more_by_itself(person: World, aws: StrictPolicies) -> None:
+    """Without being told to, a refused run makes no further call."""
+    aws.add_role(DEV, external_id="ci-7f3")
+
+    person.run("dev", "true")
+
+    assert _actions(aws) == ["AssumeRole"]
+
+
+def test_the_role_that_was_refused_is_explained_and_not_the_last(person: World, aws: StrictPolicies) -> None:
+    """In a chain the first role may be the one that is refused."""
+    build = aws.add_role("arn:aws:iam::111111111111:role/build", external_id="x")
+    aws.trust["build"] = _policy(allow("arn:aws:iam::111111111111:user/bob"))
+    person.config(
+        f"[profile build]\nrole_arn = {build}\nsource_profile = base\n"
+        f"[profile dev]\nrole_arn = {DEV}\nsource_profile = build\n"
+    )
+
+    found = json.loads(person.run("explain", "dev", "--why", "--json").out)
+
+    assert (found["role"], found["caller"], found["blame"]) == (build, ALICE, "trust")

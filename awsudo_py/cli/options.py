@@ -56,6 +56,7 @@ class RunOptions(RequestOptions):
     """What a run itself takes."""
 
     dry_run: bool
+    why: bool
     preserve: bool
     serve: bool
     serve_linger: bool

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli import policy_files
@@ -25,8 +27,10 @@ from awsudo_py.terminal import coloured
 if TYPE_CHECKING:
     from awsudo_py.cli.commands.explain import ExplainOptions
     from awsudo_py.context import Context
+    from awsudo_py.errors import Rejected
     from awsudo_py.model import Request, RoleChain
     from awsudo_py.policy import context as policy_context
+    from awsudo_py.policy.denials import Denial
 
 #: Outcome → exit code, for scripts to branch on.
 EXIT_CODES = {Outcome.ALLOW: 0, Outcome.DENY: 1, Outcome.IMPLICIT_DENY: 1, Outcome.UNKNOWN: 3}
@@ -89,7 +93,7 @@ def _offline(
             "--why with policy files makes no call, and needs the caller",
             hint="--caller arn:aws:iam::ACCOUNT:user/NAME, or arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION",
         )
-    made = _made(context, request, options, hop, chain, caller)
+    made = _made(context, request, options.context_keys, hop, chain, caller)
     verdict = evaluate(made, given)
     return Report(target, made, given, verdict, advice(made, verdict, target=target), notes)
 
@@ -107,12 +111,40 @@ def _online(context: Context, request: Request, options: ExplainOptions, hop: Ro
             raise UsageError(
                 "without a call it is not known who calls", hint="add --caller ARN, or leave --no-calls out"
             )
-        made = _made(context, request, options, hop, chain, caller)
+        made = _made(context, request, options.context_keys, hop, chain, caller)
         return Report(target, made, nothing, evaluate(made, nothing), [], ("nothing was called: --no-calls",))
-    from awsudo_py.aws.evidence import Evidence  # here, as they take botocore
-    from awsudo_py.cli import why_online
+    from awsudo_py.cli import why_online  # here, as it takes botocore
 
     denial = why_online.attempt(context, request, chain)
+    return _called(context, request, chain, denial, target, caller=options.caller, keys=options.context_keys)
+
+
+def after_refusal(context: Context, request: Request, error: Rejected) -> str:
+    """The report on a refusal that a run met, as a page; empty if policies did not decide it. Raises AwsudoError."""
+    from awsudo_py.cli import why_online
+    from awsudo_py.session import chain_for
+
+    denial, chain = why_online.denial_of(error), chain_for(context, request)
+    if denial is None or not chain.hops or not isinstance(chain.hops[-1], RoleHop):
+        return ""
+    return page(_called(context, request, chain, denial, chain.target), width=None, colour=False)
+
+
+def _called(
+    context: Context,
+    request: Request,
+    chain: RoleChain,
+    denial: Denial | None,
+    target: str,
+    *,
+    caller: str | None = None,
+    keys: tuple[str, ...] = (),
+) -> Report:
+    """The report after AWS was called for the session."""
+    from awsudo_py.aws.evidence import Evidence
+    from awsudo_py.cli import why_online
+
+    chain, hop = _refused_at(chain, denial)
     before, credentials = why_online.credentials_before(context, request, chain)
     evidence = Evidence(
         before,
@@ -122,12 +154,13 @@ def _online(context: Context, request: Request, options: ExplainOptions, hop: Ro
         context.deciding,
         announce=lambda name: context.terminal.detail(f"calling {name}"),
     )
-    caller = options.caller or (denial.caller if denial else "") or credentials.arn or evidence.caller()
-    made = _made(context, request, options, hop, chain, caller)
+    caller = caller or (denial.caller if denial else "") or credentials.arn or evidence.caller()
+    made = _made(context, request, keys, hop, chain, caller)
     # what a call goes through is not known from here, nor what a session carries
     unknown = OF_VPC_ENDPOINTS | (_OF_SESSIONS if credentials.session_token and not made.mfa_code else frozenset())
     made = made._replace(unknown=frozenset(unknown - {key.lower() for key, _ in made.context}))
     if denial is None:
+        nothing = Policies(None, None, None, None, None, None)
         verdict = reported(evaluate(made, nothing), Outcome.ALLOW, Side.NONE, made.actions[0])
         return Report(target, made, nothing, verdict, [], called=True)
     findings = why_online.gather(evidence, made, chain, denial)
@@ -138,19 +171,27 @@ def _online(context: Context, request: Request, options: ExplainOptions, hop: Ro
     )
 
 
+def _refused_at(chain: RoleChain, denial: Denial | None) -> tuple[RoleChain, RoleHop]:
+    """The chain up to the role that was refused: the last, or one before it."""
+    hops = [(number, hop) for number, hop in enumerate(chain.hops, 1) if isinstance(hop, RoleHop)]
+    refused = [each for each in hops if denial is not None and each[1].role_arn == denial.resource]
+    number, hop = (refused or hops[-1:])[0]
+    return chain._replace(hops=chain.hops[:number]), hop
+
+
 _OF_SESSIONS = frozenset(("aws:multifactorauthpresent", "aws:multifactorauthage"))
 
 
 def _made(
     context: Context,
     request: Request,
-    options: ExplainOptions,
+    words: tuple[str, ...],
     hop: RoleHop,
     chain: RoleChain | None,
     caller: str,
 ) -> policy_context.Request:
     """The request as the evaluator takes it. Raises PolicyError."""
-    keys = context_keys(options.context_keys)
+    keys = context_keys(words)
     return policy_request(
         caller,
         hop.role_arn,
@@ -204,8 +245,18 @@ def context_keys(words: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], .
             raise UsageError(
                 f"invalid --context {word!r}: it must be KEY=VALUE", hint="--context aws:SourceIp=192.0.2.1"
             )
-        found[key] = (*found.get(key, ()), value)
+        found[key] = (*found.get(key, ()), *_listed(value))
     return tuple(found.items())
+
+
+def _listed(value: str) -> list[str]:
+    """The values in a JSON list of texts, or the value."""
+    if value.startswith("["):
+        with suppress(ValueError, RecursionError):
+            listed = json.loads(value)
+            if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+                return listed
+    return [value]
 
 
 def _caller_in(chain: RoleChain | None) -> str | None:

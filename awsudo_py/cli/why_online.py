@@ -50,14 +50,20 @@ def attempt(context: Context, request: Request, chain: RoleChain) -> Denial | No
     try:
         session_for(context, request._replace(refresh=True), chain=chain)
     except Rejected as error:
-        if not error.code.startswith("AccessDenied"):
+        denial = denial_of(error)
+        if denial is None:
             raise
-        found = explained(error.code, error.detail, DenialCall())
-        if found is None or found.side == "mfa":
-            raise
-        # what the error lists knows the call, too
-        return found._replace(candidates=tuple(line[2:] for line in error.hints if line.startswith("- ")))
+        return denial
     return None
+
+
+def denial_of(error: Rejected) -> Denial | None:
+    """What the text of a refusal says, if it is one that policies decide on."""
+    found = explained(error.code, error.detail, DenialCall()) if error.code.startswith("AccessDenied") else None
+    if found is None or found.side == "mfa":
+        return None
+    # what the error lists knows the call, too
+    return found._replace(candidates=tuple(line[2:] for line in error.hints if line.startswith("- ")))
 
 
 def credentials_before(context: Context, request: Request, chain: RoleChain) -> tuple[RoleChain, Credentials]:

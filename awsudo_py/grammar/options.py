@@ -144,9 +144,11 @@ REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
 DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the run would do. The same as explain.")
 #: The npm awsudo has it; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
+WHY = Option("why", ("--why",), "", "If the role is refused, read at AWS why, and show it; see explain --why.")
 RUN = (
     *REQUEST,
     DRY_RUN,
+    WHY,
     Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),
     Option("serve_linger", ("--serve-linger",), "", "The same, until the last process that COMMAND leaves ends."),
     PRESERVE,

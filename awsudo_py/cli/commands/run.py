@@ -25,6 +25,8 @@ from awsudo_py.errors import (
     CommandNotFound,
     ConfigError,
     NoSuchProfile,
+    Rejected,
+    Told,
     UsageError,
     did_you_mean,
     no_target,
@@ -91,7 +93,12 @@ def run(call: Call, options: RunOptions) -> None:
     if options.serve or options.serve_linger or _served(context, request):
         _serve(call, context, request, path, linger=options.serve_linger)
         return
-    answer = answered(context, request, picked=unnamed, chain=chain)
+    try:
+        answer = answered(context, request, picked=unnamed, chain=chain)
+    except Rejected as error:
+        if options.why or _explains(context, request):
+            _tell_why(context, request, error)
+        raise
     if request.command and not unnamed:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
@@ -135,6 +142,23 @@ def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChai
         if meant and subcommands:
             error.hints = (*error.hints, f"a subcommand? {meant}")
         raise
+
+
+def _explains(context: Context, request: Request) -> bool:
+    """Whether AWSUDO_EXPLAIN or the profile's awsudo_explain asks for an explanation of each refusal."""
+    profile = context.config.profile(request.target or request.profile or "") or {}
+    return (context.deciding.get("AWSUDO_EXPLAIN") or profile.get("awsudo_explain", "")).lower() == "true"
+
+
+def _tell_why(context: Context, request: Request, error: Rejected) -> None:
+    """Show the refusal with its reasons on stderr. Raises Told if there was more to show than the error itself."""
+    from awsudo_py.cli.why import after_refusal  # here, so that other runs do without it
+
+    report = after_refusal(context, request, error)
+    if report:
+        context.terminal.fail(error)
+        context.terminal.show(["", *report.splitlines()])
+        raise Told from None
 
 
 def _no_command(request: Request, hidden: Subcommand | None) -> UsageError:
