@@ -167,6 +167,7 @@ def test_a_role_used_before_can_be_picked_though_no_profile_has_it(lists: World)
 
     with Screen(lists.command("--", "sh", "-c", AS), lists.environ(keys)) as screen:
         screen.until("333333333333:team")
+        screen.type("3333:team").until(lambda text: "the dev side" not in text)
         screen.type("\r").end()
 
     assert _told(screen)[-1] == "as 333333333333:team/prod-admin"
