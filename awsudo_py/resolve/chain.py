@@ -55,6 +55,7 @@ class Resolver:
         self.environ = environ
         self._sources = Sources(config, environ, fingerprint)
         self._endpoints = Endpoints(config, environ)
+        self._from_profiles: dict[tuple[str, bool], tuple[Source, tuple[RoleHop, ...]]] = {}
 
     # -- the request -----------------------------------------------------------------------------------------------
 
@@ -192,6 +193,13 @@ class Resolver:
 
     def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain that a profile means. seen: the profiles that led here, first to last."""
+        # one source may serve thousands of profiles
+        key = name, bool(seen)
+        if key not in self._from_profiles:
+            self._from_profiles[key] = self._resolved(name, seen)
+        return self._from_profiles[key]
+
+    def _resolved(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         settings = self.config.require(name)
         if not _is_role(settings) or (seen and self._sources.has_keys(name, settings)):
             source = self._sources.held_by(name, settings)
