@@ -85,7 +85,7 @@ def _endpoint(
             hint="name a directory that can be written: AWSUDO_CACHE_DIR=DIR",
         ) from None
     try:
-        changes: Changes = {**unset_changes(), **first.changes}
+        changes: Changes = {**unset_changes(environ), **first.changes}
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             changes[name] = None
         # it is renewed: no moment at which it ends
