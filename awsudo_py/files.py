@@ -142,6 +142,11 @@ def access_hint(path: str) -> str:
             return ""
         needed = os.R_OK if end == len(parts) else os.X_OK
         if not os.access(place, needed):
+            if found.st_uid == os.geteuid():
+                import shlex
+
+                bits = "u+r" if needed == os.R_OK else "u+rx"
+                return f"it is yours, and closed to you: chmod {bits} {shlex.quote(place)}"
             owner, us = user_name(found.st_uid), user_name(os.geteuid())
             return f"{place} belongs to {owner} (mode {stat.S_IMODE(found.st_mode):04o}), and awsudo runs as {us}"
     return ""

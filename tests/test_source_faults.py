@@ -458,3 +458,26 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_half_a_key_in_the_environment_is_named(world: World) -> None:
+    """Not `no keys`: there is one, and the other half is missing."""
+    told = _fails(world, {"AWS_SECRET_ACCESS_KEY": "s"})
+
+    assert "AWS_SECRET_ACCESS_KEY is set in the environment without AWS_ACCESS_KEY_ID" in told
+
+
+def test_a_cache_directory_that_is_open_to_others_comes_with_the_command_that_closes_it(
+    world: World, tmp_path: Path
+) -> None:
+    """Pasted, it does what it says: the next run says nothing."""
+    place = tmp_path / "my cache"
+    place.mkdir()
+    place.chmod(0o755)
+    env: dict[str, str | None] = {"AWSUDO_CACHE_DIR": str(place)}
+
+    done = world.run("dev", "true", env=env)
+
+    assert done.code == 0 and f"chmod 700 '{place}'" in done.err
+    subprocess.run(["sh", "-c", done.err[done.err.index("chmod") :]], check=True)
+    assert world.run("dev", "true", env=env).err == ""

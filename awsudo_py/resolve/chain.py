@@ -309,7 +309,10 @@ class Resolver:
             "AWS_CONTAINER_CREDENTIALS_FULL_URI"
         ):
             return Source("container", None, "AWS_CONTAINER_CREDENTIALS_*"), ()
-        where = f"no keys in the environment and none in profile {ambient.profile} ({self.config.config_file})"
+        keys = "no keys in the environment"
+        if self.environ.get("AWS_SECRET_ACCESS_KEY") and not self.environ.get("AWS_ACCESS_KEY_ID"):
+            keys = "AWS_SECRET_ACCESS_KEY is set in the environment without AWS_ACCESS_KEY_ID,"
+        where = f"{keys} and none in profile {ambient.profile} ({self.config.config_file})"
         return Source("instance", None, where), ()
 
 

@@ -335,7 +335,9 @@ def _not_private(directory: str) -> str:
         return "not a directory"
     if os.name != "nt" and found.st_uid != os.geteuid():
         return f"not yours, it belongs to {_user(found.st_uid)}"
-    return "open to others (to close it: chmod 700)"
+    import shlex
+
+    return f"open to others; to close it: chmod 700 {shlex.quote(directory)}"
 
 
 def _user(number: int) -> str:
