@@ -384,7 +384,7 @@ def test_a_template_is_filled_in_only_on_request(fleet: World) -> None:
 
 def test_a_command_has_a_session_and_a_process_group_of_its_own(fleet: World) -> None:
     """No terminal to stop on, no group to be hit with; signals and limits are the caller's."""
-    script = "ps -o pid=,pgid=,sid=,tty= -p $$; grep -E 'SigIgn|SigBlk' /proc/$$/status"
+    script = "ps -o pid=,pgid=,sid=,tty= -p $$; grep -E 'SigIgn|SigBlk' /proc/self/status"
 
     _, out, _ = _each(fleet, "t00", "--", "sh", "-c", script)
 
