@@ -550,6 +550,28 @@ def test_a_second_interrupt_kills_at_once(fleet: World) -> None:
         run.none_left()
 
 
+def test_an_interrupt_works_though_nobody_reads(fleet: World) -> None:
+    """A reader that has stopped reading holds awsudo up, and not what an interrupt ends; the third ends awsudo."""
+    script = ("sh", "-c", "trap '' PIPE; sleep MARK & while :; do echo line; done")
+    with _running(fleet, "t00", "t01", "--", *script, stdout=subprocess.PIPE) as run:
+        run.until(lambda: len(run.pids()) == 2 and _waits_in_write(run.process.pid))
+        run.process.send_signal(signal.SIGINT)
+        run.none_left()
+        assert run.process.poll() is None
+        run.process.send_signal(signal.SIGINT)
+        run.until(lambda: _waits_in_write(run.process.pid))
+        run.process.send_signal(signal.SIGINT)
+
+        assert run.process.wait(20) == -signal.SIGINT
+
+
+def _waits_in_write(pid: int) -> bool:
+    """Whether a process sleeps in a write to a pipe."""
+    return (
+        "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or "pipe_wait" in Path(f"/proc/{pid}/wchan").read_text()
+    )
+
+
 def test_no_command_outlives_a_killed_awsudo(fleet: World) -> None:
     """kill -9 of awsudo: every group is gone, those that ignore TERM and grandchildren included."""
     with _running(fleet, "t*", "-j", "4", "--", *STUBBORN) as run:

@@ -3,7 +3,8 @@
 1. No more commands run at once than the width; sessions are got a little ahead of that, each by a thread.
 2. A target that fails is tried again as often as --retry says: a command that failed, a session that was not to be had
    for a reason that may pass.
-3. Interrupted once, nothing more is started and what runs is ended; interrupted again, it is killed.
+3. Interrupted once, nothing more is started and what runs is ended; interrupted again, it is killed; interrupted once
+   more, nothing is waited for.
 4. Whatever ends the run, no command is left behind.
 """
 
@@ -61,6 +62,10 @@ class NoSession(Exception):
         self.error = error
         self.again = again
         self.throttled = throttled
+
+
+class _GivenUp(Exception):
+    """A third interrupt."""
 
 
 class Sink(Protocol):
@@ -135,7 +140,6 @@ class Fleet:
         self._number = 0
         self._stopping = False
         self._interrupts: list[int] = []
-        self._acted_on = 0
         self._broken = ""
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._wake, False)
@@ -157,6 +161,8 @@ class Fleet:
         wakeup = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         try:
             self._loop()
+        except _GivenUp:
+            self._kill()
         except BaseException:
             self._kill()
             raise
@@ -175,7 +181,6 @@ class Fleet:
             poll.register(descriptor, select.POLLIN)
         ticked = 0.0
         while True:
-            self._act_on_interrupts()
             self._advance()
             if not (self._running or self._getting or self._ready or (self._waiting and not self._stopping)):
                 return
@@ -192,15 +197,13 @@ class Fleet:
                     self._hear(by_descriptor[descriptor])
 
     def _interrupt(self, number: int, _frame: object) -> None:
+        """Rule 3, in the middle of whatever is being done: it may be waiting for a reader who has stopped reading."""
         self._interrupts.append(number)
-
-    def _act_on_interrupts(self) -> None:
-        """Rule 3."""
-        if len(self._interrupts) == self._acted_on:
-            return
-        again = self._acted_on > 0 or len(self._interrupts) > 1
-        self._acted_on = len(self._interrupts)
-        self._stop(supervisor.KILL if again else supervisor.END)
+        self._stopping = True
+        for each in self._supervisors:
+            each.signal(supervisor.END if len(self._interrupts) == 1 else supervisor.KILL)
+        if len(self._interrupts) > 2:
+            raise _GivenUp
 
     def _stop(self, how: int | None) -> None:
         """Start no more; how: whether what runs is ended or killed."""
@@ -209,7 +212,7 @@ class Fleet:
         self._ready.clear()
         if how is not None:
             for each in self._supervisors:
-                self._send(each, how)
+                each.signal(how)
 
     def _send(self, to: Supervisor, *message: Any) -> bool:
         try:

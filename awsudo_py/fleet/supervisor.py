@@ -40,11 +40,14 @@ LINGER = 2.0
 _READ = 1 << 16
 _HEAD = struct.Struct("!I")
 #: Signals that are awsudo's to act on; Python ignores the others, and that would survive exec.
-_NOT_OURS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_NOT_OURS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _PYTHON_IGNORES = ("SIGPIPE", "SIGXFSZ")
 
+#: What tells a supervisor to end its commands, or to kill them. Not messages: awsudo may be in the middle of one, or
+#: wait for whoever reads its output.
+END, KILL = signal.SIGUSR1, signal.SIGUSR2
 # Messages: a tuple whose first item is one of these.
-RUN, END, KILL = 0, 1, 2  # to the supervisor
+RUN = 0  # to the supervisor
 STARTED, DATA, ENDED, BROKEN = 0, 1, 2, 3  # from it
 #: Why a command ended, if not by itself.
 TIMEOUT, INTERRUPTED = "timeout", "interrupted"
@@ -99,16 +102,20 @@ class Supervisor:
 
     def __init__(self, setting: Setting, others: Sequence[Supervisor] = ()) -> None:
         self.socket, theirs = socket.socketpair()
+        # neither may end the process before it has handlers
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (END, KILL)}
         self.pid = os.fork()
         if self.pid == 0:
             code = 70
             try:
                 for each in (self, *others):  # held open here, their ends would not be noticed
                     each.socket.close()
-                _Process(setting, theirs).serve()
+                _Process(setting, theirs, [number for number in before if before[number] is signal.SIG_IGN]).serve()
                 code = 0
             finally:
                 os._exit(code)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         theirs.close()
         self._inbox = Inbox()
         self.load = 0  # commands that it has now
@@ -116,6 +123,13 @@ class Supervisor:
     def send(self, *message: Any) -> None:
         """Send one message. Raises OSError if the supervisor is gone."""
         self.socket.sendall(packed(message))
+
+    def signal(self, number: int) -> None:
+        """END or KILL what it runs; it starts no more then."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return  # that is noticed where its messages are read
 
     def receive(self) -> list[tuple[Any, ...]] | None:
         """The messages that have arrived; None if the supervisor is gone."""
@@ -156,8 +170,10 @@ class _Command:
 class _Process:
     """The supervisor process itself."""
 
-    def __init__(self, setting: Setting, control: socket.socket) -> None:
+    def __init__(self, setting: Setting, control: socket.socket, ignored: list[int]) -> None:
         self._setting = setting
+        self._ignored = ignored  # signals, by the caller
+        self._told: list[int] = []  # END and KILL, as they came
         self._control = control
         self._inbox = Inbox()
         self._outgoing = bytearray()
@@ -187,6 +203,10 @@ class _Process:
             number = getattr(signal, name)
             if signal.getsignal(number) is not signal.SIG_IGN:  # ignored on purpose: nohup
                 signal.signal(number, signal.SIG_IGN)
+                defaults.append(number)
+        for number in (END, KILL):
+            signal.signal(number, lambda number, _frame: self._told.append(number))
+            if number not in self._ignored:
                 defaults.append(number)
         self._defaults = [*defaults, *(getattr(signal, name) for name in _PYTHON_IGNORES)]
         # nothing of the caller's is held open by us, and no descriptor of ours is 0, 1 or 2
@@ -222,6 +242,7 @@ class _Process:
             elif descriptor in self._streams:
                 self._read(descriptor)
         if ended:
+            self._obey()
             self._reap()
         self._watch_clock()
         self._flush()
@@ -248,15 +269,18 @@ class _Process:
         for message in self._inbox.messages(data):
             if message[0] == RUN and not self._ending:
                 self._start(*message[1:])
-            elif message[0] == END:
-                self._ending = True
-                for command in list(self._commands.values()):
+
+    def _obey(self) -> None:
+        """END: TERM to all, and KILL after the grace period. KILL: at once."""
+        while self._told:
+            number = self._told.pop(0)
+            self._ending = True
+            for command in list(self._commands.values()):
+                if number == END:
                     self._end(command, INTERRUPTED)
-            elif message[0] == KILL:
-                self._ending = True
-                for command in self._commands.values():
+                else:
                     command.why = command.why or INTERRUPTED
-                self._signal_all(signal.SIGKILL)
+                    _signal(command.pid, signal.SIGKILL)
 
     def _tell(self, *message: Any) -> None:
         self._outgoing += packed(message)
