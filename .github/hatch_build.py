@@ -26,7 +26,7 @@ class ManPage(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
         path.write_bytes(done.stdout)
         build_data["shared_data"][str(path)] = "share/man/man1/awsudo.1"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 (hatchling's)
         """Take the temporary folder away."""
         if version != "editable":
             self._folder.cleanup()

@@ -298,7 +298,7 @@ def _seen(screen: Screen, shell: str, case: Case) -> str:
             wanted = f"{case.typed}Q"
         ready: Callable[[str], bool] = lambda shown: screen.before_cursor == PROMPT + wanted  # noqa: E731 - two of them
         if case.shows:
-            ready = lambda shown: all(word in shown for word in case.shows)  # noqa: E731
+            ready = lambda shown: all(word in shown for word in case.shows)  # noqa: E731 (one of two)
         shown = screen.until(ready, seconds=10)
         below = "\n".join(line for line in screen.lines if not line.startswith(PROMPT))
         if case.shows:

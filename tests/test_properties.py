@@ -110,7 +110,7 @@ def test_credentials_show_no_secret_in_any_text_form() -> None:
     """repr, str, %, format, copies and pickles: the secret parts stay inside."""
     credentials = Credentials("ASIAVISIBLE", "the-secret", "the-token", 1.0)
 
-    forms = [repr(credentials), str(credentials), f"{credentials}", "%s %r" % (credentials, [credentials])]  # noqa: UP031
+    forms = [repr(credentials), str(credentials), f"{credentials}", "%s %r" % (credentials, [credentials])]  # noqa: UP031 (what is tested)
 
     assert all("ASIAVISIBLE" in form and "the-secret" not in form and "the-token" not in form for form in forms)
     for way in (pickle.dumps, copy.copy):

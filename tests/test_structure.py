@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,15 @@ def test_a_module_states_its_responsibility_in_one_sentence(module: str) -> None
 
     assert docstring and docstring.splitlines()[0].endswith(".")
     assert module == "__init__.py" or not module.endswith("__init__.py") or len(tree.body) == 1
+
+
+def test_each_exception_from_the_lint_rules_has_its_reason() -> None:
+    """`noqa` names its rule, and why."""
+    bare = [
+        f"{path.relative_to(ROOT.parent)}:{number}"
+        for path in sorted([*ROOT.rglob("*.py"), *(ROOT.parent / "tests").glob("**/test_*.py")])
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"#\s*noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)* (\(|- ).)", line)
+    ]
+
+    assert bare == []

@@ -337,7 +337,7 @@ class MergedJson(Quiet):
     def _add(self, key: str | None, name: str, item: Any) -> None:
         file = self._files.get(key)
         if file is None:
-            file = self._files[key] = tempfile.TemporaryFile("w+", dir=self._folder, encoding="utf-8")  # noqa: SIM115
+            file = self._files[key] = tempfile.TemporaryFile("w+", dir=self._folder, encoding="utf-8")  # noqa: SIM115 (kept open)
         else:
             file.write(",\n  ")
         object_ = item if isinstance(item, dict) else {"value": item}

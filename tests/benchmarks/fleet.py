@@ -183,7 +183,7 @@ def main() -> None:
         def shell(line: str) -> Callable[[], Run]:
             return lambda: timed(["sh", "-c", line], fleet.environ)
 
-        pool = lambda: timed([python, "-c", POOL, str(count)], fleet.environ)  # noqa: E731
+        pool = lambda: timed([python, "-c", POOL, str(count)], fleet.environ)  # noqa: E731 (its name is in the table)
         compared(f"{count} cold targets, to a pool of calls and {count} spawns", 1.6, cold, pool, runs=runs)
         cold()
         compared(
@@ -213,7 +213,7 @@ def main() -> None:
             # botocove asks for the organization first, and goes on without it
             environ = {**fleet.environ, "AWS_ENDPOINT_URL_ORGANIZATIONS": fleet.environ["AWS_ENDPOINT_URL_STS"]}
             for name, script in (("awsrun 3.2.1", AWSRUN), ("botocove 1.7.4", BOTOCOVE)):
-                peer = lambda script=script: timed([options.peers, "-c", script, str(count)], environ)  # noqa: E731
+                peer = lambda script=script: timed([options.peers, "-c", script, str(count)], environ)  # noqa: E731 (its name is in the table)
                 compared(f"{count} cold targets, to {name}", 1.0, cold, peer, runs=max(1, runs // 2))
     with fleet_of(5000) as large:
         found = timed([awsudo, "each", "p*", "--", "true"], large.environ, memory=True)

@@ -71,21 +71,21 @@ class Case(NamedTuple):
     caller_role: str | None = None
     role: str = THERE
     identity: Policies_ | None = [[may()]]  # noqa: RUF012  (never changed)
-    boundary: Policies_ | None = []  # noqa: RUF012
-    session: Policies_ | None = []  # noqa: RUF012
-    scp: list[Policies_] | None = []  # noqa: RUF012
-    rcp: list[Policies_] | None = []  # noqa: RUF012
+    boundary: Policies_ | None = []  # noqa: RUF012 (never changed)
+    session: Policies_ | None = []  # noqa: RUF012 (never changed)
+    scp: list[Policies_] | None = []  # noqa: RUF012 (never changed)
+    rcp: list[Policies_] | None = []  # noqa: RUF012 (never changed)
     version: str | None = "2012-10-17"
     session_name: str | None = None
     external_id: str | None = None
     source_identity: str | None = None
     inherited_source_identity: str | None = None
-    tags: dict[str, str] = {}  # noqa: RUF012
-    inherited_tags: dict[str, str] = {}  # noqa: RUF012
-    transitive: list[str] = []  # noqa: RUF012
+    tags: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    inherited_tags: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    transitive: list[str] = []  # noqa: RUF012 (never changed)
     mfa_code: bool = False
     region: str | None = None
-    context: dict[str, Any] = {}  # noqa: RUF012
+    context: dict[str, Any] = {}  # noqa: RUF012 (never changed)
 
     @property
     def request(self) -> Request:
