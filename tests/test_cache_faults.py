@@ -173,7 +173,7 @@ def test_rule_3_a_session_entry_with_anything_wrong_is_a_miss(warm: Warm, name: 
     assert done.key_id != warm.key_id
     assert warm.sts.calls[0].params["RoleArn"].endswith("role/dev")
     if name in NOT_MENDED:
-        assert done.err.count("awsudo: the session cannot be kept") == 1
+        assert done.err.count("awsudo: the session cannot be cached") == 1
     else:
         assert done.err == again.err == ""
         assert again.key_id == done.key_id
@@ -267,7 +267,7 @@ def test_rule_6_a_disk_that_takes_nothing_is_one_warning(
     done = world.run("dev", *child, prefix=prefix)
 
     assert done.key_id == sts.issued[0].access_key_id  # and so nothing else was printed
-    assert done.err == f"awsudo: the session cannot be kept in {world.cache}: {os.strerror(error)}\n"
+    assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {os.strerror(error)}\n"
 
 
 CALLS = [("flock", "ENOLCK"), ("fchmod", "EPERM"), ("fsync", "ENOSPC"), ("fsync", "EIO"), ("rename", "EDQUOT")]
@@ -286,7 +286,7 @@ def test_rule_6_a_call_that_fails_is_one_warning_and_leaves_the_old_entry(
 
     assert done.key_id == sts.issued[1].access_key_id
     why = os.strerror(getattr(errno, error))
-    assert done.err == f"awsudo: the session cannot be kept in {world.cache}: {why}\n"
+    assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {why}\n"
     assert later.key_id == (done.key_id if call == "flock" else old)
     assert world.kept("tmp") == []
 
@@ -300,7 +300,7 @@ def test_rule_6_where_nothing_can_be_locked_a_code_is_still_spent(world: World, 
     done = world.run("-m", serial, "-t", code, "dev", *KEY_ID, prefix=spoilt("flock", "ENOLCK"))
 
     assert done.key_id
-    assert done.err == f"awsudo: the session cannot be kept in {world.cache}: {os.strerror(errno.ENOLCK)}\n"
+    assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {os.strerror(errno.ENOLCK)}\n"
 
 
 LOCKS: dict[str, Callable[[Path], object]] = {
@@ -374,7 +374,7 @@ def test_rule_6_a_place_that_is_not_ours_alone_gets_nothing(world: World, place:
     done = world.run("dev", *KEY_ID)
 
     assert done.key_id
-    assert done.err.count("awsudo: the session cannot be kept in") == 1
+    assert done.err.count("awsudo: the session cannot be cached in") == 1
     assert str(world.cache) in done.err
     assert {path: path.lstat().st_mode for path in world.runtime.rglob("*")} == before
 
@@ -436,7 +436,7 @@ def test_rule_6_a_home_that_cannot_be_one_is_one_warning(homeless: World, sts: S
     done = homeless.run("111111111111:dev", *KEY_ID, env={"HOME": home})
 
     assert done.key_id == sts.issued[0].access_key_id
-    assert done.err.count(f"awsudo: the session cannot be kept in {home}/.cache/awsudo") == 1
+    assert done.err.count(f"awsudo: the session cannot be cached in {home}/.cache/awsudo") == 1
     assert done.err.count("\n") == 1
 
 
@@ -541,7 +541,7 @@ def test_rule_1_root_leaves_nothing_in_the_home_of_a_user(world: World, sts: Str
     world.run("clear", env=env)
 
     assert done.key_id == sts.issued[0].access_key_id
-    assert f"the session cannot be kept in {world.home}/.cache/awsudo: {world.home} belongs to user 12345" in done.err
+    assert f"the session cannot be cached in {world.home}/.cache/awsudo: {world.home} belongs to user 12345" in done.err
     assert failed.code == 125
     assert set(world.home.rglob("*")) == before
 

@@ -150,7 +150,7 @@ def test_a_keyring_that_cannot_be_used_stops_no_command(
 
     assert (done.code, done.out, sts.count("AssumeRole")) == (0, "ran\n", 2)
     (line,) = done.err.splitlines()
-    assert line.startswith("awsudo: the session cannot be kept in the OS keyring: ")
+    assert line.startswith("awsudo: the session cannot be cached in the OS keyring: ")
     assert desk.kept() == []
 
 

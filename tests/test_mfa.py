@@ -653,7 +653,9 @@ def test_who_waits_for_a_prompt_says_so_and_asks_when_that_is_given_up(
     with terminal(world, AWSUDO, "dev", *WHO) as first:
         first.expect_exact(ASKED)
         with terminal(world, AWSUDO, *before, "ops", *WHO) as second:
-            asked_too = second.expect_exact([ASKED, "waiting for another awsudo that is asking for an MFA code"]) == 0
+            asked_too = (
+                second.expect_exact([ASKED, "waiting for another awsudo that is prompting for an MFA code"]) == 0
+            )
             first.sendintr()
             gave_up = ended(first)
             second.expect_exact(ASKED)
@@ -688,7 +690,7 @@ def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.Captu
     assert lock.try_acquire()
     lock.sign(str(os.getsid(0) + (0 if here else 1)))
     run = Run(Terminal(), time.time, slept.append, 0.0)
-    wait = Wait("asking for a code", asks=True)
+    wait = Wait("asking for a code", prompts=True)
 
     with pytest.raises(AwsudoError, match="asking for a code for 300 s"):
         in_turn(store, run, digest("name"), wait, lambda: pytest.fail("not our turn"))

@@ -1,8 +1,8 @@
-"""A session as a store keeps it: the credentials, and the inputs that shaped them.
+"""A session as it is stored: the credentials, and the inputs that shaped them.
 
 The numbers are those of the cache's rules, which the tests carry too.
 
-2. The key is a digest of the inputs; the inputs are kept with the session and compared when it is read.
+2. The key is a digest of the inputs; the inputs are stored with the session and compared when it is read.
 4. Fresh: it lasts for min_ttl more, was not issued in the future, and does not last longer than any session can.
 """
 
@@ -24,9 +24,9 @@ RENEW_AHEAD = 300.0
 
 
 def session_fields(credentials: Credentials, inputs: str, login: str = "") -> dict[str, str]:
-    """What a store keeps of these credentials, which have an expiration and a session token.
+    """The fields that are stored for these credentials, which have an expiration and a session token.
 
-    login: what tells the keys that they come from, from others with the same access key ID.
+    login: the mark of the keys that they come from: a secret is part of who one is, an access key ID alone is not.
     """
     return {
         "inputs": inputs,

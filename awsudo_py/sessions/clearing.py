@@ -1,4 +1,4 @@
-"""Forgets kept sessions in every store: all of them, a target's, or those that came from an access key."""
+"""Deletes cached sessions from every store: all, those of a target, or those that came from a key or a sign-in."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
     source = way.inputs(0) if chain.hops and isinstance(chain.hops[0], SessionTokenHop) else ""
     stays = ""
 
-    def wanted(key: str, inputs: str) -> bool:
+    def matches(key: str, inputs: str) -> bool:
         nonlocal stays
         of_source = bool(source) and is_session_of(inputs, source)
         if not chain.role_arn:
@@ -48,22 +48,22 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
             stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
         return named
 
-    return _forget(stores, wanted), stays
+    return _forget(stores, matches), stays
 
 
 def forget_key(access_key_id: str, stores: Sequence[FileStore]) -> int:
     """Forget the sessions that come from an access key; returns how many. Raises AwsudoError if one stays."""
-    found = made_from(access_key_id, _kept(stores))
+    found = made_from(access_key_id, _cached(stores))
     return _forget(stores, lambda key, _inputs: key in found)
 
 
 def forget_sso(start_url: str, stores: Sequence[FileStore]) -> int:
     """Forget the sessions that come from an SSO session; returns how many. Raises AwsudoError if one stays."""
-    found = made_from_sso(start_url, _kept(stores))
+    found = made_from_sso(start_url, _cached(stores))
     return _forget(stores, lambda key, _inputs: key in found)
 
 
-def _kept(stores: Sequence[FileStore]) -> dict[str, str]:
+def _cached(stores: Sequence[FileStore]) -> dict[str, str]:
     """The inputs of every session, by key."""
     return {
         name.removesuffix(".session"): store.inputs(name)
@@ -73,14 +73,14 @@ def _kept(stores: Sequence[FileStore]) -> dict[str, str]:
     }
 
 
-def _forget(stores: Sequence[FileStore], wanted: Callable[[str, str], bool]) -> int:
-    """Remove what is wanted, by its key and its inputs; returns how many sessions it was."""
+def _forget(stores: Sequence[FileStore], matches: Callable[[str, str], bool]) -> int:
+    """Delete the entries that match by key and inputs; returns how many sessions that was."""
     count, failed = 0, ""
     for store in stores:
         for name in list(store.names()):
             key = name.partition(".")[0]
             is_session = name == f"{key}.session"
-            if not wanted(key, store.inputs(name) if is_session else ""):
+            if not matches(key, store.inputs(name) if is_session else ""):
                 continue
             try:
                 store.remove(name)
@@ -89,7 +89,7 @@ def _forget(stores: Sequence[FileStore], wanted: Callable[[str, str], bool]) -> 
                 failed = f"{store.place}: {error.strerror or error}"  # the others go all the same
     if failed:
         raise AwsudoError(
-            f"cannot forget all that is kept in {failed}",
+            f"cannot delete all sessions in {failed}",
             hint="sessions that are left there stay usable until they expire",
         )
     return count

@@ -39,14 +39,14 @@ class KeyringStore(FileStore):
 
     def read(self, name: str) -> dict[str, str] | None:
         """The fields kept under this name, or None where there is nothing that can be trusted."""
-        told = super().read(name)
-        if told is None or not _is_session(name):
-            return told
+        entry = super().read(name)
+        if entry is None or not _is_session(name):
+            return entry
         try:
-            line = self._asked(lambda keyring: keyring.get(name))
+            line = self._from_keyring(lambda keyring: keyring.get(name))
             return unpack(b64decode(line, validate=True)) if line is not None else None
         except (OSError, ValueError):
-            return None  # whoever then writes is told why
+            return None  # whoever then writes is entry why
 
     def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
         """Keep the fields under this name, of use until that moment (seconds since the epoch)."""
@@ -55,12 +55,12 @@ class KeyringStore(FileStore):
             return
         line = b64encode(pack(fields)).decode()
         super().write(name, {"inputs": fields.get("inputs", "")}, until=until)
-        self._asked(lambda keyring: keyring.set(name, line))
+        self._from_keyring(lambda keyring: keyring.set(name, line))
 
     def remove(self, name: str) -> None:
         """Forget what is kept under this name, if anything is."""
         if _is_session(name):
-            self._asked(lambda keyring: keyring.delete(name))
+            self._from_keyring(lambda keyring: keyring.delete(name))
         super().remove(name)
 
     def sweep(self, now: float) -> None:
@@ -73,7 +73,7 @@ class KeyringStore(FileStore):
                 return  # the next run sweeps what is left
         super().sweep(now)
 
-    def _asked(self, do: Callable[[Keyring], str | None]) -> str | None:
+    def _from_keyring(self, do: Callable[[Keyring], str | None]) -> str | None:
         """What the keyring gives. A keyring that failed once in this run is not waited for again. Raises OSError."""
         if self._failed is None:
             try:

@@ -1,11 +1,11 @@
-"""The main flow: from a chain to the credentials at its end, each step kept by itself.
+"""The main flow: from a chain to the credentials at its end, with each step cached on its own.
 
 The numbers are those of the cache's rules, which the tests carry too.
 
 2. The key of a session is a digest of all that shapes it, the session it was made from included.
-5. One more lock per MFA serial, so that two roles do not spend one code. Who waits for a run that may be asking for a
-   code has patience.
-7. Every hop is kept by itself, so that sibling roles share the hops before them.
+5. There is one more lock per MFA device, so that two roles do not spend one code. A run that waits for one that may be
+   prompting for a code waits as long as a person may take.
+7. Every hop is cached on its own, so that sibling roles share the hops before them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Sts(Protocol):
-    """What the flow needs of AWS; aws/calls has the one that knows botocore."""
+    """What the flow needs from AWS; aws/calls implements it with botocore."""
 
     def source(self, source: Source) -> Credentials:
         """The credentials that begin a chain."""
@@ -180,13 +180,13 @@ class Obtain:
             return _lines([("source", "keys" if by_key else source.kind), *identity, *self._named(source), *login])
         hop = chain.hops[hops - 1]
         shaping = [(name, value) for name, value in hop._asdict().items() if name != "profile" and value]
-        asked: list[tuple[str, object]] = [("partition", chain.endpoint.partition)]
-        asked.append(("endpoint", scope or chain.endpoint.scope))
+        place: list[tuple[str, object]] = [("partition", chain.endpoint.partition)]
+        place.append(("endpoint", scope or chain.endpoint.scope))
         from_before = ("from", digest(self.inputs(hops - 1)))
-        return _lines([("hop", type(hop).__name__), *asked, *shaping, *self._named(hop), from_before])
+        return _lines([("hop", type(hop).__name__), *place, *shaping, *self._named(hop), from_before])
 
     def _named(self, what: Source | Hop) -> list[tuple[str, object]]:
-        """Who CloudTrail says it was, where awsudo makes up the session's name: two people may share one account."""
+        """The user in a session name that awsudo generates: two people may share an account of the machine."""
         if isinstance(what, Source):
             unnamed = "session_name" in kind_of(what).takes and not what.setting("session_name")
         else:
@@ -194,7 +194,7 @@ class Obtain:
         return [("user", self._user)] if unnamed and self._user else []
 
     def _keys_mark(self) -> str:
-        """What tells the keys that begin the chain from others with the same access key ID; empty if not at hand."""
+        """The mark of the keys that begin the chain (logins.mark_of); empty if the secret is not at hand."""
         first = self._first or self._chain.source.credentials
         return self._logins.mark_of(first) if self._logins and first else ""
 
@@ -202,7 +202,7 @@ class Obtain:
         if hops == 0:
             source = self._chain.source
             title = f"profile {source.profile}" if source.profile else source.where
-            return self._kept(0, title, self._source) if kind_of(source).cached else Obtained(self._source())
+            return self._cached(0, title, self._source) if kind_of(source).cached else Obtained(self._source())
         hop = self._chain.hops[hops - 1]
         from_where = f"profile {hop.profile}" if hop.profile else self._chain.source.where
         title = hop.role_arn if isinstance(hop, RoleHop) else from_where
@@ -219,13 +219,13 @@ class Obtain:
                 self._store,
                 self._run,
                 _device_lock(hop.mfa_serial),
-                _asking(hop.mfa_serial),
+                _prompting(hop.mfa_serial),
                 lambda: self._session(hop, before, title),
             )
 
-        return self._kept(hops, title, call)
+        return self._cached(hops, title, call)
 
-    def _kept(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
+    def _cached(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
         if self._store is None:
             return Obtained(call())
         chain = self._chain
@@ -234,11 +234,11 @@ class Obtain:
         device = hop.mfa_serial if isinstance(hop, SessionTokenHop) else None
         wait = Wait(f"getting the session of {title}")
         if device:
-            wait = _asking(device)
+            wait = _prompting(device)
         elif any(before.mfa_serial for before in chain.hops[:hops]):
-            wait = Wait(f"{wait.doing}, or asking for the MFA code it takes", asks=True)
+            wait = Wait(f"{wait.doing}, or prompting for the MFA code it takes", prompts=True)
         elif kind_of(chain.source).signs_in:
-            wait = Wait(f"{wait.doing}, or signing in for it", asks=True, signs_in=True)
+            wait = Wait(f"{wait.doing}, or signing in for it", prompts=True, signs_in=True)
         shared = SharedSession(
             self._store,
             self._run,
@@ -290,14 +290,14 @@ class Obtain:
             return fetch()
         # a second browser window beside the first would help nobody, and a token that renews another works once
         lock = digest(f"{source.kind} {source.profile} {source.identity}")
-        return in_turn(self._store, self._run, lock, Wait(f"running {giver} of {title}", asks=True), fetch)
+        return in_turn(self._store, self._run, lock, Wait(f"running {giver} of {title}", prompts=True), fetch)
 
     def _session(self, hop: Hop, before: Credentials, title: str) -> Credentials:
         refuse_expired(self._chain.source, self._run.clock())
         if hop.mfa_serial is None:
             return self._timed(title, "AWS", lambda: self._aws().session(hop, before))
         session = self._with_code(hop, lambda code: self._aws().session(hop, before, code))
-        # how long it took is how long somebody typed
+        # no time: it is that of a person typing
         self._run.terminal.detail(f"session of {title}: asked AWS, with an MFA code")
         return session
 
@@ -309,12 +309,12 @@ class Obtain:
 
 
 def made_from(access_key_id: str, kept: Mapping[str, str]) -> set[str]:
-    """Of the kept sessions (their inputs, by key), those that come from an access key, by any number of hops."""
+    """The keys of the cached sessions (their inputs, by key) that come from an access key, over any number of hops."""
     return _descendants({digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))}, kept)
 
 
 def made_from_sso(start_url: str, kept: Mapping[str, str]) -> set[str]:
-    """Of the kept sessions (their inputs, by key), those that come from an SSO session, by any number of hops."""
+    """The keys of the cached sessions (their inputs, by key) that come from an SSO session, over any number of hops."""
     marks = {_lines([("source", "sso")]), _lines([("sso_start_url", start_url)])}
     origins = {key for key, inputs in kept.items() if marks <= set(inputs.splitlines())}
     return origins | _descendants(origins, kept)
@@ -335,7 +335,7 @@ def names_role(inputs: str, role_arn: str) -> bool:
 
 
 def unmarked(inputs: str) -> list[str]:
-    """The inputs of a source, a line each, but for what tells its login from others."""
+    """The inputs of a source, one per line, without the mark of its login."""
     return [line for line in inputs.splitlines() if not line.startswith("login=")]
 
 
@@ -345,8 +345,8 @@ def is_session_of(inputs: str, source: str) -> bool:
     return _lines([("hop", SessionTokenHop.__name__)]) in lines and _lines([("from", digest(source))]) in lines
 
 
-def _asking(serial: str) -> Wait:
-    return Wait(f"asking for an MFA code of {serial}", asks=True)
+def _prompting(serial: str) -> Wait:
+    return Wait(f"prompting for an MFA code of {serial}", prompts=True)
 
 
 def _device_lock(serial: str) -> str:

@@ -1,4 +1,4 @@
-"""The text form of what is kept on disk: named fields, sealed with a digest.
+"""The format of the files in the cache: named fields, sealed with a digest.
 
 Not JSON: its import alone is most of the hit path's budget. NUL parts the fields, since neither an
 argument, a path nor an environment variable can hold one.
@@ -17,12 +17,12 @@ _SEAL = 16
 
 
 def pack(fields: dict[str, str]) -> bytes:
-    """The fields as bytes. ValueError where a name or value cannot be kept (it holds a NUL)."""
+    """The fields as bytes. ValueError if a name or value cannot be stored (it contains a NUL)."""
     body = [FORMAT]
     for name, value in fields.items():
         field = f"{name}={value}".encode("utf-8", "surrogateescape")
         if b"\0" in field or "=" in name:
-            raise ValueError(f"a field that cannot be kept: {name}")
+            raise ValueError(f"a field that cannot be stored: {name}")
         body.append(field)
     data = b"\0".join(body)
     return data + b"\0" + _seal(data)
@@ -47,10 +47,10 @@ def _seal(data: bytes) -> bytes:
 
 
 def keyed_digest(text: str, key: bytes) -> str:
-    """A digest that only who has the key can make: 32 hexadecimal digits."""
+    """A digest that takes the key to compute: 32 hexadecimal digits."""
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16, key=key).hexdigest()
 
 
 def digest(text: str) -> str:
-    """The name under which something so described is kept: 40 hexadecimal digits."""
+    """The name under which something with this description is stored: 40 hexadecimal digits."""
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()

@@ -1,11 +1,12 @@
-"""One session, shared between processes: look, lock, look again, ask, keep.
+"""Gets one session for all processes and threads that want it: look, lock, look again, call, store.
 
 The numbers are those of the cache's rules, which the tests carry too.
 
-5. A miss takes the key's lock and looks again before it asks: a hundred cold starts make one call. Who waits says so
-   after two seconds, and waits no longer than a call can last, or a person with a code to type. A rejection that STS
-   answered is shared with those who were waiting already; that of a code is not, they may have a right one.
-6. A store that fails is a warning; the command still runs with the credentials in hand.
+5. On a miss, the key's lock is taken and the cache is looked at again before the call: a hundred cold starts make one
+   call. A run that waits says so after two seconds, and gives up after the time that a call can take, or a person who
+   types a code. A rejection that STS answered is shared with the runs that are already waiting; the rejection of a code
+   is not, as they may have the right one.
+6. A store that fails is a warning; the command still runs with the credentials.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from awsudo_py.sessions.file_store import FileStore, Lock
     from awsudo_py.terminal import Terminal
 
-#: Seconds of waiting for another run after which it is said, and after which it is given up. A call to AWS is cut off
-#: a second earlier (sts.py), so who waits longer waits for something else.
+#: Seconds of waiting for another run until a notice says so, and until it is given up. A call to AWS is given up a
+#: second earlier (aws/client), so a longer wait is for something else.
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 39.0
-#: Seconds after which it is given up where the other run may be asking for an MFA code: a person looks for a telephone.
+#: Seconds until it is given up if the other run may be prompting for an MFA code: a person looks for a telephone.
 PROMPT_GIVEN_UP_AFTER = 300.0
-#: Seconds after which it is given up where the other run may be signing in: its page is valid for ten minutes.
+#: Seconds until it is given up if the other run may be signing in: the page is valid for ten minutes.
 SIGN_IN_GIVEN_UP_AFTER = 660.0
-#: A session that lasts no longer than this (seconds) is not worth a file.
+#: A session that lasts no longer than this (seconds) is not stored.
 _WORTH_KEEPING = 5
 #: Seconds between two sweeps of one process.
 _SWEEP_EVERY = 60
@@ -40,7 +41,7 @@ _Result = TypeVar("_Result")
 
 
 class Run(NamedTuple):
-    """What one run of awsudo brings along."""
+    """What every store and every wait of a run needs: its terminal, its clock, and when it started."""
 
     terminal: Terminal
     clock: Callable[[], float]  # seconds since the epoch
@@ -49,13 +50,13 @@ class Run(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """What a run that waits for another one knows of it: what that is doing, and whether it may be asking its user.
+    """What a run that waits for another one knows about it: what it is doing, and whether it may be prompting its user.
 
     signs_in: whether its user may be signing in with a browser.
     """
 
     doing: str
-    asks: bool = False
+    prompts: bool = False
     signs_in: bool = False
 
     @property
@@ -63,16 +64,16 @@ class Wait(NamedTuple):
         """Seconds until it is given up."""
         if self.signs_in:
             return SIGN_IN_GIVEN_UP_AFTER
-        return PROMPT_GIVEN_UP_AFTER if self.asks else GIVE_UP_AFTER
+        return PROMPT_GIVEN_UP_AFTER if self.prompts else GIVE_UP_AFTER
 
 
 class SharedSession:
     """The session of one key.
 
-    inputs is all that shapes it; title names it to the user; min_ttl and ahead as in fresh_session(). One issued before
-    renewed_since does not count. also: the inputs of sessions that would do as well. lock: the name of the lock, where
-    it is not the session's own. wait: what is known of another run that gets it. current gives the inputs anew, where
-    they can change meanwhile: a sign-in may be renewed. login: what session_fields() has of the keys.
+    inputs is everything that shapes it; title names it in messages; min_ttl and ahead as in fresh_session(). A session
+    issued before renewed_since does not count. also: the inputs of other sessions that can be used instead. lock: the
+    name of the lock, if it is not the session's own. wait: what is known about another run that gets the session.
+    current returns the inputs as they are now, as a sign-in may be renewed meanwhile. login as in session_fields().
     """
 
     def __init__(
@@ -105,24 +106,24 @@ class SharedSession:
         self._login = login
         self._wait = wait or Wait(f"getting the session of {title}")
 
-    def get(self, ask: Callable[[], Credentials]) -> Credentials:
-        """The session: the kept one if it is fresh, else what ask() gives, then kept. Raises what ask() raises."""
+    def get(self, call: Callable[[], Credentials]) -> Credentials:
+        """The cached session if it is fresh, else what call() returns, which is then stored; raises what it raises."""
         found = self._look()
         if found is not None:
             self._run.terminal.detail(f"session of {self._title}: from the cache, {self._store.place}")
             return found
         lock = self._lock()
         if lock is None:
-            return self._look() or self._keep(ask())
+            return self._look() or self._stored(call())
         try:
             found = self._look()
             if found is not None:
                 return found
             self._raise_shared_rejection()
             try:
-                return self._keep(ask())
+                return self._stored(call())
             except CodeRefused:
-                raise  # whoever waits has a code of its own to give
+                raise  # the runs that wait have codes of their own
             except Rejected as error:
                 self._share(error)
                 raise
@@ -147,7 +148,7 @@ class SharedSession:
             self._keys[0] = self.key
 
     def _lock(self) -> Lock | None:
-        """The key's lock, held; None if the store cannot lock, or if a session turned up while waiting for it."""
+        """The key's lock, held; None if the store cannot lock, or if the session was stored while waiting for it."""
         try:
             lock = self._store.lock(self._lock_name)
         except OSError as error:
@@ -163,8 +164,8 @@ class SharedSession:
                 lock.release()
         return lock if held else None
 
-    def _keep(self, credentials: Credentials) -> Credentials:
-        """Rule 6: keep the session if it can be; give it back in any case."""
+    def _stored(self, credentials: Credentials) -> Credentials:
+        """Rule 6: store the session if possible; return it in any case."""
         now = self._run.clock()
         credentials.issued = credentials.issued or now
         until = credentials.expiration
@@ -188,10 +189,10 @@ class SharedSession:
         try:
             self._store.write(f"{self.key}.rejected", fields, until=now + GIVE_UP_AFTER)
         except (OSError, ValueError):
-            return  # then those who wait ask for themselves
+            return  # then each of the runs that wait makes its own call
 
     def _raise_shared_rejection(self) -> None:
-        """Raise the rejection that came while this run was already under way, if one did."""
+        """Raise the rejection that another run got after this one started, if there is one."""
         fields = self._store.read(f"{self.key}.rejected") or {}
         try:
             at = float(fields["at"])
@@ -203,11 +204,11 @@ class SharedSession:
 
     def _warn(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or str(error)
-        self._run.terminal.notice(f"the session cannot be kept in {self._store.place}: {why}")
+        self._run.terminal.notice(f"the session cannot be cached in {self._store.place}: {why}")
 
 
 def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], _Result]) -> _Result:
-    """What the action gives, done while no other run does what has that name.
+    """What the action returns; no other run does anything under the same name meanwhile.
 
     Where the store cannot lock, it is done all the same. Raises what the action raises.
     """
@@ -224,30 +225,30 @@ def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[
 
 
 def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) -> bool:
-    """Wait until the lock is ours (True) or is not needed any more (False), whichever comes first."""
+    """Wait until the lock is ours (True) or is no longer needed (False), whichever comes first."""
     here = _terminal_session()
-    waited, said, pause = 0.0, False, 0.01
+    waited, announced, pause = 0.0, False, 0.01
     while not lock.try_acquire():
         if waited >= wait.patience:
             raise AwsudoError(
                 f"another awsudo has been {wait.doing} for {waited:.0f} s",
                 hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",
             )
-        if waited >= SAY_AFTER and not said:
-            said = True
-            # a question on this very terminal speaks for itself, and fifty lines would hide it
-            if not (wait.asks and lock.signed_by() == here):
+        if waited >= SAY_AFTER and not announced:
+            announced = True
+            # a prompt on this terminal is notice enough, and fifty lines would hide it
+            if not (wait.prompts and lock.signed_by() == here):
                 run.terminal.notice(f"waiting for another awsudo that is {wait.doing}")
         run.sleep(pause)
         waited += pause
         pause = min(pause * 1.3, 0.1)
         if unneeded():
             return False
-    if wait.asks:
+    if wait.prompts:
         lock.sign(here)
     return True
 
 
 def _terminal_session() -> str:
-    """What tells the processes of one terminal from those of others."""
+    """What identifies the terminal of this process."""
     return str(os.getsid(0)) if hasattr(os, "getsid") else str(os.getpid())

@@ -136,7 +136,7 @@ class SsoTokens:
     def _alone(self, session: SsoSession, action: Callable[[], SsoToken]) -> SsoToken:
         if self._store is None:
             return action()
-        wait = Wait(f"signing in to {session.title}", asks=True, signs_in=True)
+        wait = Wait(f"signing in to {session.title}", prompts=True, signs_in=True)
         return in_turn(self._store, self._run, self._name(session), wait, action)
 
     def _name(self, session: SsoSession) -> str:
