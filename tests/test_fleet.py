@@ -438,15 +438,26 @@ def test_the_width_is_cut_to_the_limit_of_open_files(fleet: World) -> None:
 
 
 @needs("prlimit")
-def test_a_full_disk_is_one_clear_error(fleet: World) -> None:
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("--json",), 100_000),  # more than is kept in memory, for one target
+        (("--ordered",), 100_000),
+        (("--merged",), 10_000),  # for all of them together
+        (("--output-dir", "out"), 100_000),
+        (("--merge-json",), 10_000),
+    ],
+)
+def test_a_full_disk_is_one_clear_error(fleet: World, words: tuple[str, ...], lines: int) -> None:
     """Output that cannot be kept ends the run with one error, and no result that was cut short."""
-    done = fleet.run(
-        "each", "t*", "--json", "--", "sh", "-c", "seq 100000", prefix=("prlimit", "--fsize=200000"),
-    )  # fmt: skip
+    script = f"printf '[\"%s' $AWSUDO_TARGET; seq {lines} | tr '\\n' ' '; printf '\"]\\n'"
+    limit = ("prlimit", "--fsize=200000")
 
-    assert done.code == 125
+    done = fleet.run("each", "t*", *words, "--", "sh", "-c", script, prefix=limit)
+
     errors = [line for line in done.err.splitlines() if line.startswith("awsudo: ")]
-    assert len(errors) == 1 and "File too large" in errors[0], done.err
+    assert done.code == 125, done.err[-500:]
+    assert len(errors) == 1 and "File too large" in errors[0] and "/" in errors[0], done.err[-500:]
 
 
 # -- the end -------------------------------------------------------------------------------------------------------

@@ -219,10 +219,9 @@ def _run(  # noqa: C901 (the order of one run's steps)
         sinks.append(merged_json)
     if directory is not None:
         sinks.append(directory)
-    if job.mode != LINES and terminal.level >= 0:
-        view = _view(job, terminal, line)
-        if view is not None:
-            sinks.append(view)
+    view = _view(job, terminal, line) if job.mode != LINES and terminal.level >= 0 else None
+    if view is not None:
+        sinks.append(view)
     sessions = Sessions(
         context,
         inputs,
@@ -235,8 +234,11 @@ def _run(  # noqa: C901 (the order of one run's steps)
         fleet.run()
     finally:
         terminal.take_back()
-        for sink in reversed(sinks):
-            sink.close()
+        if view is not None:
+            view.close()
+    # not of a run that failed itself: what is there is not all
+    for sink in sinks:
+        sink.close()
     seconds = time.time() - began
     if job.mode == MERGED and groups is not None:
         print_merged(groups, streams[0], style_of(sys.stdout, context.environ), diff=job.diff)

@@ -15,8 +15,10 @@ import re
 import select
 import tempfile
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
 from awsudo_py.terminal import escape
 
@@ -85,6 +87,22 @@ def visible(data: bytes) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Failures to write a file of ours, in the length of a with block, as AwsudoError; the others are of stdout."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_trouble(place, error.strerror or str(error)) from None
+
+
+def disk_trouble(place: str, why: str) -> AwsudoError:
+    """The error of output that cannot be kept."""
+    return AwsudoError(
+        f"cannot write {place}: {why}", hint="free some space, or set TMPDIR to a directory on a larger file system"
+    )
+
+
 class Spool:
     """A file for output that has to wait."""
 
@@ -96,7 +114,11 @@ class Spool:
         self._links = 0
 
     def keep(self, output: Output) -> Output:
-        """The output, for longer than its result. Raises OSError."""
+        """The output, for longer than its result. Raises AwsudoError."""
+        with writing(self._folder):
+            return self._kept(output)
+
+    def _kept(self, output: Output) -> Output:
         if output.size <= _SHORT and not output.path:
             return output
         if output.path:
@@ -331,8 +353,9 @@ class MergedJson(Quiet):
         if document is None:
             self.without.append(result.target.name)
             return
-        for key, item in _items(document):
-            self._add(key, result.target.name, item)
+        with writing(self._folder):
+            for key, item in _items(document):
+                self._add(key, result.target.name, item)
 
     def _add(self, key: str | None, name: str, item: Any) -> None:
         file = self._files.get(key)
@@ -358,7 +381,8 @@ class MergedJson(Quiet):
     def _array(self, file: Any) -> None:
         self._stream.text("[\n  ")
         if file is not None:
-            file.seek(0)
+            with writing(self._folder):
+                file.seek(0)  # what is still in its buffer is written now
             while text := file.read(1 << 16):
                 self._stream.text(text)
         self._stream.text("\n]")
@@ -386,6 +410,10 @@ class Directory(Quiet):
         return os.path.join(self._path, directory_name(target.name))
 
     def finished(self, result: Result) -> None:
+        with writing(self._path):
+            self._write(result)
+
+    def _write(self, result: Result) -> None:
         folder = self.folder(result.target)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         texts = {"exit": f"{result.code}\n"}

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet import supervisor
+from awsudo_py.fleet.output import writing
 from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
 from awsudo_py.fleet.supervisor import Supervisor
 
@@ -171,7 +172,9 @@ class Fleet:
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self._broken:
-            raise AwsudoError(self._broken, hint="free some space, or set TMPDIR to a larger file system")
+            raise AwsudoError(
+                self._broken, hint="free some space, or set TMPDIR to a directory on a larger file system"
+            )
 
     def _loop(self) -> None:
         poll = select.poll()
@@ -296,7 +299,8 @@ class Fleet:
         self._running[self._number] = task
         task.supervisor.load += 1
         if order.folder:
-            os.makedirs(order.folder, mode=0o700, exist_ok=True)
+            with writing(order.folder):
+                os.makedirs(order.folder, mode=0o700, exist_ok=True)
         argv = None if order.argv is None else list(order.argv)
         self._send(task.supervisor, supervisor.RUN, self._number, order.changes, argv, order.folder)
 
