@@ -167,6 +167,18 @@ def test_a_role_that_does_not_exist_is_named_with_the_nearest(person: World, aws
     assert "awsudo arn:aws:iam::111111111111:role/team/Admin" in done.out
 
 
+def test_a_role_of_that_name_with_another_path_is_named(person: World, aws: StrictPolicies) -> None:
+    """A role's name is unique, its path is part of the ARN: the one that exists is named."""
+    there = aws.add_role("arn:aws:iam::111111111111:role/team/admin")
+    person.config("[profile ops]\nrole_arn = arn:aws:iam::111111111111:role/admin\nsource_profile = base\n")
+
+    done = person.run("explain", "ops", "--why")
+
+    assert done.code == 1
+    assert f"there is no arn:aws:iam::111111111111:role/admin: the role of that name is {there}" in done.out
+    assert f"awsudo {there}" in done.out
+
+
 def test_a_role_of_another_account_has_a_trust_policy_that_cannot_be_read(person: World, aws: StrictPolicies) -> None:
     """Across accounts the trust policy is unknown, not guessed."""
     there = aws.add_role("arn:aws:iam::222222222222:role/deploy", external_id="x")

@@ -117,7 +117,7 @@ def lines(report: Report) -> Iterator[Line]:
 
 def _side_lines(found: SideResult, policies: Policies) -> Iterator[Line]:
     """What one side says, and why."""
-    word, hue, statement = _said(found, policies)
+    word, hue, statement = _summary(found, policies)
     title = f"  {_TITLES[found.side].ljust(20)}  "
     if statement is None:
         yield Line(f"{title}{word}", hue, word)
@@ -192,7 +192,7 @@ def _others(verdict: Verdict) -> str:
     return ", ".join(f"{each.action} ({names.get(each.outcome, 'denied')})" for each in others)
 
 
-def _said(found: SideResult, policies: Policies) -> tuple[str, str, StatementResult | None]:
+def _summary(found: SideResult, policies: Policies) -> tuple[str, str, StatementResult | None]:
     """What a side says, its colour, and the statement that decides it."""
     given = getattr(policies, found.side.value)
     if given is None:
@@ -282,7 +282,7 @@ def as_json(report: Report) -> dict[str, Any]:
             {"action": each.action, "verdict": each.outcome.value, "blame": each.blame.value}
             for each in verdict.actions
         ],
-        "sides": {each.side.value: _said(each, report.policies)[0] for each in verdict.decided.sides},
+        "sides": {each.side.value: _summary(each, report.policies)[0] for each in verdict.decided.sides},
         "advice": [each._asdict() for each in report.advice],
         "aws": None if report.denial is None else _denial_json(report.denial),
         "checks": [each._asdict() for each in report.checks],

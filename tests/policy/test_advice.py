@@ -197,6 +197,20 @@ def test_from_another_account_all_that_is_missing_is_advised_at_once() -> None:
     }
 
 
+def test_a_permission_set_is_trusted_by_its_name_and_not_by_its_changing_digits() -> None:
+    """The statement names the account, and requires the role's ARN up to the digits that a new set-up changes."""
+    (made,) = [each for each in _advice(_case([allow(DEV)], caller=SSO)) if each.statement is not None]
+
+    prefix = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/"
+    names = [f"{prefix}AWSReservedSSO_Admin_*", f"{prefix}*/AWSReservedSSO_Admin_*"]
+    assert made.statement == {
+        "Effect": "Allow",
+        "Principal": {"AWS": ACCOUNT},
+        "Action": "sts:AssumeRole",
+        "Condition": {"ArnLike": {"aws:PrincipalArn": names}},
+    }
+
+
 @pytest.mark.parametrize(
     ("operator", "wanted", "holds", "sentence"),
     [
