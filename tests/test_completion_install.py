@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from awsudo_py.cli import man
 from awsudo_py.grammar.registry import COMPLETED, PROMPTED, SWITCHED
 from awsudo_py.shell.prompt import _WRAPPED
 from awsudo_py.shell.scripts import FILES
@@ -41,7 +42,7 @@ def test_a_script_is_printed_as_it_is(world: World, shell: str) -> None:
 
 
 def test_the_wheel_puts_the_scripts_where_shells_look(tmp_path: Path) -> None:
-    """bash-completion, zsh and fish each find theirs in share/, and `awsudo completion` beside its modules."""
+    """bash-completion, zsh, fish and man each find theirs in share/, and `awsudo completion` beside its modules."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
 
@@ -51,12 +52,13 @@ def test_the_wheel_puts_the_scripts_where_shells_look(tmp_path: Path) -> None:
         found = {
             name.removeprefix(f"{data}/data/"): wheel.read(name)
             for name in names
-            if "fish" in name or "_awsudo" in name or "bash" in name
+            if "fish" in name or "_awsudo" in name or "bash" in name or "man1" in name
         }
     scripts = {shell: (ROOT / "completions" / name).read_bytes() for shell, name in FILES.items()}
     assert found["share/bash-completion/completions/awsudo"] == scripts["bash"]
     assert found["share/zsh/site-functions/_awsudo"] == scripts["zsh"]
     assert found["share/fish/vendor_completions.d/awsudo.fish"] == scripts["fish"]
+    assert found["share/man/man1/awsudo.1"].decode() == man.page()
     assert {name: found[f"awsudo_py/completions/{name}"] for name in FILES.values()} == {
         name: scripts[shell] for shell, name in FILES.items()
     }

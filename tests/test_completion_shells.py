@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +109,8 @@ CASES = (
     Case("awsudo exec exe", "awsudo exec exec "),
     Case("awsudo-use bas", "awsudo-use base "),
     Case("awsudo-use base --min", "awsudo-use base --min-ttl "),
+    Case("awsudo :sh", "awsudo :shell-init "),
+    Case("awsudo :keys rot", "awsudo :keys rotate "),
     Case("awsudo keys r", shows=("remove", "rotate", "Replace a key"), hides=("list", "dev")),
     Case("awsudo keys remove st", "awsudo keys remove stored "),
     # options
@@ -266,6 +269,8 @@ def person(tmp_path: Path, sts: StrictSts) -> World:
         path.chmod(0o755)
     (world.home / "policy.json").write_text("{}")
     (world.home / "Makefile").write_text("ship:\n\ttrue\n")
+    # zsh and fish set these to who they run as, and they decide who names a session
+    world.env["LOGNAME"] = world.env["USER"] = pwd.getpwuid(os.getuid()).pw_name
     world.env["PATH"] = f"{programs}:{Path(AWSUDO).parent}:{world.env['PATH']}"
     ambient: dict[str, str | None] = {"AWS_PROFILE": "base"}
     for target in (_DEV, "111111111111:team/ops"):
