@@ -160,6 +160,16 @@ def test_a_refusal_of_policies_ends_with_the_command_that_tells_more(world: Worl
     assert done.err.splitlines()[-1] == "  why, statement by statement: awsudo explain dev --why"
 
 
+def test_the_command_that_tells_more_starts_where_the_run_did(world: World, sts: StrictSts) -> None:
+    """A role by its ARN was assumed from a profile: the command names both, and runs."""
+    sts.refuse_with("AccessDenied", _denied(""), times=2)
+
+    last = world.run("-p", "base", DEV, "true").err.splitlines()[-1]
+
+    assert last == f"  why, statement by statement: awsudo explain -p base {DEV} --why"
+    assert world.run("explain", "-p", "base", DEV, "--why").out.startswith(f"{DEV}: DENIED")
+
+
 def test_a_refusal_of_a_code_does_not_name_a_command_that_tells_nothing(world: World, sts: StrictSts) -> None:
     """Policies are not to blame for a code, a key or a clock."""
     sts.refuse_with("InvalidClientTokenId", "The security token included in the request is invalid.")

@@ -16,6 +16,7 @@ from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unre
 from awsudo_py.model import Ask, RoleHop, SessionTokenHop
 from awsudo_py.policy.denials import Call
 from awsudo_py.policy.error_codes import explained, safe
+from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.source_kinds import gives_session, renew
 
 if TYPE_CHECKING:
@@ -53,9 +54,15 @@ def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: R
         refused.again = denial.code_again
         return refused
     tells_more = code.startswith("AccessDenied") and isinstance(what, RoleHop) and denial.side in _OF_POLICIES
-    more = (f"why, statement by statement: awsudo explain {shlex.quote(chain.target)} --why",) if tells_more else ()
+    more = (f"why, statement by statement: awsudo explain {_words(chain)} --why",) if tells_more else ()
     kind = Throttled if code in THROTTLED else Rejected
     return kind(message, hint=(*denial.lines, *more), detail=denial.text)
+
+
+def _words(chain: RoleChain) -> str:
+    """The words of a command line that mean the chain: a role by its ARN needs the profile that it started from."""
+    target, profile = shlex.quote(chain.target), chain.source.profile
+    return f"-p {shlex.quote(profile)} {target}" if profile and looks_like_role(chain.target) else target
 
 
 def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:

@@ -66,14 +66,21 @@ def _about_role(request: Request, roles: Iterable[str]) -> Iterator[Advice]:
     known = list(roles)
     if not known or request.role.arn in known:
         return
-    for arn in known:
-        other = arns.role_of(arn)
-        if other is None or other.account != request.role.account:
-            continue
-        if other.name == request.role.name:
-            yield Advice("role-path", f"the role's path differs: {arn}", command=f"awsudo {shlex.quote(arn)}")
-        elif other.name.lower() == request.role.name.lower():
-            yield Advice("role-case", f"upper and lower case differ: {arn}", command=f"awsudo {shlex.quote(arn)}")
+    same = [role for role in map(arns.role_of, known) if role is not None and role.account == request.role.account]
+    name = request.role.name
+    found = [("role-path", "the role's path differs", role) for role in same if role.name == name]
+    found += [
+        ("role-case", "upper and lower case differ", role)
+        for role in same
+        if role.name.lower() == name.lower() and role.name != name
+    ]
+    if not found:
+        from difflib import get_close_matches  # 5 ms, and only a misspelt role needs it
+
+        close = get_close_matches(name, [role.name for role in same], 1)
+        found = [("role-name", "the nearest name is", role) for role in same if role.name in close]
+    for slip, how, role in found:
+        yield Advice(slip, f"{how}: {role.arn}", command=f"awsudo {shlex.quote(role.arn)}")
 
 
 # -- a missing Allow -------------------------------------------------------------------------------------------------

@@ -115,11 +115,14 @@ def test_an_allowed_request_needs_no_advice() -> None:
     [
         ("arn:aws:iam::444455556666:role/Target", "role-case"),
         ("arn:aws:iam::444455556666:role/eng/target", "role-path"),
+        ("arn:aws:iam::444455556666:role/tagret", "role-name"),
     ],
 )
 def test_the_nearest_known_role_is_named(known: str, slip: str) -> None:
-    """A role that is known, and differs in case or path, is probably meant."""
-    found = _advice(_case([allow(DEV)]), roles=[known, "arn:aws:iam::999999999999:role/target"])
+    """A role that is known, and differs in case, path or a letter, is probably meant."""
+    found = _advice(
+        _case([allow(DEV)]), roles=[known, "arn:aws:iam::999999999999:role/target", "arn:aws:iam::444455556666:role/x"]
+    )
 
     assert [(each.slip, each.command) for each in found if each.slip.startswith("role-")] == [(slip, f"awsudo {known}")]
 
