@@ -14,6 +14,7 @@ DECIDING = (
     *("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
     *("LOGNAME", "USER", "LNAME", "USERNAME"),
     "REQUESTS_CA_BUNDLE",
+    "SUDO_USER",
 )
 #: Lists the variables that an outer awsudo set for its command, each with a checksum of its value: NAME:CHECKSUM …
 MARKER = "AWSUDO_SETTINGS"

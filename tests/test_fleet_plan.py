@@ -28,7 +28,7 @@ CONFIG = AwsConfig(
     {"base": {"aws_access_key_id": "AKIA", "aws_secret_access_key": "…"}},
     {},
     {},
-    frozenset(),
+    {},
 )
 ARN = "arn:aws:iam::000000000009:role/x/Deploy"
 FILES = {

@@ -178,7 +178,7 @@ def chained(source: Source, roles: tuple[RoleHop, ...], endpoint: Endpoint) -> R
 
 def endpoint(region: str | None) -> Endpoint:
     """STS in a region, or the global one."""
-    return Endpoints(AwsConfig("c", "k", {}, {}, {}, {}, frozenset()), {}).endpoint((), SSO, region, "", None)
+    return Endpoints(AwsConfig("c", "k", {}, {}, {}, {}, {}), {}).endpoint((), SSO, region, "", None)
 
 
 NAMED = KEYS._replace(identity=(("access_key_id", "AKIA"),), settings=(("mfa_serial", PHONE),))

@@ -301,12 +301,12 @@ WRONG: dict[str, Wrong] = {
         f"{FROM_BASE}sts_regional_endpoints = sometimes\n", ("sts_regional_endpoints", "sometimes", "~/.aws/config")
     ),
     # files
-    "a section twice": Wrong(FROM_BASE + FROM_BASE, ("~/.aws/config: line 4: section [profile dev] is there twice",)),
+    "a section twice": Wrong(FROM_BASE + FROM_BASE, ("~/.aws/config: line 4: duplicate section [profile dev]",)),
     "a section twice in the credentials file": Wrong(
-        FROM_BASE, ("~/.aws/credentials: line 4: section [base] is there twice",), credentials=BASE + BASE
+        FROM_BASE, ("~/.aws/credentials: line 4: duplicate section [base]",), credentials=BASE + BASE
     ),
     "a key twice": Wrong(
-        f"{FROM_BASE}source_profile = base\n", ("~/.aws/config: line 4: source_profile is there twice in [profile dev]",)
+        f"{FROM_BASE}source_profile = base\n", ("~/.aws/config: line 4: duplicate setting source_profile in [profile dev]",)
     ),
     "a file in Latin-1": Wrong(
         FROM_BASE.encode() + "# caf\xe9\n".encode("latin-1"), ("~/.aws/config: line 4 is not UTF-8 text", "sed -n 4p")

@@ -325,7 +325,7 @@ def device_login(
     """The device flow in this process, with a clock of ours."""
     for name, value in sso.environ.items():
         monkeypatch.setenv(name, value)
-    config = AwsConfig("config", "credentials", {}, {}, {}, {}, frozenset())
+    config = AwsConfig("config", "credentials", {}, {}, {}, {}, {})
     clock = Clock()
     chain = chain_of_session(SESSION, config, dict(sso.environ))
     oidc = Oidc(Aws(chain, config, lambda: clock.now), "eu-west-1", "corp")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import configparser
-import io
 import os
+import re
 import shlex
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import ConfigError, NoSuchProfile, did_you_mean, shortened
 from awsudo_py.files import access_hint
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.quick_reader import quick_sections
 
 if TYPE_CHECKING:
+    import configparser
     from collections.abc import Mapping
 
     from awsudo_py.fingerprint import Files
@@ -31,8 +32,10 @@ class AwsConfig(NamedTuple):
     in_credentials: dict[str, Settings]
     sso_sessions: dict[str, Settings]
     services: dict[str, Settings]
-    strays: frozenset[str]  # names of the config file's sections that are nothing to the SDKs
+    strays: Mapping[str, Settings]  # the config file's sections that mean nothing to the SDKs
     stored: Mapping[str, StoredKey] = MappingProxyType({})  # by profile name
+    unreadable: tuple[ConfigError, ...] = ()  # why a file could not be read
+    about_home: str = ""  # for messages: whose home the files are in, if that may surprise
 
     def names(self) -> list[str]:
         """All profile names, those of the config file first."""
@@ -47,28 +50,62 @@ class AwsConfig(NamedTuple):
             return config  # as it is for nearly all of thousands: copying them is what takes time
         return {**(config or {}), **(credentials or {})}
 
-    def require(self, name: str, said_by: str = "") -> Settings:
-        """The profile's settings. Raises NoSuchProfile, which says who named it and which name was perhaps meant."""
+    def require(self, name: str, named_by: str = "") -> Settings:
+        """The profile's settings. Raises NoSuchProfile, with what named it and which name was perhaps meant."""
         settings = self.profile(name)
         if settings is not None:
             return settings
+        self.refuse_unreadable(f"profile {shortened(name, 80)} is not in the files that can be read")
         names = self.names()
         hint = self._misplaced(name) or did_you_mean(name, names)
         if not hint and names:
-            hint = "list them: awsudo list"
+            hint = "list them: aws configure list-profiles"
         if not hint:
             hint = f"there are no profiles in {self.config_file}; make one: aws configure sso"
-        said = f" (named by {said_by})" if said_by else ""
-        places = f"{self.config_file} or {self.credentials_file}"
-        raise NoSuchProfile(f"no profile {shortened(name, 80)!r}{said} in {places}", hint=hint)
+        origin = f" (named by {named_by})" if named_by else ""
+        files = f"{self.config_file} or {self.credentials_file}"
+        hints = tuple(line for line in (hint, self.about_home) if line)
+        raise NoSuchProfile(f"no profile {shortened(name, 80)!r}{origin} in {files}", hint=hints)
+
+    def refuse_unreadable(self, missing: str) -> None:
+        """Refuse to go on without a file that cannot be read, since something is missing. Raises ConfigError."""
+        for error in self.unreadable:
+            raise ConfigError(error.message, hint=(*error.hints, missing))
 
     def _misplaced(self, name: str) -> str:
-        """The hint for a header that looks like this profile's and is not."""
-        written = f'"{name}"' if " " in name else name
-        if name in self.strays:
-            return f"{self.config_file} has a section of that name, but the SDKs read [profile {written}] there"
-        if f"profile {name}" in self.in_credentials:
-            return f"{self.credentials_file} has [profile {name}], but the SDKs read [{name}] there"
+        """The hint about a header that is almost this profile's."""
+        for file, sections, header in (
+            (self.config_file, self.strays, _header("profile", name)),
+            (self.credentials_file, self.in_credentials, f"[{name}]"),
+        ):
+            for section in sections:
+                bare = re.sub(r"^\s*profile(?=\W)\s*|^profile", "", section, flags=re.IGNORECASE)
+                if (section != name and bare.strip().strip("\"'") == name) or section.strip() == name:
+                    return f"{file} has [{shortened(section, 80)}], but the SDKs read {header} there"
+        for file, in_config in ((self.config_file, True), (self.credentials_file, False)):
+            line = _indented_header(file, name, in_config=in_config)
+            if line:
+                return f"{file}: line {line} is indented, and so continues the setting above it: remove the blanks"
+        return ""
+
+    def session_header(self, name: str) -> str:
+        """The hint about a header that is almost this SSO session's; empty if there is none."""
+        for section in self.strays:
+            if re.sub(r"^\s*sso-session\s*", "", section, flags=re.IGNORECASE).strip().strip("\"'") == name:
+                return f"{self.config_file} has [{section}], but the SDKs read {_header('sso-session', name)} there"
+        return ""
+
+    def lost(self, profile: str, *keys: str) -> str:
+        """The hint about a key that is missing in a profile, though it is written near by; empty if it is not."""
+        for key, value in (self.profile(profile) or {}).items():
+            found = next((each for each in keys if re.search(rf"(?m)^{each}\s*[=:]", value)), None)
+            if found:
+                place = self.at(profile, key)
+                return f"{found} is indented below {key} ({place}), and so is a part of it: remove the blanks before it"
+        for file, sections in ((self.config_file, self.strays), (self.credentials_file, self.in_credentials)):
+            found = next((key for key in keys if key in sections.get("DEFAULT", {})), None)
+            if found:
+                return f"{found} stands in [DEFAULT] of {file}, which no profile inherits here: move it to the profile"
         return ""
 
     def home_of(self, profile: str) -> str:
@@ -101,13 +138,17 @@ class AwsConfig(NamedTuple):
 
 
 def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
-    """Read both files; a missing one is empty. Raises ConfigError naming the file, and the line where there is one."""
+    """Read both files. One that is missing, or cannot be read, is empty; see AwsConfig.refuse_unreadable().
+
+    Raises ConfigError with the file and the line of a mistake.
+    """
     config_file, credentials_file = places(environ)
     if any(mark in environ.get(f"AWS_{name}_FILE", "") for name in ("CONFIG", "SHARED_CREDENTIALS") for mark in "$%"):
         files.settled = False  # a variable decides that no later run would look at
     kinds: dict[str, dict[str, Settings]] = {"profile": {}, "sso-session": {}, "services": {}}
-    strays: set[str] = set()
-    for section, settings in _sections(config_file, files).items():
+    strays: dict[str, Settings] = {}
+    unreadable: list[ConfigError] = []
+    for section, settings in _readable_sections(config_file, files, unreadable).items():
         if section == "default":
             kinds["profile"]["default"] = settings
             continue
@@ -115,16 +156,42 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
         if kind in kinds and name is not None:
             kinds[kind][name] = settings
         else:
-            strays.add(section.removeprefix("profile "))
+            strays[section] = settings
     return AwsConfig(
         config_file,
         credentials_file,
         kinds["profile"],
-        _sections(credentials_file, files),
+        _readable_sections(credentials_file, files, unreadable),
         kinds["sso-session"],
         kinds["services"],
-        frozenset(strays),
+        strays,
+        unreadable=tuple(unreadable),
+        about_home=_about_home(environ),
     )
+
+
+def _readable_sections(path: str, files: Files, unreadable: list[ConfigError]) -> dict[str, Settings]:
+    try:
+        return _sections(path, files)
+    except _UnreadableError as error:
+        unreadable.append(error)
+        return {}
+
+
+def _about_home(environ: Mapping[str, str]) -> str:
+    """Whose home the AWS files are in, if that may surprise: under sudo, and without a home."""
+    user = environ.get("SUDO_USER")
+    if user and user != "root" and hasattr(os, "geteuid") and os.geteuid() == 0:
+        return (
+            f"sudo runs awsudo as root, with root's files, not those of {user}: awsudo TARGET sudo COMMAND… uses yours"
+        )
+    if os.path.expanduser("~") == "~":
+        return "there is no home directory: HOME is not set, and this user has no entry in the password database"
+    return ""
+
+
+class _UnreadableError(ConfigError):
+    """A file is there, and cannot be read."""
 
 
 def faults(environ: Mapping[str, str], files: Files) -> list[ConfigError]:
@@ -156,14 +223,11 @@ def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
 
 
 def _sections(path: str, files: Files) -> dict[str, Settings]:
-    # [DEFAULT], to RawConfigParser, is inherited by all; nothing is inherited here, so it is called by a name
-    # that no section can have.
-    parser = configparser.RawConfigParser(default_section="\n")
     try:
         content = files.read(path)
         if content is None:
             return {}
-        parser.read_file(io.StringIO(content.decode("utf-8"), newline=None), source=path)
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(
@@ -171,21 +235,54 @@ def _sections(path: str, files: Files) -> dict[str, Settings]:
             hint=f"find it: sed -n {line}p {shlex.quote(path)} | od -c; then write the file again as UTF-8",
         ) from None
     except OSError as error:
-        raise ConfigError(
+        raise _UnreadableError(
             f"cannot read {path}: {error.strerror}", hint=access_hint(path) or f"see: ls -ld {shlex.quote(path)}"
         ) from None
+    found = quick_sections(text)
+    return _parsed(path, text) if found is None else found
+
+
+def _parsed(path: str, text: str) -> dict[str, Settings]:
+    """What the SDKs' own parser finds. Raises ConfigError."""
+    import configparser
+    import io
+
+    # [DEFAULT], to RawConfigParser, is inherited by all; nothing is inherited here, so it is called by a name
+    # that no section can have.
+    parser = configparser.RawConfigParser(default_section="\n")
+    try:
+        parser.read_file(io.StringIO(text, newline=None), source=path)
     except configparser.Error as error:
         raise _unparsable(path, error) from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
+def _header(kind: str, name: str) -> str:
+    """The header of a section of the config file, quoted as the SDKs read it."""
+    plain = re.fullmatch(r"[^\s'\"\\\[\]]+", name)
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f"[{kind} {name}]" if plain else f'[{kind} "{escaped}"]'
+
+
+def _indented_header(file: str, name: str, *, in_config: bool) -> int:
+    """The line of this profile's header if it is indented, and so is none; 0 if there is no such line."""
+    header = re.escape(_header("profile", name) if in_config and name != "default" else f"[{name}]")
+    try:
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return next((number for number, line in enumerate(text, 1) if re.match(rf"[ \t]+{header}", line)), 0)
+    except OSError:
+        return 0
+
+
 def _unparsable(path: str, error: configparser.Error) -> ConfigError:
+    import configparser
+
     if isinstance(error, configparser.DuplicateSectionError):
-        what = f"line {error.lineno}: section [{error.section}] is there twice"
-        hint = "the SDKs refuse such a file whole: merge the two sections"
+        what = f"line {error.lineno}: duplicate section [{error.section}]"
+        hint = "the SDKs refuse the whole file: merge the two sections"
     elif isinstance(error, configparser.DuplicateOptionError):
-        what = f"line {error.lineno}: {error.option} is there twice in [{error.section}]"
-        hint = "the SDKs refuse such a file whole: remove one of the two"
+        what = f"line {error.lineno}: duplicate setting {error.option} in [{error.section}]"
+        hint = "the SDKs refuse the whole file: remove one of the two"
     elif isinstance(error, configparser.MissingSectionHeaderError):
         what, hint = f"line {error.lineno} stands before any [section]", "give it a section, such as [default]"
         if error.line.startswith("\ufeff"):

@@ -16,6 +16,7 @@ from awsudo_py.resolve import limits, mfa_placement, roles
 from awsudo_py.resolve.command_settings import command_settings
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.other_tools import without_credentials
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, unsent_code
 from awsudo_py.resolve.source_kinds import from_environment
@@ -34,6 +35,13 @@ class _Ambient(NamedTuple):
     profile: str
     variable: str | None  # None: nothing names it, it is the default one
     notices: tuple[str, ...] = ()
+
+
+#: What a profile without a role can have its credentials from.
+_SOURCES_OF_CREDENTIALS = (
+    *("role_arn", "aws_access_key_id", "aws_secret_access_key", "credential_process", "sso_account_id"),
+    *("sso_role_name", "web_identity_token_file", "login_session"),
+)
 
 
 class Resolver:
@@ -204,9 +212,10 @@ class Resolver:
         if not _is_role(settings) or (seen and self._sources.has_keys(name, settings)):
             source = self._sources.held_by(name, settings)
             if source is None:
+                self.config.refuse_unreadable(f"profile {name} has no credentials in the files that can be read")
                 raise ConfigError(
                     f"profile {name} has no credentials and no role_arn ({self.config.home_of(name)})",
-                    hint=f"see what it has: aws configure list --profile {shlex.quote(name)}",
+                    hint=self.config.lost(name, *_SOURCES_OF_CREDENTIALS) or without_credentials(name, settings),
                 )
             return source, ()
         hop = self._hop(name, settings)
@@ -219,9 +228,11 @@ class Resolver:
         if credential_source is not None:
             return self._sources.named(name, credential_source), (hop,)
         if source_profile is None:
+            lost = self.config.lost(name, "source_profile", "credential_source")
             raise ConfigError(
                 f"profile {name} has a role_arn and no source_profile ({where})",
-                hint=(
+                hint=lost
+                or (
                     "add the profile whose credentials assume the role: source_profile = NAME",
                     f"or assume it with the ambient credentials: awsudo {shlex.quote(settings['role_arn'])} …",
                 ),
@@ -309,6 +320,7 @@ class Resolver:
             "AWS_CONTAINER_CREDENTIALS_FULL_URI"
         ):
             return Source("container", None, "AWS_CONTAINER_CREDENTIALS_*"), ()
+        self.config.refuse_unreadable("the environment has no credentials")
         keys = "no keys in the environment"
         if self.environ.get("AWS_SECRET_ACCESS_KEY") and not self.environ.get("AWS_ACCESS_KEY_ID"):
             keys = "AWS_SECRET_ACCESS_KEY is set in the environment without AWS_ACCESS_KEY_ID,"

@@ -62,6 +62,8 @@ TEXTS = {
     "external_id": Text(r"[\w+=,.@:/-]", 2, 1224, f"{_WORD} : /"),
     "mfa_serial": Text(r"[\w+=/:,.@-]", 9, 256, f"{_WORD} : /"),
     "policy_arn": Text(r"[!-~]", 20, 2048, "printable ASCII"),
+    "sso_account_id": Text(r"\d", 12, 12, "0-9"),
+    "sso_role_name": Text(r"[\w+=,.@-]", 1, 32, _WORD),
     "region": Text(r"[a-z0-9-]", 2, 63, "a-z 0-9 -"),
 }
 SHORTEST, LONGEST_ROLE, LONGEST_SESSION_TOKEN = 900, 43_200, 129_600
@@ -78,10 +80,13 @@ def text(kind: str, value: str, origin: Origin) -> str:
     """The value, if it keeps the bounds of its kind in TEXTS."""
     bounds = TEXTS[kind]
     if not bounds.least <= len(value) <= bounds.most:
-        raise origin.refuse(f"{len(value)} characters; STS takes {bounds.least} to {bounds.most}")
+        takes = f"{bounds.least} to {bounds.most}" if bounds.least < bounds.most else str(bounds.most)
+        raise origin.refuse(f"{len(value)} characters; {_service(kind)} takes {takes}", slip_in(value) or ())
     # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
     if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
-        raise origin.refuse(f"{value!r} has characters that STS does not take; it takes {bounds.named}", slip_in(value))
+        raise origin.refuse(
+            f"{value!r} has characters that {_service(kind)} does not take; it takes {bounds.named}", slip_in(value)
+        )
     if kind == "mfa_serial" and ":u2f/" in value:
         raise origin.refuse(
             f"{value} is a security key (FIDO), and STS takes codes only",
@@ -90,6 +95,10 @@ def text(kind: str, value: str, origin: Origin) -> str:
     if kind == "source_identity" and value.lower().startswith("aws:"):
         raise origin.refuse("a source identity cannot begin with aws:")
     return value
+
+
+def _service(kind: str) -> str:
+    return "SSO" if kind.startswith("sso_") else "STS"
 
 
 def span(value: str, origin: Origin) -> int:

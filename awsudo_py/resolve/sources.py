@@ -196,7 +196,9 @@ class Sources:
             if section is None:
                 raise ConfigError(
                     f"profile {name} names [sso-session {session}], which {self._config.config_file} does not have",
-                    hint=did_you_mean(session, self._config.sso_sessions) or "add it: aws configure sso-session",
+                    hint=self._config.session_header(session)
+                    or did_you_mean(session, self._config.sso_sessions)
+                    or "add it: aws configure sso-session",
                 )
             for key in ("sso_start_url", "sso_region"):
                 if key not in section:  # to renew a session's token, only its section is read
@@ -218,6 +220,8 @@ class Sources:
                 hint=f"aws configure sso --profile {shlex.quote(name)}",
             )
         limits.text("region", merged["sso_region"], Origin(f"sso_region of profile {name} ({where})", ConfigError))
+        for key in ("sso_account_id", "sso_role_name"):
+            limits.text(key, merged[key], self._config.origin(name, key))
         shaping = tuple((key, merged[key]) for key in required)
         extra = (("sso_session", session),) if session is not None else ()
         return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra))

@@ -1,0 +1,266 @@
+"""The AWS files as they are on real machines: thousands of profiles, odd headers, other tools' keys, closed folders."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from awsudo_py.errors import AwsudoError
+from awsudo_py.fingerprint import Files
+from awsudo_py.model import Request
+from awsudo_py.resolve import aws_config
+from awsudo_py.resolve.chain import Resolver
+from awsudo_py.resolve.quick_reader import quick_sections
+from tests.conftest import needs
+from tests.differential.corpus import CASES
+from tests.servers.strict_sts import StrictSts
+from tests.world import PRINT_ENV, World
+
+KEYS = "aws_access_key_id = AKIAQWERTYUIOP234567\naws_secret_access_key = abcdefghijklmnopqrstuvwxyzabcdefghijklmn\n"
+BASE = f"[base]\n{KEYS}"
+ROLE = "role_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\n"
+
+
+# -- the quick reader
+
+
+def _strictly(text: str) -> dict[str, dict[str, str]] | None:
+    """What the SDKs' parser finds; None if it refuses the text."""
+    parser = configparser.RawConfigParser(default_section="\n")
+    try:
+        parser.read_file(io.StringIO(text, newline=None))
+    except configparser.Error:
+        return None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+_LINES = [
+    *(
+        "[profile a]",
+        "[profile b]",
+        "  [profile c]",
+        "[default]",
+        '[profile "x y"]',
+        "[profile  z ]",
+        "[a]",
+        "[]",
+        "[]]",
+    ),
+    *("k = v", "  role_arn = x", "role_arn: y", "Role_ARN=z", "m = n:o=p", " [x]", "", "   ", "# c", "  ; c", "; d"),
+    *(
+        "[a b]",
+        "sts =",
+        "\t[profile t]",
+        "[profile w] # c",
+        "x = [y]",
+        "x=",
+        "= y",
+        "key",
+        "[x]y]",
+        "\ufeff[b]",
+        "\x1cz = 1",
+    ),
+    *(
+        "\u00a0[nb]",
+        "l = 1\r",
+        "q = '1'",
+        "  endpoint_url = u",
+        "k = v # c",
+        "\x0b",
+        "\x85",
+        "K : v",
+        "a = b = c",
+        "[",
+        "]",
+    ),
+]
+
+
+@settings(max_examples=3000, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from(_LINES), max_size=9))
+def test_the_quick_reader_finds_what_the_parser_finds(lines: list[str]) -> None:
+    """On any text it gives the same sections and settings in the same order, or leaves the text to the parser."""
+    text = "\n".join(lines)
+    quick, strict = quick_sections(text), _strictly(text)
+
+    if quick is not None:
+        assert strict is not None
+        assert [(name, list(each.items())) for name, each in quick.items()] == [
+            (name, list(each.items())) for name, each in strict.items()
+        ]
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+@given(st.text(alphabet="[]=:#; \t\nab\r\x0b", max_size=40))
+def test_the_quick_reader_agrees_on_any_characters(text: str) -> None:
+    """Brackets, blanks, comments and signs in any order."""
+    quick = quick_sections(text)
+
+    assert quick is None or quick == _strictly(text)
+
+
+def test_usual_files_are_read_quickly() -> None:
+    """Files of a plain form are not left to the parser: thousands of profiles, services, comments, continued lines."""
+    texts = [case.config for case in CASES.values() if isinstance(case.config, str)]
+    many = "".join(f"# {n}\n[profile p{n}]\n{ROLE}region = eu-west-1\n\n" for n in range(5000))
+    services = "[services s]\ns3 =\n  endpoint_url = http://127.0.0.1:4566\n\n  x = y\nsts =\n    # c\n    a = b\n"
+
+    assert sum(quick_sections(text) is not None for text in texts) > len(texts) * 0.8
+    assert quick_sections(many) == _strictly(many)
+    assert quick_sections(services) == _strictly(services)
+
+
+# -- what is almost right
+
+
+class Almost(NamedTuple):
+    """Files with a slip, and what must be said; ~ stands for their folder."""
+
+    config: str
+    said: tuple[str, ...]
+    credentials: str = BASE
+    target: str = "foo"
+
+
+HEADERS = {
+    "blanks in the header": Almost(f"[ profile foo ]\n{ROLE}", ("~/config has [ profile foo ]", "[profile foo]")),
+    "capitals": Almost(f"[PROFILE foo]\n{ROLE}", ("[PROFILE foo]", "the SDKs read [profile foo] there")),
+    "no blank": Almost(f"[profilefoo]\n{ROLE}", ("[profilefoo]", "the SDKs read [profile foo] there")),
+    "no word": Almost(f"[foo]\n{ROLE}", ("[foo]", "the SDKs read [profile foo] there")),
+    "an apostrophe": Almost(
+        f"[profile o'brien]\n{ROLE}",
+        ("[profile o'brien]", 'the SDKs read [profile "o\'brien"] there'),
+        target="o'brien",
+    ),
+    "a blank in the name": Almost(
+        f"[profile my corp]\n{ROLE}", ("[profile my corp]", 'the SDKs read [profile "my corp"] there'), target="my corp"
+    ),
+    "blanks in credentials": Almost("", ("~/credentials has [ foo ]", "the SDKs read [foo] there"), f"[ foo ]\n{KEYS}"),
+    "profile in credentials": Almost(
+        "", ("~/credentials has [profile foo]", "read [foo] there"), f"[profile foo]\n{KEYS}"
+    ),
+    "an indented header": Almost(
+        f"[default]\nregion = eu-west-1\n  [profile foo]\n{ROLE}", ("~/config: line 3 is indented",)
+    ),
+    "an SSO session": Almost(
+        "[profile foo]\nsso_session = my corp\nsso_account_id = 111111111111\nsso_role_name = Dev\n[sso-session my corp]\n",
+        ("[sso-session my corp]", 'the SDKs read [sso-session "my corp"] there'),
+    ),
+    # settings that are not where they seem
+    "an indented role": Almost(
+        "[profile foo]\nregion = eu-west-1\n  role_arn = arn:aws:iam::111111111111:role/dev\n",
+        ("role_arn is indented below region (~/config, line 2)", "remove the blanks"),
+    ),
+    "an indented source": Almost(
+        "[profile foo]\nrole_arn = arn:aws:iam::111111111111:role/dev\nregion = eu-west-1\n  source_profile = base\n",
+        ("source_profile is indented below region",),
+    ),
+    "a source in DEFAULT": Almost(
+        "[DEFAULT]\nsource_profile = base\n[profile foo]\nrole_arn = arn:aws:iam::111111111111:role/dev\n",
+        ("source_profile stands in [DEFAULT] of ~/config",),
+    ),
+    "keys in DEFAULT": Almost(
+        "[profile foo]\nregion = eu-west-1\n",
+        ("aws_access_key_id stands in [DEFAULT] of ~/credentials",),
+        f"[DEFAULT]\n{KEYS}",
+    ),
+    # other tools
+    "aws-vault": Almost("[profile foo]\ninclude_profile = base\n", ("include_profile is a key of aws-vault", "= base")),
+    "aws-vault's parent": Almost("[profile foo]\nparent_profile = base\n", ("parent_profile", "source_profile = base")),
+    "Granted": Almost("[profile foo]\ngranted_sso_start_url = x\n", ("Granted", "sso_start_url, sso_region")),
+    "an sso_session alone": Almost(
+        "[profile foo]\nsso_session = corp\n[sso-session corp]\n", ("add sso_account_id and sso_role_name",)
+    ),
+    "a region alone": Almost("[profile foo]\nregion = eu-west-1\n", ("credential_source = Ec2InstanceMetadata",)),
+    # what goes to SSO
+    "a short account": Almost(
+        "[profile foo]\nsso_start_url = https://x\nsso_region = eu-west-1\nsso_account_id = 1111\nsso_role_name = Dev\n",
+        ("sso_account_id of profile foo (~/config, line 4): 4 characters; SSO takes 12",),
+    ),
+    "a role's ARN": Almost(
+        "[profile foo]\nsso_start_url = https://x\nsso_region = eu-west-1\nsso_account_id = 111111111111\n"
+        "sso_role_name = a/b\n",
+        ("sso_role_name of profile foo (~/config, line 5)", "SSO does not take"),
+    ),
+}
+
+
+def _told(folder: Path, config: str, credentials: str, target: str, environ: Mapping[str, str]) -> str:
+    (folder / "config").write_text(config)
+    (folder / "credentials").write_text(credentials)
+    files = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
+    environ = {**files, **environ}
+    with pytest.raises(AwsudoError) as refused:
+        Resolver(aws_config.load(environ, Files(0)), environ, lambda _: None).chain(Request(target=target))
+    return "\n".join((refused.value.message, *refused.value.hints)).replace(str(folder), "~")
+
+
+@pytest.mark.parametrize("almost", HEADERS.values(), ids=HEADERS)
+def test_what_is_almost_right_gets_the_line_that_is(almost: Almost, tmp_path: Path) -> None:
+    """The hint names the file and what is written there, and shows what works, quoted right."""
+    told = _told(tmp_path, almost.config, almost.credentials, almost.target, {})
+
+    for words in almost.said:
+        assert words in told
+
+
+def test_sudo_awsudo_says_whose_files_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root, by sudo: the profile that is missing is in the user's own files."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    assert "not those of alice" in _told(tmp_path, "", "", "foo", {"SUDO_USER": "alice"})
+    assert "sudo" not in _told(tmp_path, "", "", "foo", {})
+
+
+# -- what cannot be read
+
+
+@pytest.fixture
+def anybody() -> tuple[str, ...]:
+    """A prefix that takes root's powers over files away."""
+    return ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+
+
+@needs("setpriv")
+@pytest.mark.parametrize("closed", ["the folder", "both files", "directories"])
+def test_a_closed_home_stops_only_what_needs_it(
+    world: World, sts: StrictSts, anybody: tuple[str, ...], closed: str
+) -> None:
+    """docker run -u, a bind mount of nothing: with keys in the environment it goes on; a profile is refused by name."""
+    folder = world.home / ".aws"
+    words = (folder / "credentials").read_text().split()
+    keys: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": words[3], "AWS_SECRET_ACCESS_KEY": words[6]}
+    if closed == "directories":
+        for name in ("config", "credentials"):
+            (folder / name).unlink()
+            (folder / name).mkdir()
+    elif closed == "both files":
+        for name in ("config", "credentials"):
+            (folder / name).chmod(0)
+    else:
+        folder.chmod(0)
+    try:
+        arn = "arn:aws:iam::111111111111:role/dev"
+        by_keys = world.run(arn, *PRINT_ENV, env=keys, prefix=anybody)
+        by_profile = world.run("dev", "true", env=keys, prefix=anybody)
+        by_nothing = world.run(arn, "true", prefix=anybody)
+    finally:
+        folder.chmod(0o700)
+
+    assert by_keys.code == 0, by_keys.err
+    assert by_profile.code == by_nothing.code == 125
+    for done in (by_profile, by_nothing):
+        assert done.err.startswith(f"awsudo: cannot read {folder}/config: ")
+        assert done.err.count("awsudo: ") == 1
+    if closed != "directories":
+        assert "belongs to" in by_profile.err
+    if closed == "the folder":
+        assert f"{folder} belongs to" in by_profile.err
