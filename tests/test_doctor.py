@@ -79,7 +79,7 @@ FAULTS = {
     "a key twice": Fault(
         f"[profile dev]\n{ROLE}{ROLE}",
         "problem",
-        "/config: line 3: role_arn is there twice in [profile dev]",
+        "/config: line 3: duplicate setting role_arn in [profile dev]",
         "remove one of the two",
     ),
     "no section": Fault("x = 1\n", "problem", "/config: line 1 stands before any [section]", "give it a section"),

@@ -59,7 +59,7 @@ class AwsConfig(NamedTuple):
         names = self.names()
         hint = self._misplaced(name) or did_you_mean(name, names)
         if not hint and names:
-            hint = "list them: aws configure list-profiles"
+            hint = "list them: awsudo list"
         if not hint:
             hint = f"there are no profiles in {self.config_file}; make one: aws configure sso"
         origin = f" (named by {named_by})" if named_by else ""
