@@ -15,6 +15,7 @@ from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
+from awsudo_py.resolve.ci_identities import environment_of_ci
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.logins import Logins
@@ -73,9 +74,13 @@ class Context:
             self._config = self._config._replace(in_config={**self._config.in_config, **profiles})
             self.__dict__.pop("_sign_ins", None)  # it has the configuration that was
 
-    def resolver(self) -> Resolver:
-        """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError."""
-        return Resolver(self.config, self.deciding, self.fingerprint, self.portal_accounts)
+    def resolver(self, web_identity: str | None = None) -> Resolver:
+        """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError.
+
+        web_identity: the CI system whose variables count too.
+        """
+        environ = {**self.deciding, **environment_of_ci(self.environ, web_identity)} if web_identity else self.deciding
+        return Resolver(self.config, environ, self.fingerprint, self.portal_accounts)
 
     @cached_property
     def stores(self) -> dict[str, FileStore]:

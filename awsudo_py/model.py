@@ -32,6 +32,10 @@ class Request(NamedTuple):
     tags: tuple[tuple[str, str], ...] = ()
     transitive_tags: tuple[str, ...] = ()
     source_identity: str | None = None
+    web_identity: str | None = None  # a CI system, perhaps with the variable that has the token: gitlab:MY_TOKEN
+    web_identity_audience: str | None = None
+    web_identity_token: str | None = None  # the token itself
+    saml: str | None = None  # an assertion, in base64
     region: str | None = None
     min_ttl: float | None = None  # seconds
     refresh: bool = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.credentials import Credentials
     from awsudo_py.environment import Changes
-    from awsudo_py.model import Request, RoleChain
+    from awsudo_py.model import Request, RoleChain, Source
     from awsudo_py.sessions.obtain import Share, Sts
 
 
@@ -70,7 +70,7 @@ def session_for(
 
 def chain_for(context: Context, request: Request) -> RoleChain:
     """The chain that the request means, with its notices given. Raises AwsudoError."""
-    chain = context.resolver().chain(request)
+    chain = context.resolver(request.web_identity).chain(request)
     for notice in chain.notices:
         context.terminal.notice(notice)
     if context.terminal.level > 0:
@@ -90,7 +90,7 @@ def obtain(
         chain,
         with_code=codes.with_code,
         store=None if request.no_cache else context.store(request),
-        sts=cache(lambda: _sts(context, chain)),
+        sts=cache(lambda: _sts(context, chain, request)),
         run=context.run,
         min_ttl=request.min_ttl,
         ahead=ahead,
@@ -101,7 +101,7 @@ def obtain(
     )
 
 
-def _sts(context: Context, chain: RoleChain) -> Sts:
+def _sts(context: Context, chain: RoleChain, request: Request) -> Sts:
     from awsudo_py.aws.calls import BotocoreSts
 
     return BotocoreSts(
@@ -110,8 +110,17 @@ def _sts(context: Context, chain: RoleChain) -> Sts:
         session_name=session_name(),
         stored_key=context.keys.of_source,
         sso_token=lambda source, refused: context.sign_ins.token_of(source, chain.config_profile, refused=refused),
+        web_token=lambda source: _web_token(context, source, request),
+        saml_assertion=request.saml,
         clients=context.clients,
     )
+
+
+def _web_token(context: Context, source: Source, request: Request) -> str:
+    from awsudo_py.signin.ci_tokens import token_of  # here, as few runs need it
+
+    run = context.run
+    return token_of(source, context.environ, request.web_identity_token, now=run.clock(), sleep=run.sleep)
 
 
 def session_name() -> str:

@@ -26,7 +26,7 @@ class BotocoreSts:
     """AWS as one chain needs it.
 
     session_name is for hops that have none; stored_key gives what is stored in the OS keyring, sso_token the access
-    token of an SSO session; clients are those that it shares with other chains.
+    token of an SSO session, web_token a web identity token; clients are those that it shares with other chains.
     """
 
     def __init__(
@@ -37,10 +37,21 @@ class BotocoreSts:
         session_name: str,
         stored_key: Callable[[Source], Credentials],
         sso_token: Callable[[Source, str], str],
+        web_token: Callable[[Source], str] | None = None,
+        saml_assertion: str | None = None,
         clock: Callable[[], float] = time.time,
         clients: Clients | None = None,
     ) -> None:
-        self._aws = Aws(chain, config, clock, clients, stored_key=stored_key, sso_token=sso_token)
+        self._aws = Aws(
+            chain,
+            config,
+            clock,
+            clients,
+            stored_key=stored_key,
+            sso_token=sso_token,
+            web_token=web_token,
+            saml_assertion=saml_assertion,
+        )
         self._session_name = session_name
 
     def source(self, source: Source) -> Credentials:

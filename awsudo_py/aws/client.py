@@ -78,11 +78,15 @@ class Aws:
         *,
         stored_key: Callable[[Source], Credentials] | None = None,
         sso_token: Callable[[Source, str], str] | None = None,
+        web_token: Callable[[Source], str] | None = None,
+        saml_assertion: str | None = None,
     ) -> None:
         self.chain = chain
         self.clock = clock
         self.stored_key = stored_key  # what the OS keyring holds for a source
         self.sso_token = sso_token
+        self.web_token = web_token  # gives the web identity token for a source of a CI job or a program
+        self.saml_assertion = saml_assertion
         self._config = config
         self._clients = clients or Clients()
         self._left = float(ALTOGETHER)

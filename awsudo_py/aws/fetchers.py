@@ -76,21 +76,7 @@ def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
     """AssumeRoleWithWebIdentity with the token in the source's file."""
-    path = source.setting("token_file")
-    try:
-        with open(path, encoding="utf-8") as file:
-            token = file.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise NoCredentials(
-            f"cannot read the web identity token {path}: {why}", hint=access_hint(path) or f"named by {source.where}"
-        ) from None
-    if not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN:
-        size = f"has {len(token)} characters, which is no token" if token else "is empty"
-        raise NoCredentials(
-            f"the web identity token {path} {size} ({source.where})",
-            hint="the platform writes that file (EKS, GitHub, GitLab): see why it wrote no token",
-        )
+    token = _file_token(source, "web identity token")
     parameters: dict[str, Any] = {
         "RoleArn": source.setting("role_arn"),
         "RoleSessionName": source.setting("session_name") or session_name,
@@ -102,6 +88,78 @@ def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 
 _JSON_NAMES = {ID: "AccessKeyId", SECRET: "SecretAccessKey", TOKEN: "SessionToken"}
+
+
+def _file_token(source: Source, what: str) -> str:
+    """The token in the source's file."""
+    path = source.setting("token_file")
+    try:
+        with open(path, encoding="utf-8") as file:
+            token = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise NoCredentials(
+            f"cannot read the {what} {path}: {why}", hint=access_hint(path) or f"named by {source.where}"
+        ) from None
+    if not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN:
+        size = f"has {len(token)} characters, which is no token" if token else "is empty"
+        raise NoCredentials(
+            f"the {what} {path} {size} ({source.where})",
+            hint="the platform writes that file (EKS, GitHub, GitLab): see why it wrote no token",
+        )
+    return token
+
+
+def web_token(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """AssumeRoleWithWebIdentity with the token of a CI job, of a program, or one that was given."""
+    assert aws.web_token is not None
+    parameters = {
+        "RoleArn": source.setting("role_arn"),
+        "RoleSessionName": source.setting("session_name") or session_name,
+        "WebIdentityToken": aws.web_token(source),
+        **_role_parameters(source),
+    }
+    return aws.credentials_of(source, lambda: aws.sts(None, aws.tries).assume_role_with_web_identity(**parameters))
+
+
+def saml(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """AssumeRoleWithSAML; the session's name is in the assertion."""
+    assert aws.saml_assertion is not None
+    parameters = {
+        "RoleArn": source.setting("role_arn"),
+        "PrincipalArn": source.setting("provider_arn"),
+        "SAMLAssertion": aws.saml_assertion,
+        **_role_parameters(source),
+    }
+    return aws.credentials_of(source, lambda: aws.sts(None, aws.tries).assume_role_with_saml(**parameters))
+
+
+def _role_parameters(source: Source) -> dict[str, Any]:
+    """What of the inputs both calls take."""
+    found: dict[str, Any] = {}
+    if source.setting("duration"):
+        found["DurationSeconds"] = int(source.setting("duration"))
+    if source.setting("policy"):
+        found["Policy"] = source.setting("policy")
+    if source.setting("policy_arns"):
+        found["PolicyArns"] = [{"arn": arn} for arn in source.setting("policy_arns").split()]
+    return found
+
+
+def cognito(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """GetId, then GetCredentialsForIdentity: Cognito's enhanced flow. Without a login, it is a guest's identity."""
+    pool = source.setting("cognito_identity_pool")
+    logins: dict[str, Any] = {}
+    if source.setting("login"):
+        logins = {"Logins": {source.setting("login"): _file_token(source, "login token")}}
+
+    def ask() -> Credentials:
+        client = aws.client("cognito-identity", pool.partition(":")[0])
+        identity = client.get_id(IdentityPoolId=pool, **logins)["IdentityId"]
+        got = client.get_credentials_for_identity(IdentityId=identity, **logins)["Credentials"]
+        return aws.session_of(got["AccessKeyId"], got["SecretKey"], got["SessionToken"], got["Expiration"].timestamp())
+
+    return aws.guarded(source, ask)
 
 
 def process(aws: Aws, source: Source, session_name: str) -> Credentials:

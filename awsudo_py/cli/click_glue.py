@@ -326,6 +326,22 @@ def picked_target(context: Context) -> str:
     return pick(choices(context.config, before, context.environ), context.environ)
 
 
+def picked_saml_role(context: Context, assertion: str) -> str:
+    """The role of a SAML assertion: the only one, or the one that the user picks. Raises AwsudoError."""
+    from awsudo_py.resolve.saml import roles_of
+    from awsudo_py.shell.picker import Choice, pick
+    from awsudo_py.terminal import has_terminal
+
+    found = roles_of(assertion)
+    if len(found) == 1:
+        return found[0].role_arn
+    if not has_terminal():
+        listed = tuple(f"awsudo --saml … {each.role_arn} COMMAND…" for each in found)
+        raise UsageError(f"no target, and the SAML assertion has {len(found)} roles", hint=("name one:", *listed))
+    parts = ((each.role_arn, each.role_arn.split(":")[4], each.role_arn.partition(":role/")[2]) for each in found)
+    return pick([Choice(*each) for each in parts], context.environ)
+
+
 def ambient_profile(context: Context) -> str:
     """The profile that the environment names, or nothing."""
     return context.environ.get("AWS_PROFILE") or context.environ.get("AWS_DEFAULT_PROFILE") or ""

@@ -116,6 +116,35 @@ def _dotenv(changes: Changes) -> str:
     return "".join(line(name, value) for name, value in changes.items() if value is not None)
 
 
+#: The variables whose values GitHub Actions is to hide in its logs.
+_SECRET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def _github(changes: Changes) -> str:
+    """For a step of GitHub Actions: masks the secrets on stdout, and hands the variables on to the steps that follow.
+
+    That is by the file $GITHUB_ENV, which cannot unset: a variable that is to go, and is there, becomes empty.
+    """
+    import os
+
+    path = os.environ.get("GITHUB_ENV", "")
+    if not path:
+        raise AwsudoError("GITHUB_ENV is not set: this is not a step of GitHub Actions", hint="use another --format")
+    lines = []
+    for name, value in changes.items():
+        if value is not None and ("\n" in value or "\r" in value):
+            raise AwsudoError(f"GITHUB_ENV cannot carry the value of {name}: it has a line break")
+        if value is not None or os.environ.get(name):
+            lines.append(f"{name}={value or ''}\n")
+    masks = "".join(f"::add-mask::{changes[name]}\n" for name in _SECRET if changes.get(name))
+    try:
+        with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write("".join(lines))
+    except OSError as error:
+        raise AwsudoError(f"cannot write to GITHUB_ENV ({path}): {error.strerror}") from None
+    return masks
+
+
 def _json(changes: Changes) -> str:
     import json
 
@@ -152,6 +181,7 @@ _FORMATS = (
     Format("powershell", _powershell, ("powershell", "pwsh")),
     Format("cmd", _cmd, ("cmd",)),
     Format("dotenv", _dotenv),
+    Format("github", _github),
     Format("json", _json),
     # botocore renews a quarter of an hour ahead, and would call again before every request for less
     Format("process", _process, ahead=900.0),

@@ -45,6 +45,10 @@ class RequestOptions(Common):
     tags: tuple[str, ...]
     transitive_tags: tuple[str, ...]
     source_identity: str | None
+    web_identity: str | None
+    web_identity_audience: str | None
+    web_identity_token: str | None
+    saml: str | None
     region: str | None
     min_ttl: str | None
     refresh: bool

@@ -62,6 +62,8 @@ PROFILE = Option(
 )
 QUIET = Option("quiet", ("-q", "--quiet"), "", "Print errors only.")
 VERBOSE = Option("verbose", ("-v", "--verbose"), "", "Print how the target is resolved, and each call to AWS.")
+#: The CI systems whose jobs have a web identity token; resolve/ci_identities.py knows how each gives it.
+CI_SYSTEMS = ("github", "gitlab", "circleci", "buildkite", "bitbucket")
 #: Every input of AssumeRole, and what else shapes a run; resolve/request.py reads their values.
 INPUTS = (
     Option(
@@ -119,6 +121,29 @@ INPUTS = (
         many=True,
     ),
     Option("source_identity", ("--source-identity",), "NAME", "Source identity of the session, for CloudTrail."),
+    Option(
+        "web_identity",
+        ("--web-identity",),
+        "CI",
+        f"Assume the role with the token of the CI job: {', '.join(CI_SYSTEMS)}.",
+        values=CI_SYSTEMS,
+    ),
+    Option(
+        "web_identity_audience",
+        ("--web-identity-audience",),
+        "AUDIENCE",
+        "Audience of that token, where it can be set [default: sts.amazonaws.com].",
+    ),
+    Option(
+        "web_identity_token",
+        ("--web-identity-token",),
+        "FILE",
+        "Assume the role with the web identity token in a file, or - for stdin.",
+        values="file",
+    ),
+    Option(
+        "saml", ("--saml",), "FILE", "Assume the role with the SAML assertion in a file, or - for stdin.", values="file"
+    ),
     Option("region", ("--region",), "REGION", "Region for STS and for the command.", values="region"),
     Option(
         "min_ttl",

@@ -35,7 +35,7 @@ from awsudo_py.grammar.options import (
 )
 
 #: The names of the formats; cli/formats.py has how each is written.
-FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "json", "process")
+FORMATS = ("sh", "bash", "zsh", "fish", "csh", "powershell", "cmd", "dotenv", "github", "json", "process")
 #: The shells that have a completion script, those that have an `awsudo-use`, and those that a prompt is escaped for.
 COMPLETED = ("bash", "zsh", "fish")
 SWITCHED = ("sh", "bash", "zsh", "fish", "csh", "tcsh")

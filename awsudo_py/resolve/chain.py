@@ -72,13 +72,16 @@ class Resolver:
 
         Raises AwsudoError: a profile, section or key is missing or wrong, or a chain comes back to itself.
         """
-        portal_source = self._portal_source(request)
+        token_source = self._token_source(request)
+        portal_source = token_source or self._portal_source(request)
         name, role = (None, request.role and roles.role_arn(request.role)) if portal_source else self._named(request)
+        if token_source is not None:
+            role = None
         notices: tuple[str, ...] = ()
         roles_on_the_way: tuple[RoleHop, ...]
         config_profile: str | None
         if portal_source is not None:
-            source, roles_on_the_way, config_profile = portal_source, (), None
+            source, roles_on_the_way, config_profile = portal_source, (), portal_source.profile
         elif name is not None:
             source, roles_on_the_way = self._from_profile(name, [])
             config_profile = name
@@ -162,6 +165,33 @@ class Resolver:
         region, region_origin = self._endpoints.region(request, config_profile, named=True)
         endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
         return RoleChain(name, source, hops, endpoint, region, config_profile, mfa_process=inputs.process)
+
+    def _token_source(self, request: Request) -> Source | None:
+        """The role that is assumed with a token or an assertion of the request; None if it has none."""
+        given = [name for name in ("web_identity", "web_identity_token", "saml") if getattr(request, name)]
+        if not given:
+            return None
+        origin = limits.written(request.origins, given[0])
+        if len(given) > 1:
+            raise origin.refuse(
+                f"it excludes {limits.written(request.origins, given[1]).name}", "leave one of them out"
+            )
+        profile = None
+        word = request.role if request.role is not None else request.target or request.profile or ""
+        settings = self.config.profile(word)
+        if settings is not None:
+            if "role_arn" not in settings:
+                raise origin.refuse(f"profile {word} has no role_arn", "name a role: arn:aws:iam::ACCOUNT:role/NAME")
+            profile, arn = word, self._role_arn(word, settings)
+        elif request.profile is not None and request.role is not None:
+            raise origin.refuse(
+                "a role is assumed with the token, not with a profile", f"leave -p {request.profile} out"
+            )
+        else:
+            arn = roles.role_arn(word)
+        if request.saml is not None:
+            return self._sources.saml(arn, profile, request.saml)
+        return self._sources.web_token(arn, profile, request)
 
     def _portal_source(self, request: Request) -> Source | None:
         """The role of a portal that SESSION/ACCOUNT/ROLE names; None for a word that is something else."""
@@ -329,4 +359,4 @@ class Resolver:
 
 
 def _is_role(settings: Mapping[str, str]) -> bool:
-    return "role_arn" in settings and "web_identity_token_file" not in settings
+    return "role_arn" in settings and not {"web_identity_token_file", "web_identity_token_process"} & set(settings)

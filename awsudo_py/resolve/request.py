@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from awsudo_py.errors import InvalidInput, UsageError, no_target
-from awsudo_py.grammar.options import INPUTS, STORES
+from awsudo_py.errors import InvalidInput, UsageError, did_you_mean, no_target
+from awsudo_py.grammar.options import CI_SYSTEMS, INPUTS, STORES
 from awsudo_py.model import Request
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
@@ -76,6 +76,53 @@ def _line_of_stdin(origin: Origin) -> str:
     return line.decode("ascii", "replace")
 
 
+def _document(value: str, origin: Origin, files: Files) -> str:
+    """What a file has, or stdin to its end: read now, so that what the command finds there never varies."""
+    name = "stdin" if value == "-" else os.path.expanduser(value)
+    try:
+        if value == "-":
+            content: bytes | None = b"".join(iter(lambda: os.read(0, 65536), b""))
+        else:
+            content = files.read(name)
+        if content is None:
+            raise origin.refuse(f"no such file: {name}", "give the path of a file, or - to read stdin")
+        text = content.decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise origin.refuse(f"cannot read {name}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+    if not text or "\0" in text:
+        raise origin.refuse(f"{name} is empty" if not text else f"{name} is not text")
+    return text
+
+
+def _token(value: str, origin: Origin, files: Files) -> str:
+    token = _document(value, origin, files)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise origin.refuse("not a web identity token", "it must have nothing but the token (a JWT), on one line")
+    return token
+
+
+def _saml(value: str, origin: Origin, files: Files) -> str:
+    from awsudo_py.resolve.saml import assertion_of  # here: few runs need a parser of XML
+
+    return assertion_of(_document(value, origin, files), origin.name)
+
+
+def _web_identity(value: str, origin: Origin, _files: Files) -> str:
+    name = value.partition(":")[0]
+    if name not in CI_SYSTEMS:
+        raise origin.refuse(
+            f"unknown CI system {name!r}",
+            did_you_mean(name, CI_SYSTEMS) or f"one of {', '.join(CI_SYSTEMS)}; or --web-identity-token FILE",
+        )
+    return value
+
+
+def _audience(value: str, origin: Origin, _files: Files) -> str:
+    if not value.isprintable() or " " in value or not value.isascii():
+        raise origin.refuse(f"invalid audience {value!r}", "such as sts.amazonaws.com")
+    return value
+
+
 #: How the value of each input is read; a switch has True, or a variable's text.
 _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "duration": _duration,
@@ -91,6 +138,10 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "tags": lambda value, origin, _files: limits.tags(value, origin),
     "transitive_tags": lambda value, _origin, _files: tuple(value),
     "source_identity": _text("source_identity"),
+    "web_identity": _web_identity,
+    "web_identity_audience": _audience,
+    "web_identity_token": _token,
+    "saml": _saml,
     "region": _text("region"),
     "min_ttl": lambda value, origin, _files: limits.span(value, origin),
     "refresh": _switch,

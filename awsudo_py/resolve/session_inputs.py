@@ -36,7 +36,11 @@ def apply_inputs(
     taken = {name: value for name, value in given.items() if name in taken_by_call}
     if hops:
         return source, (*hops[:-1], _shaped_role(hops[-1], taken, request, config)), notices
-    added = {name: str(value) for name, value in taken.items() if name in kind_of(source).takes}
+    added = {
+        name: " ".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in taken.items()
+        if name in kind_of(source).takes
+    }
     source = source._replace(
         identity=tuple({**dict(source.identity), **added}.items()),
         settings=tuple({**dict(source.settings), **added}.items()),

@@ -9,12 +9,14 @@ from awsudo_py.credentials import Credentials
 from awsudo_py.errors import ConfigError, InvalidInput, NoCredentials, did_you_mean
 from awsudo_py.model import Source
 from awsudo_py.resolve import limits, roles
+from awsudo_py.resolve.ci_identities import DEFAULT_AUDIENCE, PROVIDERS, provider_and_variable
 from awsudo_py.resolve.credential_checks import TOKEN, refuse_malformed
 from awsudo_py.resolve.limits import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from awsudo_py.model import Request
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
 
 #: Profiles whose credential_process is running right now, one a line: the guard against calling ourselves for ever.
@@ -40,6 +42,10 @@ class Sources:
             return self._stored(name)
         if "web_identity_token_file" in settings:
             return self.web_identity(name, settings)
+        if "web_identity_token_process" in settings:
+            return self._token_process(name, settings)
+        if "cognito_identity_pool" in settings:
+            return self._cognito(name, settings)
         if "sso_role_name" in settings or "sso_account_id" in settings:
             return self._sso(name, settings)
         if "aws_access_key_id" in self._config.in_credentials.get(name, {}):
@@ -168,6 +174,90 @@ class Sources:
             shaping.append(("session_name", session_name))
         return Source("web-identity", name, place, identity=tuple(shaping), settings=tuple(shaping))
 
+    def _token_process(self, name: str, settings: Settings) -> Source:
+        """A profile whose web identity token a program prints."""
+        place = self._config.where(name, "web_identity_token_process")
+        command = settings["web_identity_token_process"]
+        if "role_arn" not in settings or not command:
+            missing = "role_arn beside its web_identity_token_process" if command else "web_identity_token_process"
+            raise ConfigError(f"profile {name} has no {missing} ({place})", hint="set both")
+        shaping = [("role_arn", self._role(name, settings, "role_arn")), ("token_process", command)]
+        if "role_session_name" in settings:
+            origin = Origin(f"role_session_name of profile {name} ({place})", ConfigError)
+            shaping.append(("session_name", limits.text("session_name", settings["role_session_name"], origin)))
+        where = f"web_identity_token_process of profile {name} ({place})"
+        return Source("web-token-process", name, where, identity=tuple(shaping), settings=tuple(shaping))
+
+    def _role(self, name: str, settings: Settings, key: str) -> str:
+        try:
+            return roles.role_arn(settings[key])
+        except InvalidInput as error:
+            where = self._config.where(name, key)
+            raise ConfigError(f"{key} of profile {name} ({where}): {error.message}", hint=error.hints) from None
+
+    def web_token(self, role_arn: str, profile: str | None, request: Request) -> Source:
+        """A role that is assumed with the token of a CI job, or with one from a file or stdin."""
+        shaping = [("role_arn", role_arn)]
+        if request.web_identity_token:
+            where = limits.written(request.origins, "web_identity_token").name
+            shaping.append(("token", _digest(request.web_identity_token)))
+            return Source("web-token", profile, where, identity=tuple(shaping), settings=tuple(shaping))
+        name, variable = provider_and_variable(request.web_identity or "")
+        provider = PROVIDERS[name]
+        origin = limits.written(request.origins, "web_identity")
+        if variable and provider.asks:
+            raise origin.refuse(f"{provider.title} has no variable of its own to name", f"--web-identity {name}")
+        variables = (variable,) if variable else provider.variables
+        present = [each for each in variables if self._environ.get(each)]
+        if not present or (provider.asks and len(present) < len(variables)):
+            missing = next(each for each in variables if each not in present)
+            raise NoCredentials(
+                f"no web identity token of {provider.title}: {missing} is not set", hint=provider.missing
+            )
+        secret = "\0".join(self._environ[each] for each in (variables if provider.asks else present[:1]))
+        audience = request.web_identity_audience or DEFAULT_AUDIENCE
+        if request.web_identity_audience and not provider.asks:
+            origin = limits.written(request.origins, "web_identity_audience")
+            raise origin.refuse(
+                f"{provider.title} sets the audience of its token itself", "set it there, leave it out here"
+            )
+        settings = [*shaping, ("provider", name), ("audience", audience), ("variable", present[0])]
+        identity = (*shaping, ("provider", name), ("audience", audience), ("token", _digest(secret)))
+        return Source("web-token", profile, provider.title, identity=identity, settings=tuple(settings))
+
+    def saml(self, role_arn: str, profile: str | None, assertion: str) -> Source:
+        """A role that is assumed with a SAML assertion."""
+        from awsudo_py.resolve.saml import chosen, roles_of  # here: few runs need a parser of XML
+
+        role = chosen(roles_of(assertion), role_arn)
+        shaping = (("role_arn", role_arn), ("provider_arn", role.provider_arn), ("assertion", _digest(assertion)))
+        return Source("saml", profile, "the SAML assertion", identity=shaping, settings=shaping)
+
+    def _cognito(self, name: str, settings: Settings) -> Source:
+        """A profile with an identity pool of Cognito: `cognito_login` and the file of its token, or a guest."""
+        place = self._config.where(name, "cognito_identity_pool")
+        pool = settings["cognito_identity_pool"]
+        region, _, rest = pool.partition(":")
+        if not rest or not region:
+            raise ConfigError(
+                f"cognito_identity_pool of profile {name} ({place}) is not the ID of a pool: {pool}",
+                hint="such as eu-west-1:12345678-1234-1234-1234-123456789012",
+            )
+        limits.text("region", region, Origin(f"cognito_identity_pool of profile {name} ({place})", ConfigError))
+        shaping = [("cognito_identity_pool", pool)]
+        login, path = settings.get("cognito_login"), settings.get("cognito_token_file")
+        if bool(login) != bool(path):
+            raise ConfigError(
+                f"profile {name} has {'cognito_login' if login else 'cognito_token_file'} without the other ({place})",
+                hint="set both (cognito_login = accounts.google.com, cognito_token_file = PATH), or none for a guest",
+            )
+        if login and path:
+            found = self._fingerprint(path)
+            if found is None:
+                raise NoCredentials(f"no login token at {path} ({place})", hint="sign in to the web provider first")
+            shaping += [("login", login), ("token_file", path), ("token", found)]
+        return Source("cognito", name, place, identity=tuple(shaping), settings=tuple(shaping))
+
     def portal_role(self, session: str, account_id: str, role: str) -> Source:
         """A role of a portal without a profile: what SESSION/ACCOUNT/ROLE names."""
         section = self._config.sso_sessions[session]
@@ -279,3 +369,10 @@ class Sources:
             settings=(("expiration", self._environ.get("AWS_CREDENTIAL_EXPIRATION", "")),),
             credentials=keys,
         )
+
+
+def _digest(secret: str) -> str:
+    """What tells one token from the next, and gives neither away."""
+    import hashlib
+
+    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()

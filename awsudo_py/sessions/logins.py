@@ -82,6 +82,10 @@ LOGINS: dict[str, Callable[[Source, Mapping[str, str]], tuple[str, str]] | None]
     "container": None,  # access key ID of its answer
     "instance": None,  # access key ID of its answer
     "web-identity": None,  # digest of the token file
+    "web-token": None,  # digest of the token, or of the job's secret
+    "web-token-process": None,  # not cached
+    "saml": None,  # digest of the assertion
+    "cognito": None,  # digest of the token file; a guest is nobody
     "sso": _sso,
     "login": _login,
 }

@@ -372,9 +372,11 @@ class StrictSts:
         self._user_ids: dict[str, str] = {}
         self._devices: dict[str, MfaDevice] = {}
         self._web_identities: dict[str, _WebIdentity] = {}
+        self._saml: dict[str, frozenset[tuple[str, str]]] = {}  # assertion: roles, each with its provider
         self._planned: list[tuple[str | _Refusal, str | None]] = []
         self._actions: dict[str, Callable[[_Principal, dict[str, str]], dict[str, Any]]] = {
             "AssumeRole": self._assume_role,
+            "AssumeRoleWithSAML": self._assume_role_with_saml,
             "AssumeRoleWithWebIdentity": self._assume_role_with_web_identity,
             "GetSessionToken": self._get_session_token,
             "GetCallerIdentity": self._get_caller_identity,
@@ -486,6 +488,11 @@ class StrictSts:
         with self._lock:
             allowed = None if roles is None else frozenset(roles)
             self._web_identities[token] = _WebIdentity(subject, allowed, expires)
+
+    def add_saml(self, assertion: str, roles: Iterable[tuple[str, str]]) -> None:
+        """A SAML assertion, in base64, for roles (ARN of the role, ARN of the provider)."""
+        with self._lock:
+            self._saml[assertion] = frozenset(roles)
 
     def fail_next(self, kind: str, times: int = 1, *, action: str | None = None) -> None:
         """Spoil the next answers: see the three tables of kinds at the head of this file."""
@@ -723,6 +730,18 @@ class StrictSts:
         result = self._role_session(role, duration, percent, params, {}, None)
         about = {"SubjectFromWebIdentityToken": identity.subject, "Audience": "sts.amazonaws.com"}
         return {**result, **about, "Provider": "arn:aws:iam::111111111111:oidc-provider/example.com"}
+
+    def _assume_role_with_saml(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
+        percent = _packed_percent(params, ())
+        arn = self._role_arn(params)
+        roles = self._saml.get(params["SAMLAssertion"])
+        if roles is None:
+            raise _Refusal("InvalidIdentityToken", "Invalid base64 SAMLResponse (Service: AWSSecurityTokenService)")
+        role = self._roles.get(arn)
+        if role is None or (arn, params["PrincipalArn"]) not in roles:
+            raise _Refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML")
+        named = {**params, "RoleSessionName": "from-the-assertion"}
+        return self._role_session(role, int(params.get("DurationSeconds", 3600)), percent, named, {}, None)
 
     def _role_arn(self, params: Mapping[str, str]) -> str:
         if not _ROLE_ARN.fullmatch(params["RoleArn"]):

@@ -15,6 +15,7 @@ from awsudo_py.cli.click_glue import (
     begin,
     description_of,
     inputs_of,
+    picked_saml_role,
     picked_target,
     subcommand,
 )
@@ -66,6 +67,8 @@ def run(call: Call, options: RunOptions) -> None:
         if unnamed
         else exec_request(words, options.profile, inputs, dashed=call.dashed)
     )
+    if unnamed and request.saml:
+        request, unnamed = request._replace(target=picked_saml_role(context, request.saml)), False
     # a subcommand of this name is hidden by the profile
     hidden = SUBCOMMANDS.get(request.target or "") if not call.name else None
     # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
