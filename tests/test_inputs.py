@@ -274,6 +274,8 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(world: World, sts: Stric
 ABOUT_MFA = {"mfa_process", "mfa_session_duration", "mfa_per_role"}
 #: test_keyring_store.py shows which of its places wins, and that no other word is taken.
 ABOUT_STORE = {"store"}
+#: Tokens and assertions, with which another call than AssumeRole is made: see test_identities.py.
+ABOUT_TOKENS = {"web_identity", "web_identity_audience", "web_identity_token", "saml"}
 #: Inputs that are no parameter of AssumeRole, and the test that shows which of their places wins.
 TESTED_ABOVE = {
     "region": test_the_region_of_an_option_wins_over_the_variables_and_the_profile,
@@ -285,7 +287,7 @@ TESTED_ABOVE = {
 
 def test_every_input_is_tested() -> None:
     """A new input needs a row here, or a test of its own."""
-    assert FIELDS.keys() == ROWS.keys() | TESTED_ABOVE.keys() | ABOUT_MFA | ABOUT_STORE
+    assert FIELDS.keys() == ROWS.keys() | TESTED_ABOVE.keys() | ABOUT_MFA | ABOUT_STORE | ABOUT_TOKENS
 
 
 # -- limits ----------------------------------------------------------------------------------------------------------
@@ -400,7 +402,7 @@ def test_every_input_with_a_bound_is_held_to_it() -> None:
     """The table has a row for each input that takes a value; but a program's words have no bound."""
     held = {bound.field for bound in BOUNDS}
 
-    assert held == {name for name, wanted in FIELDS.items() if wanted.metavar} - {"mfa_process", "store"}
+    assert held == {name for name, wanted in FIELDS.items() if wanted.metavar} - {"mfa_process", "store"} - ABOUT_TOKENS
 
 
 LEAST = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import inspect
 from pathlib import Path
 
@@ -107,6 +108,18 @@ OF_SERVERS = {
     "sso_role_name = Developer\n",
     "web-identity": f"role_arn = {ROLE}\nweb_identity_token_file = token\n",
     "login": "login_session = arn:aws:iam::111111111111:user/alice\n",
+    "web-token-process": f"role_arn = {ROLE}\nweb_identity_token_process = cat token\n",
+    "cognito": "cognito_identity_pool = eu-west-1:1234\n",
+    **dict.fromkeys(("web-token", "saml"), f"role_arn = {ROLE}\n"),
+}
+_SAML = (
+    '<Attribute Name="https://aws.amazon.com/SAML/Attributes/Role"><AttributeValue>'
+    f"{ROLE},arn:aws:iam::111111111111:saml-provider/corp</AttributeValue></Attribute>"
+)
+#: Requests for profile `it`, where the kind of source is not the profile's doing.
+REQUESTS = {
+    "web-token": Request(profile="it", web_identity_token="token"),  # noqa: S106
+    "saml": Request(profile="it", saml=base64.b64encode(_SAML.encode()).decode()),
 }
 #: Places for another server: the user's variables, the profile, a services section. @ stands for the service.
 PLACES: dict[str, tuple[str, dict[str, str]]] = {
@@ -126,20 +139,22 @@ def test_a_session_of_one_server_is_not_that_of_another(name: str, tmp_path: Pat
     for place, (lines, env) in PLACES.items():
         config = f"[profile it]\n{OF_SERVERS[name]}{lines.replace('@', service)}"
         environ = {key.replace("@", service.upper()): value for key, value in env.items()}
-        found[place] = identity(tmp_path, config, {**environ, "AWS_REGION": "eu-west-1"})
+        found[place] = identity(tmp_path, config, {**environ, "AWS_REGION": "eu-west-1"}, name)
     if service == "sts":
         config = f"[profile it]\n{OF_SERVERS[name]}"
-        found["the global endpoint"] = identity(tmp_path, config, {})
+        found["the global endpoint"] = identity(tmp_path, config, {}, name)
         legacy = {"AWS_REGION": "us-east-1", "AWS_STS_REGIONAL_ENDPOINTS": "legacy"}
-        assert identity(tmp_path, config, legacy) == found["the global endpoint"]
+        assert identity(tmp_path, config, legacy, name) == found["the global endpoint"]
 
     assert len(set(found.values())) == len(found), found
-    assert identity(tmp_path, f"[profile it]\n{OF_SERVERS[name]}", {"AWS_REGION": "eu-west-1"}) == found["AWS's own"]
+    assert (
+        identity(tmp_path, f"[profile it]\n{OF_SERVERS[name]}", {"AWS_REGION": "eu-west-1"}, name) == found["AWS's own"]
+    )
 
 
-def identity(home: Path, config: str, environ: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def identity(home: Path, config: str, environ: dict[str, str], kind: str = "") -> tuple[tuple[str, str], ...]:
     """The identity of the source of profile `it`."""
     (home / "config").write_text(config)
     environ |= {"AWS_CONFIG_FILE": str(home / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(home / "none")}
     resolver = Resolver(aws_config.load(environ, Files(0)), environ, lambda _: "digest")
-    return resolver.chain(Request(profile="it")).source.identity
+    return resolver.chain(REQUESTS.get(kind, Request(profile="it"))).source.identity
