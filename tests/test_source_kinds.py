@@ -118,7 +118,7 @@ _SAML = (
 )
 #: Requests for profile `it`, where the kind of source is not the profile's doing.
 REQUESTS = {
-    "web-token": Request(profile="it", web_identity_token="token"),  # noqa: S106
+    "web-token": Request(profile="it", web_identity_token="token"),  # noqa: S106 (an example)
     "saml": Request(profile="it", saml=base64.b64encode(_SAML.encode()).decode()),
 }
 #: Places for another server: the user's variables, the profile, a services section. @ stands for the service.
