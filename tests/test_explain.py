@@ -268,3 +268,13 @@ def test_settings_are_found_where_configparser_finds_them(lines: list[str]) -> N
     for section in parser.sections():
         for key in parser.options(section):
             assert lines[found[section, key] - 1].strip().lower().startswith(key)
+
+
+def test_what_goes_on_with_a_value_is_no_setting() -> None:
+    """A line that is indented below a setting belongs to it, whatever it looks like."""
+    text = "[profile a]\ns3 =\n  role_arn = x\n  [profile b]\nrole_arn = y\n\n[default]\n  region = z\n"
+
+    assert setting_lines(text, in_config=True) == {
+        **{("a", ""): 1, ("a", "s3"): 2, ("a", "role_arn"): 5},
+        **{("default", ""): 7, ("default", "region"): 8},
+    }
