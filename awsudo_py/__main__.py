@@ -78,10 +78,11 @@ def _full(argv: list[str]) -> int:
     import gc
 
     gc.disable()
+    from awsudo_py import renewal
     from awsudo_py.cli.main import run
-    from awsudo_py.terminal import Terminal
+    from awsudo_py.terminal import NoTerminal, Terminal
 
-    return run(argv, Terminal())
+    return run(argv, NoTerminal() if renewal.MARK in os.environ else Terminal())
 
 
 def _failed(error: Exception) -> int:

@@ -98,4 +98,9 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
         journal.use(environ, now, **who, how="cache", command=argv[count:])
     settings = {name[4:]: value for name, value in verdict.items() if name[:4] == "set "}
     changes = environment.changes_for(session, environ, **shown, settings=settings)
+    if environ.get("AWSUDO_RENEW_AHEAD"):
+        from awsudo_py import renewal
+
+        if renewal.start(environ["AWSUDO_RENEW_AHEAD"], store, verdict["key"], session, now):
+            return
     child.become(path, argv[count:], environment.applied(environ, changes))

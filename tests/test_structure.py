@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("context",),
     ("shell",),
     ("replay", "keys", "signin"),
+    ("renewal",),
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),

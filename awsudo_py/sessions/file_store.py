@@ -302,6 +302,11 @@ class Lock:
         except (OSError, ValueError):
             return ""
 
+    @property
+    def descriptor(self) -> int:
+        """The open file, which holds the lock until it is closed in every process that has it."""
+        return self._descriptor
+
     def release(self) -> None:
         """Give the lock back, held or not."""
         os.close(self._descriptor)

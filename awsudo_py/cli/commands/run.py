@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from awsudo_py import child
+from awsudo_py import child, renewal
 from awsudo_py.cli.click_glue import (
     Call,
     ambient_profile,
@@ -25,6 +25,7 @@ from awsudo_py.errors import (
     AwsudoError,
     CommandNotFound,
     ConfigError,
+    InvalidInput,
     NoSuchProfile,
     Rejected,
     Told,
@@ -38,7 +39,7 @@ from awsudo_py.recording import record
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.request import exec_request
-from awsudo_py.session import chain_for
+from awsudo_py.session import chain_for, session_for
 from awsudo_py.shell.calling import users_shell
 from awsudo_py.terminal import has_terminal
 
@@ -60,6 +61,8 @@ def run(call: Call, options: RunOptions) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
     context, words, argv = begin(call), call.words, call.process.argv
     inputs = inputs_of(context, options)
+    if context.environ.get("AWSUDO_RENEW_AHEAD"):
+        limits.span(context.environ["AWSUDO_RENEW_AHEAD"], Origin("AWSUDO_RENEW_AHEAD", InvalidInput))
     # `awsudo` alone, or with nothing but options and a command after `--`
     unnamed = options.profile is None and not call.name and (call.dashed or not words)
     request = (
@@ -73,6 +76,9 @@ def run(call: Call, options: RunOptions) -> None:
     hidden = SUBCOMMANDS.get(request.target or "") if not call.name else None
     # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
     chain = None if unnamed else _chain(context, request, subcommands=not call.name)
+    if chain is not None and renewal.MARK in os.environ:
+        _renew(context, request, chain, argv[: len(argv) - len(request.command)])
+        return
     if options.dry_run:
         if chain is None:
             raise no_target()
@@ -108,6 +114,16 @@ def run(call: Call, options: RunOptions) -> None:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
     child.become(path, request.command or (path,), applied(context.environ, answer.changes))
+
+
+def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str]) -> None:
+    """Renew the session in the background, where nobody is there to answer. Raises AwsudoError."""
+    if chain.source.kind == "keyring":  # which may have to be unlocked
+        return
+    least = max(float(os.environ[renewal.MARK]), request.min_ttl or 0)
+    silent = request._replace(min_ttl=least, refresh=False, mfa_code=None, mfa_process=None)
+    answer = session_for(context, silent, chain=chain._replace(mfa_process=None))
+    record(context, words, request, answer)
 
 
 def _served(context: Context, request: Request) -> bool:

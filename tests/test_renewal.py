@@ -1,0 +1,148 @@
+"""AWSUDO_RENEW_AHEAD: a hit whose session ends soon starts its renewal, and has nothing more to do with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from awsudo_py.sessions.file_store import FileStore
+from tests.servers.strict_sts import StrictSts
+from tests.world import KEY_ID, World, until
+
+AHEAD: dict[str, str | None] = {"AWSUDO_RENEW_AHEAD": "10m"}
+
+
+def _aged(world: World, left: float, target: str = "dev", **env: str | None) -> str:
+    """A session of the target that a hit finds, with so many seconds left; returns its access key ID."""
+    world.settle()
+    found = world.run(target, *KEY_ID, env={**AHEAD, **env}).key_id
+    store, now = FileStore(str(world.cache)), time.time()
+    for path in world.kept():
+        fields = store.read(path.name)
+        assert fields is not None
+        fields |= {"issued": str(now + left - 3600), "expiration": str(now + left)}
+        store.write(path.name, fields, until=now + left)
+    return found
+
+
+def _hit(world: World, env: dict[str, str | None] | None = None, *words: str) -> str:
+    """What a real process prints: the warm one of the tests has descriptors that no user's shell has."""
+    done = subprocess.run(
+        world.command("dev", *(words or KEY_ID)),
+        env=world.environ(AHEAD if env is None else env),
+        cwd=world.home,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def test_a_hit_near_the_end_renews_in_the_background(world: World, sts: StrictSts) -> None:
+    """The command gets the session at hand, at once; a later hit gets the new one, without a call of its own."""
+    old = _aged(world, 400)
+    sts.delay = 0.5
+    begun = time.monotonic()
+
+    first = _hit(world)
+    took = time.monotonic() - begun
+    until(lambda: sts.count("AssumeRole", ok=True) == 2, "the session is renewed")
+    new = sts.issued[-1].access_key_id
+    until(lambda: _hit(world, None) == new, "the new session is handed out")
+
+    assert first == old and took < 0.5
+    assert sts.count("AssumeRole") == 2
+
+
+@pytest.mark.parametrize("left", [400, 900], ids=["not asked for", "not yet"])
+def test_without_need_nothing_is_started(world: World, sts: StrictSts, left: int) -> None:
+    """Off by default; and a session that lasts longer than that is left alone."""
+    env = {} if left == 400 else AHEAD
+    world.settle()
+    world.run("dev", "true", env=env)
+    old = _aged(world, left)
+
+    assert _hit(world, env) == old
+
+    assert not [path for path in world.kept("lock") if path.read_bytes()] and sts.count("AssumeRole") == 1
+
+
+def test_many_hits_start_one_renewal_and_a_failed_one_is_not_repeated(world: World, sts: StrictSts) -> None:
+    """One at a time, and none within a minute of the last."""
+    _aged(world, 400)
+    sts.refuse_with("AccessDenied", "no", times=5)
+    hits = [
+        subprocess.Popen(world.command("dev", "true"), env=world.environ(AHEAD), cwd=world.home, stderr=subprocess.PIPE)
+        for _ in range(6)
+    ]
+
+    said = [hit.communicate(timeout=30)[1] for hit in hits]
+    until(lambda: sts.count("AssumeRole", ok=False) >= 1, "the renewal was refused")
+    for _ in range(3):
+        _hit(world, None, "true")
+
+    assert said == [b""] * 6
+    assert sts.count("AssumeRole", ok=False) == 1
+
+
+def test_the_renewal_is_no_child_of_the_command_and_has_none_of_its_descriptors(world: World, sts: StrictSts) -> None:
+    """The command's pipe ends with the command, and it has no child to wait for."""
+    _aged(world, 400)
+    sts.delay = 1.0
+    script = "cat /proc/$$/task/$$/children"
+
+    children = _hit(world, None, "sh", "-c", script)
+
+    # communicate() would have waited for whoever else holds the pipe
+    assert [each for each in children.split() if _is_awsudo(each)] == [] and sts.count("AssumeRole", ok=True) == 1
+    until(lambda: sts.count("AssumeRole", ok=True) == 2, "the session is renewed")
+
+
+def _is_awsudo(pid: str) -> bool:
+    try:
+        return b"awsudo" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _is_free(lock: Path) -> bool:
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def test_nobody_is_prompted_by_a_renewal(world: World, sts: StrictSts, tmp_path: Path) -> None:
+    """Behind a program that gives MFA codes, the renewal fails silently: it might be waiting for a touch."""
+    sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
+    sts.add_role("arn:aws:iam::111111111111:role/dev", mfa_required=True)
+    asked = tmp_path / "asked"
+    with (world.home / ".aws/config").open("a") as config:
+        config.write("mfa_serial = arn:aws:iam::111111111111:mfa/alice\nmfa_per_role = true\n")
+        config.write(f"mfa_process = sh -c 'touch {asked}'\n")
+    device = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
+    world.settle()
+    assert world.run("-t", device.code(), "dev", "true", env=AHEAD).code == 0
+    assert world.run("dev", "true", env=AHEAD).code == 0
+    _aged(world, 400)
+
+    _hit(world, None, "true")
+    until(lambda: any(path.read_bytes() and _is_free(path) for path in world.kept("lock")), "a renewal was tried")
+
+    assert not asked.exists() and sts.count("AssumeRole") == 1
+
+
+def test_a_length_of_time_that_is_none_is_refused(world: World) -> None:
+    """One line, and nothing runs."""
+    done = world.run("dev", "true", env={"AWSUDO_RENEW_AHEAD": "soon"})
+
+    assert done.code == 125 and "AWSUDO_RENEW_AHEAD" in done.err and os.linesep in done.err
