@@ -61,8 +61,6 @@ def run(call: Call, options: RunOptions) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
     context, words, argv = begin(call), call.words, call.process.argv
     inputs = inputs_of(context, options)
-    if context.environ.get("AWSUDO_RENEW_AHEAD"):
-        limits.span(context.environ["AWSUDO_RENEW_AHEAD"], Origin("AWSUDO_RENEW_AHEAD", InvalidInput))
     # `awsudo` alone, or with nothing but options and a command after `--`
     unnamed = options.profile is None and not call.name and (call.dashed or not words)
     request = (
@@ -76,7 +74,7 @@ def run(call: Call, options: RunOptions) -> None:
     hidden = SUBCOMMANDS.get(request.target or "") if not call.name else None
     # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
     chain = None if unnamed else _chain(context, request, subcommands=not call.name)
-    if chain is not None and renewal.MARK in os.environ:
+    if _renews(context) and chain is not None:
         _renew(context, request, chain, argv[: len(argv) - len(request.command)])
         return
     if options.dry_run:
@@ -114,6 +112,13 @@ def run(call: Call, options: RunOptions) -> None:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # to the command, as the caller had them
     child.become(path, request.command or (path,), applied(context.environ, answer.changes))
+
+
+def _renews(context: Context) -> bool:
+    """Whether this process is there to renew a session in the background. Raises InvalidInput."""
+    if context.environ.get("AWSUDO_RENEW_AHEAD"):
+        limits.span(context.environ["AWSUDO_RENEW_AHEAD"], Origin("AWSUDO_RENEW_AHEAD", InvalidInput))
+    return renewal.MARK in os.environ
 
 
 def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str]) -> None:
