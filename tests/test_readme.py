@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sysconfig
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from awsudo_py.grammar.registry import SUBCOMMANDS
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.readme import README, Block, blocks
-from tests.servers.serving import Answer, Call, Hangup, Serving, as_json
+from tests.servers.ci import GitHub
+from tests.servers.serving import Answer, Call
 from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
@@ -160,39 +160,34 @@ def test_a_line_of_the_introduction_works_as_it_stands(reader: World, line: str)
     assert "role/" in done.stdout
 
 
-class TokenIssuer(Serving):
-    """Where a job of GitHub Actions gets its OIDC token."""
+class TrustedGitHub(GitHub):
+    """A GitHub whose tokens this STS takes."""
 
-    def answer(self, call: Call) -> Answer | Hangup:
-        """The token, for who has the job's secret and names the audience."""
-        assert call.headers["Authorization"] == "bearer job-secret"
-        assert call.query["audience"] == "sts.amazonaws.com"
-        return as_json({"value": "oidc-token"})
+    def __init__(self, sts: StrictAws) -> None:
+        super().__init__()
+        self._sts = sts
+
+    def answer(self, call: Call) -> Answer:
+        """As GitHub's own."""
+        answer = super().answer(call)
+        for token in self.given:
+            self._sts.add_web_identity(token)
+        return answer
 
 
-@needs("curl", "jq")
-def test_the_steps_of_github_actions_work_as_they_stand(
-    reader: World, sts_of_reader: StrictAws, tmp_path: Path
-) -> None:
-    """The job's own lines get the token and run a command as a role that is assumed from the job's."""
-    block = next(block.text for block in BLOCKS if block.heading == "Run it in GitHub Actions")
-    variables = dict(re.findall(r"^      (AWS_\w+): (.*)$", block, re.MULTILINE))
-    token, ship = block.partition("run: |\n")[2].split("      - run: ")
-    reader.env |= variables | {"AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
+def test_the_steps_of_a_ci_job_work_as_they_stand(reader: World, sts_of_reader: StrictAws, tmp_path: Path) -> None:
+    """The job's own lines run a command as a role, and hand the session on to the steps that follow."""
+    block = next(block.text for block in BLOCKS if block.heading == "Run it in CI without keys")
+    reader.env |= dict(re.findall(r"^      (AWS_\w+): (.*)$", block, re.MULTILINE))
     reader.credentials("")
-    sts_of_reader.add_role("arn:aws:iam::123456789012:role/ci")
-    sts_of_reader.add_web_identity("oidc-token")
 
-    with TokenIssuer() as issuer:
-        reader.env |= {
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job-secret",
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/token?api-version=2",
-        }
-        done = _run(reader, "bash -e", textwrap.dedent(token) + ship)
+    with TrustedGitHub(sts_of_reader) as github:
+        reader.env |= {**github.environ, "GITHUB_ENV": str(tmp_path / "env")}
+        done = _run(reader, "bash -e", "\n".join(re.findall(r"run: (awsudo .*)", block)))
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "make as arn:aws:iam::123456789012:role/deploy\n"
-    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert "make as arn:aws:iam::123456789012:role/deploy\n" in done.stdout
+    assert "AWS_SESSION_TOKEN" in (tmp_path / "env").read_text(encoding="utf-8")
 
 
 def test_the_image_runs_what_a_wheel_installs() -> None:
