@@ -557,7 +557,7 @@ def test_a_missing_interpreter_is_127_and_named(world: World, ready: Ready) -> N
     done = world.run(*before, "./bad")
 
     assert (done.code, done.out) == (127, "")
-    assert done.err.startswith("awsudo: cannot run ./bad: its interpreter is missing\n")
+    assert done.err.startswith("awsudo: cannot run ./bad: its interpreter /no/such/interpreter is missing\n")
 
 
 def test_a_file_that_is_being_written_is_126(world: World, ready: Ready) -> None:
