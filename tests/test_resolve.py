@@ -666,7 +666,7 @@ def test_a_file_without_permission_is_an_error_that_names_it(world: World, sts: 
 
     assert (done.code, done.out, sts.calls) == (125, "", [])
     assert f"cannot read {path}: Permission denied" in done.err
-    assert f"{path} belongs to" in done.err
+    assert f"chmod u+r {path}" in done.err
 
 
 @pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
