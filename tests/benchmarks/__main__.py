@@ -171,6 +171,18 @@ def main() -> None:
             "list of 5,000 targets, to importing boto3", [awsudo, "list"], [python, "-c", "import boto3"],
             environ=environ, runs=max(5, runs // 4), limit=2.6,
         )  # fmt: skip
+        for count, name in ((5000, "many"), (10, "few")):
+            (world.home / name).write_text(
+                "".join([*many.splitlines(keepends=True)[: 5 * count], profile.format("dev")])
+            )
+        many_and_few = [
+            ["/usr/bin/env", f"AWS_CONFIG_FILE={world.home}/{name}", awsudo, "--no-cache", "dev", "true"]
+            for name in ("many", "few")
+        ]
+        _paired(
+            "a miss among 5,000 profiles, to one among ten", *many_and_few,
+            environ=environ, runs=max(5, runs // 2), limit=1.25,
+        )  # fmt: skip
         world.config(profile.format("dev"))
         light = 1.7 if older else 1.15
         inside = {**environ, "AWSUDO_TARGET": "prod", "AWSUDO_EXPIRATION": "2099-01-01T00:00:00Z"}
