@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -41,7 +42,7 @@ from awsudo_py.aws.errors import refusal, subject
 from awsudo_py.credentials import Credentials
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Rejected, Unreachable
-from awsudo_py.model import Source
+from awsudo_py.model import SessionTokenHop, Source
 from awsudo_py.resolve.source_kinds import kind_of, renew
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ _CLOCK_OFF = 300
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 #: What a profile says of its credentials, which no client looks at: profiles that differ in no more share theirs.
 _OF_NO_CLIENT = ("aws_", "role_", "sso_", "mfa_", "credential_", "source_", "external_id", "duration_", "login_")
+#: What servers answer that do not know a call.
+_NO_SUCH_ACTION = ("InvalidAction", "NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnknownOperation")
 _Result = TypeVar("_Result")
 
 
@@ -258,10 +261,20 @@ class Aws:
         )
 
     def _refusal(self, what: Wanted, error: ClientError) -> AwsudoError:
-        answer = error.response.get("Error", {})
+        # S3-compatible servers have the code at the top of the answer
+        answer = error.response.get("Error") or error.response
         metadata = error.response.get("ResponseMetadata", {})
         status, code = int(metadata.get("HTTPStatusCode", 0)), str(answer.get("Code") or "")
         text, date = str(answer.get("Message") or ""), str(metadata.get("HTTPHeaders", {}).get("date", ""))
+        if (
+            isinstance(what, SessionTokenHop)
+            and self.chain.endpoint.url
+            and (code in _NO_SUCH_ACTION or status in (404, 405, 501))
+        ):
+            return Rejected(
+                f"cannot get {subject(what)}: {self._address()} has no GetSessionToken",
+                hint="S3-compatible servers give sessions of roles only: name a profile with a role_arn",
+            )
         if code == str(status) and status < 500:
             # botocore's stand-in for a code, where the answer has none
             if status != 429:
@@ -346,11 +359,16 @@ def moment(text: str) -> float:
 
 
 def _network_trouble(error: Exception) -> str:
+    if isinstance(error, SSLError):
+        # OpenSSL's reason, such as `[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)`
+        reason = re.search(r"\[SSL(?:: \w+)?\] ([\w ]+)|(EOF occurred[\w ]*)", str(error))
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) or reason is None:
+            return "the server's certificate is not one that is trusted here (see AWS_CA_BUNDLE)"
+        return f"TLS failed: {(reason[1] or reason[2]).strip()}"
     for kind, said in (
-        (ConnectTimeoutError, "nobody took the connection"),
+        (ConnectTimeoutError, "connection timed out"),
         (ReadTimeoutError, "no answer"),
         (ProxyConnectionError, "the proxy cannot be reached"),
-        (SSLError, "the server's certificate is not one that is trusted here (see AWS_CA_BUNDLE)"),
         ((ConnectionError, HTTPClientError), "no connection, or one that broke"),
     ):
         if isinstance(error, kind):

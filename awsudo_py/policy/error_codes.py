@@ -153,7 +153,7 @@ def _token(code: str, text: str, call: Call) -> Denial | None:
             return Denial("token", "the web identity token has expired", (f"renew its file{file}",))
         hint = _new(call) if call.mfa_session else call.renew
         return Denial("token", "the credentials that make the call have expired", (hint,))
-    if code in ("InvalidClientTokenId", "UnrecognizedClientException"):
+    if code in ("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"):
         return _unknown_key(call)
     return None
 

@@ -74,6 +74,12 @@ class Endpoints:
             )
         # all are looked at, to refuse plain http: a portal's token opens every account of its user
         urls = {service: self.url(service, profile) for service in ("sts", *kind_of(source).services)}
+        nowhere = next((arn for arn in arns if not roles.has_account(arn)), None)
+        if nowhere is not None and urls["sts"] is None:
+            raise InvalidInput(
+                f"{nowhere} has no account, as only the roles of S3-compatible servers may",
+                hint="name the server: endpoint_url in the profile, or AWS_ENDPOINT_URL_STS",
+            )
         return self._sts(partition, region or default_region, urls["sts"], profile)
 
     def _sts(self, partition: str, region: str | None, url: str | None, profile: str | None) -> Endpoint:

@@ -21,7 +21,8 @@ PARTITIONS = {
 }
 # IAM names are 1-64 of these, paths up to 512 of printable ASCII (IAM quotas page).
 _NAME = r"[\w+=,.@-]{1,64}"
-_ARN = re.compile(rf"arn:(aws(?:-[a-z]+)*):iam::(\d{{12}}):role/((?:[!-~]{{1,511}}/)?{_NAME})", re.ASCII)
+# radosgw prints roles without an account
+_ARN = re.compile(rf"arn:(aws(?:-[a-z]+)*):iam::(\d{{12}}|):role/((?:[!-~]{{1,511}}/)?{_NAME})", re.ASCII)
 _SHORT = re.compile(rf"(?:(aws(?:-[a-z]+)*):)?(\d{{12}}):(?:role/)?((?:[!-~]{{1,511}}/)?{_NAME})", re.ASCII)
 _SESSION = re.compile(rf"arn:(aws[a-z-]*):sts::(\d{{12}}):assumed-role/({_NAME})/.*", re.ASCII)
 
@@ -50,6 +51,11 @@ def role_arn(word: str) -> str:
         f"not the ARN of an IAM role: {shown}",
         hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
     )
+
+
+def has_account(arn: str) -> bool:
+    """Whether an ARN names an account; those of S3-compatible servers may not."""
+    return arn.split(":")[4] != ""
 
 
 def partition_of_arn(arn: str) -> str:
