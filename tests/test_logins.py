@@ -9,10 +9,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from awsudo_py.aws import fetchers
+from awsudo_py.aws.client import Aws
 from awsudo_py.credentials import Credentials
+from awsudo_py.errors import AwsudoError, Rejected
 from awsudo_py.fingerprint import Files
 from awsudo_py.model import Endpoint, Hop, RoleChain, Source
 from awsudo_py.resolve.source_kinds import KINDS
@@ -282,3 +286,21 @@ def test_runs_that_would_sign_in_do_it_one_after_the_other(tmp_path: Path, kind:
         found = list(threads.map(get, range(8)))
 
     assert len(found) == 8 and giver.most == 1
+
+
+def test_a_refused_renewal_of_an_aws_login_reads_the_file_once_more() -> None:
+    """The AWS CLI may have renewed it at the same moment: what it left is used; a second refusal is the answer."""
+    session = Credentials("ASIA", "s", "t", time.time() + 900)
+    answers: list[Credentials | AwsudoError] = [Rejected("refused"), session, Rejected("one"), Rejected("two")]
+
+    class Answering:
+        def guarded(self, *_: object) -> Credentials:
+            answer = answers.pop(0)
+            if isinstance(answer, AwsudoError):
+                raise answer
+            return answer
+
+    source = Source("login", "p")
+    assert fetchers.login(cast("Aws", Answering()), source, "") is session
+    with pytest.raises(Rejected, match="two"):
+        fetchers.login(cast("Aws", Answering()), source, "")

@@ -26,7 +26,7 @@ from tests.world import KEY_ID, World
 #: Written out once more: each moves the home or the cache, names sessions, or is read by the SDKs.
 ALL_DECIDING = {
     *("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"),
-    *("XDG_DATA_HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "REQUESTS_CA_BUNDLE"),
+    *("XDG_DATA_HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "REQUESTS_CA_BUNDLE"),
 }
 STORE = FileStore("/nowhere")
 
@@ -103,7 +103,7 @@ def test_only_what_files_and_variables_decide_is_recorded(tmp_path: Path, kind: 
     recording.record(context, ["t"], Request(target="t"), Answer(chain, Obtained(session, "key"), {}, called_aws=True))
 
     recorded = list((tmp_path / "cache").glob("*.replay"))
-    assert bool(recorded) == (kind in {"keys", "environment", "keyring", "sso", "web-identity"})
+    assert bool(recorded) == (kind in {"keys", "environment", "keyring", "sso", "web-identity", "cognito"})
 
 
 def test_the_sessions_of_a_key_are_found_at_any_number_of_hops() -> None:

@@ -268,7 +268,11 @@ def login(aws: Aws, source: Source, session_name: str) -> Credentials:
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token, until and until.timestamp())
 
     try:
-        credentials = aws.guarded(source, load)
+        try:
+            credentials = aws.guarded(source, load)
+        except (Rejected, NoCredentials):
+            # another program may have renewed it meanwhile, with the token that we had: what it left is in the file
+            credentials = aws.guarded(source, load)
     except MissingDependencyException:
         from awsudo_py.installation import command_to_add
 
