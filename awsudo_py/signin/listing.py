@@ -102,8 +102,9 @@ def listed(
     """
     found = _begun(session, lister(), listings, rate, clock)
     accounts = {each.account_id: each for each in found.accounts}
+    total = sum(map(wanted, found.accounts))
     left = [each for each in found.accounts if each.roles is None and wanted(each)]
-    done = len(accounts) - len(left)
+    done = total - len(left)
     local = threading.local()
     stop = threading.Event()
 
@@ -119,14 +120,14 @@ def listed(
         listings.write(session, listing)
         return listing
 
-    progress(done, len(accounts), sum(len(each.roles or ()) for each in accounts.values()))
+    progress(done, total, sum(len(each.roles or ()) for each in accounts.values()))
     with ThreadPoolExecutor(_WORKERS) as pool:
         try:
             for future in as_completed([pool.submit(roles_of, each) for each in left]):
                 account = future.result()
                 accounts[account.account_id] = account
                 done += 1
-                progress(done, len(accounts), sum(len(each.roles or ()) for each in accounts.values()))
+                progress(done, total, sum(len(each.roles or ()) for each in accounts.values()))
                 if done % _STORED_EVERY == 0:
                     stored(complete=False)
         except BaseException:
