@@ -302,6 +302,7 @@ def test_without_a_role_the_assertion_s_only_one_is_taken_or_one_is_picked(
         _assertion(),
         _assertion("not-an-arn"),
         _assertion(DEV, head='<!DOCTYPE x [<!ENTITY a "aaaa">]>'),
+        _assertion(DEV, head="<!DOCTYPE x>"),
         _assertion(DEV, head='<?xml version="1.0" encoding="UTF-16"?>'),
     ],
 )
