@@ -41,6 +41,11 @@ class Request(NamedTuple):
     refresh: bool = False
     no_cache: bool = False
     store: str | None = None  # file or keyring
+    only: tuple[str, ...] = ()  # actions to narrow the session to
+    on: tuple[str, ...] = ()  # ARNs of the resources for these actions
+    read_only: bool = False
+    shorten: int | None = None  # seconds
+    reason: str | None = None
     origins: Mapping[str, Origin] = MappingProxyType({})  # where each input was written, for messages
 
     def __repr__(self) -> str:
@@ -108,7 +113,17 @@ class SessionTokenHop(NamedTuple):
     mfa_serial: str | None = None
 
 
-Hop = RoleHop | SessionTokenHop
+class ScopedHop(NamedTuple):
+    """One GetScopedCredentials call: the session before it, narrowed or shortened."""
+
+    profile: str | None
+    policy: str | None = None  # JSON text
+    duration: int | None = None  # seconds; None: as long as the session before it
+    description: str | None = None  # for CloudTrail
+    mfa_serial: None = None  # it takes no code
+
+
+Hop = RoleHop | SessionTokenHop | ScopedHop
 
 
 class Ask(NamedTuple):
@@ -158,5 +173,5 @@ class RoleChain(NamedTuple):
     @property
     def role_arn(self) -> str:
         """The role that the command runs as; empty if there is none (an SSO profile, for one)."""
-        last = self.hops[-1] if self.hops else None
+        last = next((hop for hop in reversed(self.hops) if not isinstance(hop, ScopedHop)), None)
         return last.role_arn if isinstance(last, RoleHop) else self.source.setting("role_arn")

@@ -42,7 +42,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         return  # the session's own entry has said so, or the next run takes the full path again
 
 
-def write_journal(context: Context, answer: Answer, command: Sequence[str]) -> None:
+def write_journal(context: Context, answer: Answer, command: Sequence[str], reason: str = "") -> None:
     """Add the use of a session to the journal, unless AWSUDO_JOURNAL switches it off. Raises nothing.
 
     command: the words of the command; empty for a shell, an export and the like.
@@ -61,6 +61,7 @@ def write_journal(context: Context, answer: Answer, command: Sequence[str]) -> N
         arn=answer.credentials.arn,
         how="call" if answer.called_aws else "cache",
         command=command,
+        reason=reason,
     )
 
 

@@ -52,6 +52,11 @@ class Inputs(TypedDict, total=False):
     mfa_session_duration: int | str
     mfa_per_role: bool
     policy: Mapping[str, Any] | str
+    only: Sequence[str]
+    on: Sequence[str]
+    read_only: bool
+    shorten: int | str
+    reason: str
     policy_arns: Sequence[str]
     tags: Mapping[str, str]
     transitive_tags: Sequence[str]
@@ -148,7 +153,7 @@ def _as_option(name: str, value: Any) -> Any:
         return json.dumps(value)
     if name == "tags" and not isinstance(value, (list, tuple)):
         return [f"{key}={text}" for key, text in value.items()]
-    if name in ("policy_arns", "transitive_tags"):
+    if name in ("only", "on", "policy_arns", "transitive_tags"):
         return list(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from awsudo_py.aws.client import Aws
 from awsudo_py.aws.fetchers import fetch
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.model import RoleHop, ScopedHop, SessionTokenHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 
@@ -69,10 +69,18 @@ class BotocoreSts:
         if hop.mfa_serial is not None:
             # a code works once: the call that carries it is never sent again
             parameters, tries = {**parameters, "SerialNumber": hop.mfa_serial, "TokenCode": code}, 1
-        operation = "get_session_token" if isinstance(hop, SessionTokenHop) else "assume_role"
+        operation = _OPERATIONS[type(hop)]
         return self._aws.credentials_of(
             hop, lambda: getattr(self._aws.sts(credentials, tries), operation)(**parameters)
         )
+
+
+#: The call that makes a hop's session.
+_OPERATIONS: dict[type[Hop], str] = {
+    RoleHop: "assume_role",
+    SessionTokenHop: "get_session_token",
+    ScopedHop: "get_scoped_credentials",
+}
 
 
 def session_parameters(hop: Hop, session_name: str) -> dict[str, Any]:
@@ -89,6 +97,8 @@ def session_parameters(hop: Hop, session_name: str) -> dict[str, Any]:
             "TransitiveTagKeys": list(hop.transitive_tags),
             "SourceIdentity": hop.source_identity,
         }
+    if isinstance(hop, ScopedHop):
+        given |= {"Policy": hop.policy, "ScopedSessionDescription": hop.description}
     return {name: value for name, value in given.items() if value}
 
 

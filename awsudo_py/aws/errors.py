@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
-from awsudo_py.model import Ask, RoleHop, SessionTokenHop
+from awsudo_py.model import Ask, RoleHop, ScopedHop, SessionTokenHop
 from awsudo_py.policy.denials import Call
 from awsudo_py.policy.error_codes import explained, safe
 from awsudo_py.resolve.role_words import looks_like_role
@@ -92,6 +92,8 @@ def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:
         )
     if isinstance(what, SessionTokenHop):
         return call._replace(operation="GetSessionToken", mfa_serial=what.mfa_serial or "", duration=what.duration)
+    if isinstance(what, ScopedHop):
+        return call._replace(operation="GetScopedCredentials", duration=what.duration)
     if isinstance(what, Ask):
         return call
     file = what.setting("token_file")
@@ -128,6 +130,8 @@ def subject(what: Wanted) -> str:
         return what.title
     if isinstance(what, RoleHop):
         return f"a session of {what.role_arn}"
+    if isinstance(what, ScopedHop):
+        return f"a narrowed session of profile {what.profile}" if what.profile else "a narrowed session"
     kind = "an MFA session" if getattr(what, "mfa_serial", None) else "a session"
     return f"{kind} of profile {what.profile}" if what.profile else kind
 

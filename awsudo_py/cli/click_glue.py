@@ -305,7 +305,7 @@ def answered(
     from awsudo_py.shell import history
 
     answer = session_for(context, request, ahead=ahead, chain=chain)
-    write_journal(context, answer, request.command)
+    write_journal(context, answer, request.command, request.reason or "")
     target = request.target or request.role or request.profile
     if (answer.called_aws or picked) and target and not request.no_cache:
         history.used(target, context.environ, context.run.clock(), after_profile=request.role is not None)

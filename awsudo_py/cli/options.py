@@ -41,6 +41,11 @@ class RequestOptions(Common):
     mfa_session_duration: str | None
     mfa_per_role: bool
     policy: str | None
+    only: tuple[str, ...]
+    on: tuple[str, ...]
+    read_only: bool
+    shorten: str | None
+    reason: str | None
     policy_arns: tuple[str, ...]
     tags: tuple[str, ...]
     transitive_tags: tuple[str, ...]

@@ -111,6 +111,17 @@ INPUTS = (
         "Session policy: limits the session to what both it and the role allow.",
         values="file",
     ),
+    Option(
+        "only",
+        ("--only",),
+        "ACTIONS",
+        "Narrow the session to these actions: s3:Get*,s3:List*. Repeatable.",
+        many=True,
+    ),
+    Option("on", ("--on",), "ARN", "The resources that --only allows its actions on. Repeatable.", many=True),
+    Option("read_only", ("--read-only",), "", "Narrow the session to reading: what ReadOnlyAccess allows."),
+    Option("shorten", ("--shorten",), "TIME", "End the session earlier: 60, 15m, 1h.", values=_SPANS),
+    Option("reason", ("--reason",), "TEXT", "Why: for the history, and for CloudTrail where it can be logged."),
     Option("policy_arns", ("--policy-arn",), "ARN", "Managed policy as session policy. Up to ten times.", many=True),
     Option("tags", ("--tag",), "KEY=VALUE", "Session tag. Up to fifty times.", many=True),
     Option(

@@ -233,7 +233,17 @@ CODES: dict[str, tuple[str, str, str]] = {
     "PackedPolicyTooLarge": (
         "session",
         "session policy and tags are too large together once AWS has packed them",
-        "use fewer tags, or keep the policy as a managed one: --policy-arn ARN",
+        "use fewer tags, name fewer actions, or keep a role's policy as a managed one: --policy-arn ARN",
+    ),
+    "InsufficientSessionLifetime": (
+        "session",
+        "the session does not last that long any more",
+        "use a smaller --shorten, or renew the session: awsudo --refresh TARGET …",
+    ),
+    "InvalidSubjectCredentials": (
+        "session",
+        "these credentials cannot be narrowed: STS narrows temporary sessions only",
+        "name a role, or a profile whose keys give a session",
     ),
     "RegionDisabledException": (
         "region",

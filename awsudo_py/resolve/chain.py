@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, InvalidInput, shortened
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
-from awsudo_py.resolve import limits, mfa_placement, roles
+from awsudo_py.resolve import limits, mfa_placement, narrowing, roles
 from awsudo_py.resolve.command_settings import command_settings
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
@@ -100,10 +100,16 @@ class Resolver:
         placement = mfa_placement.place(source, roles_on_the_way, inputs)
         hops, clamped = clamp(placement.hops, source)
         if_session = None if placement.if_session is None else clamp(placement.if_session, source)[0]
-        if if_session != ():
-            refuse_endless(hops, source, request)
         region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
         endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
+        profile = name or source.profile
+        limiting = narrowing.narrowing_of(request, self.config, name)
+        hops = narrowing.narrowed(hops, limiting, request, self.config, profile, endpoint.partition)
+        if if_session is not None:
+            if_session = narrowing.narrowed(if_session, limiting, request, self.config, profile, endpoint.partition)
+        narrowing.refuse_global(hops, endpoint)
+        if if_session != ():
+            refuse_endless(hops, source, request)
         settings, about_settings = command_settings(self.config, config_profile, self.environ)
         return RoleChain(
             target=request.target or (role if role is not None else request.profile) or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.model import RoleHop
+from awsudo_py.model import RoleHop, ScopedHop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield f"{explanation.target}: starts from {first.kind.replace('-', ' ')}, {first.title}"
     for step in calls:
         values = ", ".join(f"{each.name} {each.value}" for each in step.values)
-        title = f"assumes {step.title}" if step.kind == "role" else "gets a session of these keys"
+        titles = {"role": f"assumes {step.title}", "narrowed": "narrows that session"}
+        title = titles.get(step.kind, "gets a session of these keys")
         yield f"{title}{f' ({values})' if values else ''}{f', {step.place}' if step.place else ''}"
     yield f"{explanation.endpoint.name}: {explanation.endpoint.value}"
     yield from explanation.details
@@ -99,6 +100,8 @@ def _step(hop: Hop, config: AwsConfig, request: Request | None) -> Step:
         for field, value in hop._asdict().items()
         if value and field not in ("role_arn", "profile")
     )
+    if isinstance(hop, ScopedHop):
+        return Step("narrowed", "the same session, narrowed", "", values)
     if not isinstance(hop, RoleHop):
         return Step("session", "a session of these keys", "", values)
     named_by = f"profile {hop.profile} ({config.where(hop.profile, 'role_arn')})" if hop.profile else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from awsudo_py.errors import InvalidInput, UsageError, did_you_mean, no_target
 from awsudo_py.grammar.options import CI_SYSTEMS, INPUTS, STORES
 from awsudo_py.model import Request
-from awsudo_py.resolve import limits
+from awsudo_py.resolve import limits, narrowing
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.role_words import looks_like_role, unquoted
 
@@ -41,6 +41,20 @@ def _policy(value: str, origin: Origin, files: Files) -> str:
         return limits.policy(content.decode("utf-8"), Origin(f"{origin.name} ({path})", origin.error))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise origin.refuse(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+
+
+def _shorten(value: str, origin: Origin) -> int:
+    seconds = limits.span(value, origin)
+    if not 1 <= seconds <= limits.LONGEST_SESSION_TOKEN:
+        raise origin.refuse("a session can be shortened to 1 s at least, and 36h at most")
+    return seconds
+
+
+def _reason(value: str, origin: Origin) -> str:
+    text = " ".join(value.split())
+    if not 2 <= len(text) <= 256 or not text.isprintable():
+        raise origin.refuse("a reason has 2 to 256 printable characters")
+    return text
 
 
 def _switch(value: Any, origin: Origin, _files: Files) -> bool:
@@ -134,6 +148,11 @@ _READ: dict[str, Callable[[Any, Origin, Files], Any]] = {
     "mfa_session_duration": lambda value, origin, _files: limits.session_duration(limits.span(value, origin), origin),
     "mfa_per_role": _switch,
     "policy": _policy,
+    "only": lambda value, origin, _files: narrowing.actions(value, origin),
+    "on": lambda value, origin, _files: narrowing.arns(value, origin),
+    "read_only": _switch,
+    "shorten": lambda value, origin, _files: _shorten(value, origin),
+    "reason": lambda value, origin, _files: _reason(value, origin),
     "policy_arns": lambda value, origin, _files: limits.policy_arns(value, origin),
     "tags": lambda value, origin, _files: limits.tags(value, origin),
     "transitive_tags": lambda value, _origin, _files: tuple(value),

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.errors import ConfigError, UsageError
-from awsudo_py.model import RoleHop
+from awsudo_py.model import RoleHop, ScopedHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.source_kinds import inputs_taken, is_chaining, kind_of
@@ -31,6 +31,8 @@ def apply_inputs(
     Raises the error of an input's origin if it cannot be sent, or breaks a bound that only the whole shows.
     """
     given = {name: getattr(request, name) for name in _INPUTS if getattr(request, name)}
+    if not hops:  # narrowing.py sends them, with a call of their own
+        given = {name: value for name, value in given.items() if name not in ("policy", "policy_arns")}
     taken_by_call = _INPUTS if hops else inputs_taken(source)
     notices = _refuse_unsent([name for name in given if name not in taken_by_call], request, profile)
     taken = {name: value for name, value in given.items() if name in taken_by_call}
@@ -75,6 +77,10 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
     """Refuse a --min-ttl that even a new session would not meet: it would be renewed on every run."""
     if request.min_ttl is None or not (hops or "duration" in kind_of(source).takes):
         return
+    if hops and isinstance(hops[-1], ScopedHop) and hops[-1].duration is None:
+        hops = hops[:-1]
+        if not hops:
+            return
     lasts = (hops[-1].duration if hops else int(source.setting("duration") or 0)) or limits.DEFAULT_ROLE
     if request.min_ttl >= lasts:
         raise limits.written(request.origins, "min_ttl").refuse(

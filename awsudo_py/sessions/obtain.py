@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from awsudo_py.durations import brief
-from awsudo_py.model import RoleHop, SessionTokenHop, Source
+from awsudo_py.model import RoleHop, ScopedHop, SessionTokenHop, Source
 from awsudo_py.resolve.source_kinds import kind_of, refuse_expired
 from awsudo_py.sessions.cached_session import RENEW_AHEAD, fresh_session
 from awsudo_py.sessions.sealed import digest
@@ -206,14 +206,17 @@ class Obtain:
         hop = self._chain.hops[hops - 1]
         from_where = f"profile {hop.profile}" if hop.profile else self._chain.source.where
         title = hop.role_arn if isinstance(hop, RoleHop) else from_where
+        if isinstance(hop, ScopedHop):
+            title = f"{from_where}, narrowed"
 
         def call() -> Credentials:
             before = self._share(self.inputs(hops - 1), lambda: self._after(hops - 1)).credentials
+            asked = self._within(hop, before) if isinstance(hop, ScopedHop) else hop
             if hops == len(self._chain.hops):
                 for notice in self._chain.call_notices:
                     self._run.terminal.notice(notice)
             if hop.mfa_serial is None or self._store is None or isinstance(hop, SessionTokenHop):
-                return self._session(hop, before, title)
+                return self._session(asked, before, title)
             # one code serves one call: two runs must not prompt for, and spend, the same
             return in_turn(
                 self._store,
@@ -224,6 +227,16 @@ class Obtain:
             )
 
         return self._cached(hops, title, call)
+
+    def _within(self, hop: ScopedHop, before: Credentials) -> ScopedHop:
+        """The hop with a duration that the session before it still has: STS refuses a longer one."""
+        left = None if before.expiration is None else int(before.expiration - self._run.clock()) - 1
+        if hop.duration is None or left is None or hop.duration <= left:
+            return hop
+        self._run.terminal.notice(
+            f"the narrowed session lasts {brief(left)} instead of {brief(hop.duration)}: what it is made from ends then"
+        )
+        return hop._replace(duration=max(left, 1))
 
     def _cached(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
         if self._store is None:

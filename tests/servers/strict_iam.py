@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from botocore.loaders import Loader
 
 from tests.servers.strict_sts import _MODEL as _STS
-from tests.servers.strict_sts import Key, StrictSts, _Credential, _Principal, _Refusal
+from tests.servers.strict_sts import Key, StrictSts, _Credential, _Principal, _Refusal, refuse_narrowed
 
 _IAM: dict[str, Any] = Loader().load_service_model("iam", "service-2")
 
@@ -118,6 +118,7 @@ class StrictAws(StrictSts):
 
     def _allowed(self, caller: _Principal, action: str) -> None:
         name = caller.arn.rpartition("/")[2]
+        refuse_narrowed(caller, action, f"user {name}")
         denial = f"User: {caller.arn} is not authorized to perform: {action} on resource: user {name}"
         if action in self._denied:
             raise _Refusal("AccessDenied", f"{denial} {self._denied[action].format(action=action)}")

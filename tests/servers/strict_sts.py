@@ -27,6 +27,7 @@ from contextlib import suppress
 from datetime import datetime
 from email.message import Message
 from email.utils import formatdate
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -172,6 +173,9 @@ class _Principal(NamedTuple):
     mfa: bool = False
     tags: Mapping[str, tuple[str, str]] = {}  # transitive ones, by lower-case key
     source_identity: str | None = None
+    layers: tuple[tuple[str, ...], ...] = ()  # session policies: each layer limits, the policies of one add up
+    scoped: int = 0  # how many of the layers GetScopedCredentials added
+    expires: float = math.inf
 
 
 class _Credential(NamedTuple):
@@ -332,6 +336,44 @@ def _packed_percent(params: Mapping[str, str], tags: Iterable[tuple[str, str]]) 
     return percent
 
 
+#: What a managed policy as session policy allows here.
+_MANAGED = {
+    "arn:aws:iam::aws:policy/ReadOnlyAccess": '{"Statement": [{"Effect": "Allow", '
+    '"Action": ["*:Get*", "*:List*", "*:Describe*"], "Resource": "*"}]}'
+}
+_NOTHING = '{"Statement": []}'
+
+
+def refuse_narrowed(caller: _Principal, action: str, resource: str) -> None:
+    """Refuse an action that a session policy of the caller does not allow, in AWS's words.
+
+    Actions and resources with wildcards are compared; conditions are not.
+    """
+
+    def matches(statement: dict[str, Any]) -> bool:
+        actions, resources = (
+            [found] if isinstance(found := statement.get(key, []), str) else found for key in ("Action", "Resource")
+        )
+        return any(fnmatchcase(action.lower(), each.lower()) for each in actions) and any(
+            fnmatchcase(resource, each) for each in resources
+        )
+
+    for layer in caller.layers:
+        found = []
+        for text in layer:
+            statements = json.loads(text)["Statement"]
+            found += [each for each in (statements if isinstance(statements, list) else [statements]) if matches(each)]
+        effects = {each["Effect"] for each in found}
+        if "Allow" not in effects or "Deny" in effects:
+            reason = f"because no session policy allows the {action} action"
+            if "Deny" in effects:
+                reason = "with an explicit deny in a session policy"
+            raise _Refusal(
+                "AccessDenied",
+                f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {reason}",
+            )
+
+
 def _session_tags(caller: _Principal, params: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """The tags of the session to be, inherited ones first, by lower-case key."""
     keys = _members(params, "Tags", "Key")
@@ -380,6 +422,7 @@ class StrictSts:
             "AssumeRoleWithWebIdentity": self._assume_role_with_web_identity,
             "GetSessionToken": self._get_session_token,
             "GetCallerIdentity": self._get_caller_identity,
+            "GetScopedCredentials": self._get_scoped_credentials,
         }
         self._server = _Server(self)
         self._address = ("127.0.0.1", int(self._server.server_address[1]))
@@ -659,6 +702,33 @@ class StrictSts:
     def _get_caller_identity(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
         return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}
 
+    def _get_scoped_credentials(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
+        """STS API reference, GetScopedCredentials: the same identity, with one layer of policy more."""
+        if not caller.session:
+            raise _Refusal(
+                "InvalidSubjectCredentials",
+                "GetScopedCredentials must be called with temporary security credentials.",
+            )
+        if "Policy" not in params and "DurationSeconds" not in params:
+            raise _Refusal("ValidationError", "At least one of Policy or DurationSeconds must be specified.")
+        percent, session = _packed_percent(params, ()), caller
+        if "Policy" in params:
+            if caller.scoped >= 3:
+                raise _Refusal("AccessDenied", "The maximum number of scope-down policies (3) has been reached.")
+            session = caller._replace(layers=(*caller.layers, (params["Policy"],)), scoped=caller.scoped + 1)
+        left = math.ceil(caller.expires - self.clock())
+        duration = int(params.get("DurationSeconds", left))
+        if duration > left:
+            raise _Refusal(
+                "InsufficientSessionLifetime", "The requested DurationSeconds exceeds the remaining session lifetime."
+            )
+        return {
+            "Credentials": self._issue(session, duration, params),
+            "SessionInfo": {"Arn": caller.arn},
+            "PackedPolicySize": percent,
+            "ScopedPoliciesCount": session.scoped,
+        }
+
     def _get_session_token(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
         if caller.session:
             raise _Refusal("AccessDenied", "Cannot call GetSessionToken with session credentials")
@@ -674,6 +744,7 @@ class StrictSts:
         packed = _packed_percent(params, tags.values())
         mfa = self._check_mfa(caller, params)
         role = self._authorized(caller, params, mfa=mfa, tagged=bool(tags))
+        refuse_narrowed(caller, "sts:AssumeRole", params["RoleArn"])
         duration = int(params.get("DurationSeconds", 3600))
         if caller.session and duration > _CHAIN_LIMIT:
             limit = "1 hour session limit for roles assumed by role chaining."
@@ -783,6 +854,9 @@ class StrictSts:
         session = _Principal(
             arn, account, partition, role_id, names, session=True, tags=tags, source_identity=source_identity
         )
+        policies = [params["Policy"]] if "Policy" in params else []
+        policies += [_MANAGED.get(each, _NOTHING) for each in _members(params, "PolicyArns", "arn")]
+        session = session._replace(layers=(tuple(policies),) if policies else ())
         result: dict[str, Any] = {
             "AssumedRoleUser": {"AssumedRoleId": role_id, "Arn": arn},
             "Credentials": self._issue(session, duration, params),
@@ -794,6 +868,7 @@ class StrictSts:
         token = _random_base64(max(352, int(params.get("MinimumSessionTokenSize", 0))))
         new = Issued(_random_id("ASIA"), _random_base64(40), token, int(self.clock()) + duration)
         self.issued.append(new)
+        session = session._replace(expires=new.expiration)
         credential = _Credential(session, new.secret_access_key, token, new.expiration)
         self._credentials[new.access_key_id] = credential
         return {
