@@ -110,6 +110,10 @@ def test_regions_multiply_the_targets_but_not_the_calls(fleet: World, sts: Stric
     assert sorted(out.splitlines()) == [f"t0{n}@{each}: {each}" for n in (0, 1) for each in ("eu-west-1", "us-east-2")]
     assert sts.count("AssumeRole") == 2
 
+    everywhere = _each(fleet, "t00", "--regions", "all", "--dry-run")[1].split()
+    assert "t00@eu-west-1" in everywhere and len(everywhere) > 25
+    assert not [name for name in everywhere if "@cn-" in name or "@us-gov-" in name]
+
 
 def test_notices_about_each_target_are_cut(world: World, sts: StrictSts) -> None:
     """What awsudo has to say about every one of many targets is said for the first of them."""
@@ -706,6 +710,22 @@ def test_the_report_works_in_a_browser(fleet: World, tmp_path: Path) -> None:
 
     assert '<span id="c" class="dim">12 targets</span>' in done.stdout
     assert '<details id="g0" open="">' in done.stdout
+
+
+def test_no_secret_of_a_session_is_written(fleet: World, sts: StrictSts, tmp_path: Path) -> None:
+    """Journal, report, directory, messages and what is left in the temporary directory: no secret, no token."""
+    (tmp_path / "tmp").mkdir()
+    files = ("--joblog", str(tmp_path / "log"), "--html", str(tmp_path / "page"), "--output-dir", str(tmp_path / "out"))
+
+    done = fleet.run("each", "t*", "-v", "--json", *files, "--", "ls", env={"TMPDIR": str(tmp_path / "tmp")})
+
+    written = [path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file()]
+    outside = [text for text in written if "session_token" not in text]  # all but the cache, and the user's keys
+    assert done.code == 0 and len(sts.issued) == 12
+    for issued in sts.issued:
+        for secret in (issued.secret_access_key, issued.session_token):
+            assert not [text for text in (done.out, done.err, *outside) if secret in text]
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 # -- on a terminal -------------------------------------------------------------------------------------------------
