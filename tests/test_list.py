@@ -133,6 +133,24 @@ def test_the_tree_shows_what_is_assumed_from_what(listed: World) -> None:
     assert len(some) == 3 and some[0].startswith("base") and "deploy" in some[2]
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["sources first", "sources last"])
+def test_a_chain_of_any_length_is_listed(world: World, order: int) -> None:
+    """Beyond 50 roles it is a fault, the same for a run, whichever way round the file is; no internal error."""
+    profiles = [
+        f"[profile p{number}]\nrole_arn = arn:aws:iam::111111111111:role/r{number}\n"
+        f"source_profile = {f'p{number - 1}' if number else 'base'}\n"
+        for number in range(1_200)
+    ]
+    world.config("".join(profiles[::order]))
+
+    rows = _rows(world)
+    tree = world.run("list", "--tree")
+
+    assert [number for number in range(1_200) if rows[f"p{number}"]["fault"]] == [*range(50, 1_200)]
+    assert world.run("p50", "true").err.startswith(f"awsudo: {rows['p50']['fault']}\n")
+    assert (tree.code, tree.err, len(tree.out.splitlines())) == (0, "", 1_201)
+
+
 @pytest.mark.parametrize("words", [("--json", "--csv"), ("--tree", "--json"), ("--graph", "dot", "--csv")])
 def test_forms_exclude_each_other(listed: World, words: tuple[str, ...]) -> None:
     """One thing is printed."""

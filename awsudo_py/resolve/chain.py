@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
 
 
+#: The longest chain of roles that is resolved; each is a call of STS.
+MOST_ROLES = 50
+
+
 class _Ambient(NamedTuple):
     """The profile that the environment names, as the AWS CLI would take it."""
 
@@ -285,7 +289,14 @@ class Resolver:
         self.config.require(
             source_profile, f"source_profile of profile {name}, {self.config.where(name, 'source_profile')}"
         )
-        source, hops = self._from_profile(source_profile, path)
+        # the length is the same wherever one begins to count: from the target down, or up from a source that is known
+        source, hops = self._from_profile(source_profile, path) if len(path) <= MOST_ROLES else (None, ())
+        if source is None or len(hops) >= MOST_ROLES:
+            where = self.config.where(name, "source_profile")
+            raise ConfigError(
+                f"more than {MOST_ROLES} roles in a chain of source_profile ({where})",
+                hint="see it: awsudo list --tree",
+            )
         return source, (*hops, hop)
 
     def _hop(self, name: str, settings: Settings) -> RoleHop:

@@ -163,40 +163,43 @@ def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
     done: set[str] = set()
     bold = coloured(sys.stdout, os.environ)
 
-    def show(name: str, lead: str, indent: str) -> None:
-        each = by_name.get(name)
-        text = escape(name)
-        if each is None:
-            note = f"{glyph('bad')} not defined"
-        elif name in done:
-            lines.append(f"{lead}{text}  {glyph('bad')} loop")
-            return
-        else:
-            role = f"{each.account} {each.role}".strip() or (f"({each.source})" if each.source else "")
-            note = f"{role}  {glyph('bad')} {with_tilde(each.fault)}" if each.fault else role
-        done.add(name)
-        note = escape(note.strip())
-        shown = styled(note, "red" if each is None or each.fault else "dim") if bold and note else note
-        lines.append(f"{lead}{text}  {shown}".rstrip())
-        own = children.get(name, [])
-        for number, child in enumerate(own):
-            last = number == len(own) - 1
-            show(child, indent + glyph("last" if last else "tee"), indent + ("   " if last else glyph("bar")))
-
-    for name in roots:
-        show(name, "", "")
-    for name in wanted:  # what is left hangs below itself
-        if name not in done:
-            show(name, "", "")
+    for root in [*roots, *wanted]:  # what no root leads to hangs below itself
+        # not by recursion: a file can hold a chain of any length
+        pending = [(root, "", "")] if root not in done else []
+        while pending:
+            name, lead, indent = pending.pop()
+            if name in done:
+                lines.append(f"{lead}{escape(name)}  {glyph('bad')} loop")
+                continue
+            done.add(name)
+            lines.append(f"{lead}{escape(name)}  {_about(by_name.get(name), styled_too=bold)}".rstrip())
+            own = children.get(name, [])
+            below = [
+                (child, indent + glyph("last" if last else "tee"), indent + ("   " if last else glyph("bar")))
+                for child, last in ((child, child == own[-1]) for child in own)
+            ]
+            pending += reversed(below)
     return lines
+
+
+def _about(each: Outline | None, *, styled_too: bool) -> str:
+    """What the tree says of a target; None: a profile that does not exist."""
+    if each is None:
+        note = f"{glyph('bad')} not defined"
+    else:
+        role = f"{each.account} {each.role}".strip() or (f"({each.source})" if each.source else "")
+        note = f"{role}  {glyph('bad')} {with_tilde(each.fault)}" if each.fault else role
+    note = escape(note.strip())
+    return styled(note, "red" if each is None or each.fault else "dim") if styled_too and note else note
 
 
 def _with_parents(found: Sequence[Outline], by_name: Mapping[str, Outline]) -> list[str]:
     names: dict[str, None] = {}
     for each in found:
-        path, name = [each.name], each.name
-        while name in by_name and by_name[name].parent and by_name[name].parent not in path:
+        path = {each.name: None}
+        name = each.name
+        while name not in names and name in by_name and by_name[name].parent and by_name[name].parent not in path:
             name = by_name[name].parent
-            path.append(name)
+            path[name] = None
         names.update(dict.fromkeys(reversed(path)))
     return list(names)
