@@ -90,8 +90,12 @@ def test_a_role_without_an_account_is_one_of_a_server_of_ones_own(world: World, 
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(400, ERROR.format("InvalidAction", "x")), (501, ERROR.format("NotImplemented", "x")), (405, "")],
-    ids=["unknown", "not implemented", "no body"],
+    [
+        (400, ERROR.format("InvalidAction", "x")),
+        (501, ERROR.format("NotImplemented", "x")),
+        (405, ERROR.format("MethodNotAllowed", "x")),
+    ],
+    ids=["unknown", "not implemented", "not allowed"],
 )
 def test_keys_on_a_server_without_their_sessions_are_told_that_a_role_works(
     world: World, server: Answer, status: int, body: str
