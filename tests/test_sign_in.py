@@ -566,6 +566,18 @@ def test_signing_out_ends_the_session_everywhere(corp: Corp) -> None:
     assert corp.world.kept() == []
 
 
+def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
+    """Its name, a profile, a role from such a profile, its start URL, SESSION/ACCOUNT/ROLE; or AWS_PROFILE."""
+    corp.world.config(
+        f"{CONFIG}[profile dev]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/x\nsource_profile = corp-read\n"
+        "[sso-session acme]\nsso_start_url = https://acme.awsapps.com/start\nsso_region = eu-west-1\n"
+    )
+    for word in ("corp", "corp-admin", "dev", START_URL, f"{START_URL}/#", f"corp/{ACCOUNT}/Read"):
+        assert corp.world.run("logout", word).err == "awsudo: not signed in to corp\n"
+    assert corp.world.run("logout", env={"AWS_PROFILE": "corp-read"}).err == "awsudo: not signed in to corp\n"
+    assert corp.world.run("logout").code == 125
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

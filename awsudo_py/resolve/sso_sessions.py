@@ -88,7 +88,7 @@ def find_session(word: str | None, config: AwsConfig, source: Source | None) -> 
         profile = shlex.quote(source.profile or "")
         raise AwsudoError(
             f"profile {source.profile} signs in with `aws login`, not with an SSO session",
-            hint=f"aws login --profile {profile}; awsudo then renews it by itself",
+            hint=(f"aws login --profile {profile}; awsudo then renews it by itself", *_missing_runtime()),
         )
     if source is not None:
         raise AwsudoError(
@@ -99,6 +99,17 @@ def find_session(word: str | None, config: AwsConfig, source: Source | None) -> 
         f"no SSO session or profile {shortened(word, 80)!r} in {config.config_file}",
         hint=did_you_mean(word, [*config.sso_sessions, *config.names()]) or "list them: awsudo login --list",
     )
+
+
+def _missing_runtime() -> tuple[str, ...]:
+    """The hint for what botocore needs to renew a session of `aws login`, where that is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("awscrt") is not None:
+        return ()
+    from awsudo_py.installation import command_to_add
+
+    return (f"to renew it, awsudo needs the AWS Common Runtime: {command_to_add('botocore[crt]')}",)
 
 
 def chain_of_session(session: SsoSession, config: AwsConfig, environ: Mapping[str, str]) -> RoleChain:

@@ -66,8 +66,18 @@ def command(call: Call, options: LoginOptions) -> None:
 
 
 def named_session(context: Context, word: str | None) -> SsoSession:
-    """The SSO session that a word on the command line means. Raises AwsudoError."""
-    config, source = context.config, None
+    """The SSO session that a word on the command line means; without one, that of the environment's profile.
+
+    Raises AwsudoError.
+    """
+    config = context.config
+    if word is None and len(config.sso_sessions) > 1:
+        ambient = context.environ.get("AWS_PROFILE") or context.environ.get("AWS_DEFAULT_PROFILE")
+        settings = (config.profile(ambient) if ambient else None) or {}
+        word = ambient if "sso_account_id" in settings else None
+    if word is not None and config.profile(word) is None and word.partition("/")[0] in config.sso_sessions:
+        word = word.partition("/")[0]  # SESSION/ACCOUNT/ROLE
+    source = None
     if word is not None and word not in config.sso_sessions and config.profile(word) is not None:
         source = context.resolver().source(word)
     return find_session(word, config, source)
