@@ -18,6 +18,7 @@ from awsudo_py.policy.denials import Denial
 from awsudo_py.policy.documents import Policy, parse
 from awsudo_py.policy.error_codes import explained
 from awsudo_py.policy.verdicts import Outcome, Policies, Side, evaluate, reported
+from awsudo_py.resolve.source_kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,7 +218,7 @@ def _session_policy(chain: RoleChain) -> tuple[Policy, ...] | None:
         if before.policy_arns:
             return None
         return (parse(before.policy, "its session policy"),) if before.policy else ()
-    if chain.source.kind in ("environment", "process") and before is None:
+    if kind_of(chain.source).made_elsewhere and before is None:
         return None
     return ()
 

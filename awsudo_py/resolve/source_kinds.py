@@ -37,6 +37,8 @@ class SourceKind(NamedTuple):
     signs_in: bool = False  # whether its call may wait for a person who signs in
     by_token: bool = False  # whether a token of our own sign-in must be there before its sessions are looked up
     in_turn: bool = False  # whether runs call it one after the other: several at once would sign in several times
+    may_be_locked: bool = False  # whether its user may have to unlock it
+    made_elsewhere: bool = False  # whether its session may be narrowed by a policy that nobody here sees
     known_by_call: bool = False  # whether only its credentials tell who it is, so that it is called on every run
     replayable: bool = True  # whether files and variables alone tell that it is unchanged
 
@@ -59,8 +61,8 @@ def _sign_in(source: Source) -> str:
 
 KINDS = {
     "keys": SourceKind("key", "the token shows", _renew_elsewhere),
-    "environment": SourceKind("environment", "the token shows", _renew_environment),
-    "keyring": SourceKind("keyring", "keys", _renew_elsewhere, fetch="keyring"),
+    "environment": SourceKind("environment", "the token shows", _renew_environment, made_elsewhere=True),
+    "keyring": SourceKind("keyring", "keys", _renew_elsewhere, fetch="keyring", may_be_locked=True),
     "sso": SourceKind(
         "SSO",
         "session",
@@ -140,6 +142,7 @@ KINDS = {
         fetch="process",
         giver="credential_process",
         in_turn=True,
+        made_elsewhere=True,
         known_by_call=True,
         replayable=False,
     ),

@@ -39,6 +39,7 @@ from awsudo_py.recording import record
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.request import exec_request
+from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.session import chain_for, session_for
 from awsudo_py.shell.calling import users_shell
 from awsudo_py.terminal import has_terminal
@@ -123,7 +124,7 @@ def _renews(context: Context) -> bool:
 
 def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str]) -> None:
     """Renew the session in the background, where nobody is there to answer. Raises AwsudoError."""
-    if chain.source.kind == "keyring":  # which may have to be unlocked
+    if kind_of(chain.source).may_be_locked:  # which may have to be unlocked
         return
     least = max(float(os.environ[renewal.MARK]), request.min_ttl or 0)
     silent = request._replace(min_ttl=least, refresh=False, mfa_code=None, mfa_process=None)
