@@ -262,3 +262,16 @@ def test_a_closed_home_stops_only_what_needs_it(
         assert done.err.count("awsudo: ") == 1
     mended = {"the folder": f"chmod u+rx {folder}\n", "both files": f"chmod u+r {folder}/config\n", "directories": ""}
     assert mended[closed] in by_profile.err
+
+
+def test_a_name_in_a_hint_is_quoted_for_the_shell() -> None:
+    """A hint is a line to paste: no message puts a profile's bare name behind --profile."""
+    package = Path(aws_config.__file__).parent.parent
+    bare = [
+        f"{path.name}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "--profile {" in line and "--profile {shlex.quote(" not in line
+    ]
+
+    assert bare == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -248,7 +249,7 @@ class Aws:
                 f"cannot get {subject(what)}: botocore cannot work with the settings of profile "
                 f"{self.chain.config_profile or source.profile or 'default'} ({type(error).__name__})",
                 hint="look at its ca_bundle, *_endpoint*, api_versions, retry and time-out settings: "
-                f"aws configure list --profile {self.chain.config_profile or source.profile or 'default'}",
+                f"aws configure list --profile {shlex.quote(self.chain.config_profile or source.profile or 'default')}",
             ) from None
         finally:
             # all calls of a chain together have the time of one
