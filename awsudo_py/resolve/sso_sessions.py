@@ -85,10 +85,12 @@ def find_session(word: str | None, config: AwsConfig, source: Source | None) -> 
             hint="add one: aws configure sso-session",
         )
     if source is not None and source.kind == "login":
-        profile = shlex.quote(source.profile or "")
         raise AwsudoError(
             f"profile {source.profile} signs in with `aws login`, not with an SSO session",
-            hint=(f"aws login --profile {shlex.quote(profile)}; awsudo then renews it by itself", *_missing_runtime()),
+            hint=(
+                f"aws login --profile {shlex.quote(source.profile or '')}; awsudo then renews it by itself",
+                *_missing_runtime(),
+            ),
         )
     if source is not None:
         raise AwsudoError(
