@@ -2,20 +2,27 @@
 
 __version__ = "0.2.0"
 
-#: The library: loaded at first use, so that a run of the command does without it.
-_LIBRARY = ("Inputs", "acredentials", "credentials", "environment", "session")
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from awsudo_py.api.library import Inputs as Inputs
+    from awsudo_py.api.library import acredentials as acredentials
+    from awsudo_py.api.library import credentials as credentials
+    from awsudo_py.api.library import environment as environment
+    from awsudo_py.api.library import session as session
+    from awsudo_py.api.provider import Provider as Provider
+    from awsudo_py.errors import AwsudoError as AwsudoError
+
+#: The library, and where it is: loaded at first use, so that a run of the command does without it.
+_LIBRARY = {
+    **dict.fromkeys(("Inputs", "acredentials", "credentials", "environment", "session"), "awsudo_py.api.library"),
+    "Provider": "awsudo_py.api.provider",
+    "AwsudoError": "awsudo_py.errors",
+}
 
 
-def __getattr__(name: str) -> "Any":
-    if name in _LIBRARY:
-        from awsudo_py.api import library as module
-    elif name == "Provider":
-        from awsudo_py.api import provider as module  # type: ignore[no-redef]
-    elif name == "AwsudoError":
-        from awsudo_py import errors as module  # type: ignore[no-redef]
-    else:
+def __getattr__(name: str) -> object:
+    if name not in _LIBRARY:
         raise AttributeError(f"module 'awsudo_py' has no attribute {name!r}")
-    return getattr(module, name)
+    from importlib import import_module
+
+    return getattr(import_module(_LIBRARY[name]), name)

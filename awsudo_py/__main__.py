@@ -36,7 +36,7 @@ def _done(argv: list[str]) -> int:
         if code is not None:
             return code
         # here, so that a prompt does without them
-        from awsudo_py.environment import undo_coercion
+        from awsudo_py.child_environment import undo_coercion
         from awsudo_py.replay import replay
 
         undo_coercion(os.environ)

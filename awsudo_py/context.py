@@ -8,7 +8,7 @@ from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from awsudo_py.environment import hide_from_sdk
+from awsudo_py.child_environment import hide_from_sdk
 from awsudo_py.errors import AwsudoError
 from awsudo_py.files import access_hint
 from awsudo_py.fingerprint import Files, deciding

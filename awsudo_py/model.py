@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.resolve.limits import Origin
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from awsudo_py.environment import marked
+from awsudo_py.child_environment import marked
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.context import Context
     from awsudo_py.model import Request
-    from awsudo_py.session import Answer
+    from awsudo_py.session_for import Answer
 
 
 def record(context: Context, words: Sequence[str], request: Request, answer: Answer) -> None:

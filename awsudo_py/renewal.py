@@ -15,7 +15,7 @@ from awsudo_py.sessions.sealed import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.sessions.file_store import FileStore
 
 #: Set in the environment of such a process, and nowhere else: the least time (seconds) that the session must last.

@@ -8,7 +8,8 @@ case the full path runs. There is one parser and one resolver: this module only 
 
 from __future__ import annotations
 
-from awsudo_py import __version__, child, environment
+from awsudo_py import __version__, child
+from awsudo_py.child_environment import applied, changes_for
 from awsudo_py.fingerprint import CODE, SECRET, deciding, witness
 from awsudo_py.sessions.cached_session import fresh_session
 from awsudo_py.sessions.file_store import FileStore, cache_directory
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
 
 #: No line that people type has more words before its command (each costs an open that fails).
 MOST_WORDS = 40
@@ -97,10 +98,10 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
         who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
         journal.use(environ, now, **who, how="cache", command=argv[count:])
     settings = {name[4:]: value for name, value in verdict.items() if name[:4] == "set "}
-    changes = environment.changes_for(session, environ, **shown, settings=settings)
+    changes = changes_for(session, environ, **shown, settings=settings)
     if environ.get("AWSUDO_RENEW_AHEAD"):
         from awsudo_py import renewal
 
         if renewal.start(environ["AWSUDO_RENEW_AHEAD"], store, verdict["key"], session, now):
             return
-    child.become(path, argv[count:], environment.applied(environ, changes))
+    child.become(path, argv[count:], applied(environ, changes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.model import Request
 from awsudo_py.resolve.outline import outlines
-from awsudo_py.session import obtain
+from awsudo_py.session_for import obtain
 from awsudo_py.sessions.file_store import FileStore
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.fingerprint import Files
 from awsudo_py.sessions.cached_session import fresh_session, session_fields
 from awsudo_py.sessions.file_store import cache_directory

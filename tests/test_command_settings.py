@@ -13,8 +13,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from awsudo_py.credentials import Credentials
-from awsudo_py.environment import applied, changes_for, hide_from_sdk, marked, unset_changes
+from awsudo_py.aws_credentials import Credentials
+from awsudo_py.child_environment import applied, changes_for, hide_from_sdk, marked, unset_changes
 from awsudo_py.errors import ConfigError
 from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.model import Request

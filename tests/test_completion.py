@@ -277,8 +277,8 @@ _LIGHT = {
     "awsudo_py.sessions.sealed",
     # to tell which targets would be a hit
     "awsudo_py.child",
-    "awsudo_py.credentials",
-    "awsudo_py.environment",
+    "awsudo_py.aws_credentials",
+    "awsudo_py.child_environment",
     "awsudo_py.fingerprint",
     "awsudo_py.replay",
     "awsudo_py.sessions.cached_session",

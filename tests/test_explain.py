@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from awsudo_py.context import Context
 from awsudo_py.model import Request
 from awsudo_py.resolve.setting_lines import setting_lines
-from awsudo_py.session import chain_for, obtain
+from awsudo_py.session_for import chain_for, obtain
 from awsudo_py.terminal import NoTerminal
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, PRINT_ENV, World

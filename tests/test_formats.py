@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from awsudo_py.aws_credentials import Credentials
+from awsudo_py.child_environment import changes_for, unset_changes
 from awsudo_py.cli.formats import FORMATS, format_of_shell
-from awsudo_py.credentials import Credentials
-from awsudo_py.environment import changes_for, unset_changes
 from awsudo_py.errors import AwsudoError
 from awsudo_py.grammar import registry
 from tests.conftest import needs

@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.keys.index import StoredKey
 from awsudo_py.keys.vault import Keys
 from awsudo_py.sessions.file_store import FileStore

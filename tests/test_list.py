@@ -16,7 +16,7 @@ from awsudo_py.context import Context
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import Request
 from awsudo_py.resolve.outline import matching
-from awsudo_py.session import chain_for
+from awsudo_py.session_for import chain_for
 from awsudo_py.targets import known_targets
 from awsudo_py.terminal import NoTerminal
 from tests.servers.strict_sts import StrictSts

@@ -15,7 +15,7 @@ import pytest
 
 from awsudo_py.aws import fetchers
 from awsudo_py.aws.client import Aws
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError, Rejected
 from awsudo_py.fingerprint import Files
 from awsudo_py.model import Endpoint, Hop, RoleChain, Source

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.model import Endpoint, Hop, RoleChain, RoleHop, SessionTokenHop, Source
 from awsudo_py.resolve.aws_config import AwsConfig
 from awsudo_py.resolve.endpoints import LEGACY_GLOBAL, Endpoints

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.grammar.registry import PROMPTED
 from awsudo_py.shell.prompt import LONGEST, segment
 from tests.conftest import needs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import did_you_mean
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.sessions.cached_session import fresh_session, session_fields

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from awsudo_py import fingerprint, recording, replay
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.context import Context
-from awsudo_py.credentials import Credentials
 from awsudo_py.fingerprint import DECIDING, SECRET, witness
 from awsudo_py.model import Endpoint, Request, RoleChain, Source
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.resolve.source_kinds import KINDS
-from awsudo_py.session import Answer
+from awsudo_py.session_for import Answer
 from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.obtain import Obtained, made_from
 from awsudo_py.sessions.sealed import digest

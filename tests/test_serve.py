@@ -18,7 +18,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.serve.child_config import ChildConfig, sweep, without_credentials
 from awsudo_py.serve.endpoint import Endpoint, Served
 from awsudo_py.serve.keeper import Got, Renewal, ahead

@@ -12,7 +12,7 @@ import pytest
 from awsudo_py.context import Context
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import Request
-from awsudo_py.session import Answer, session_for
+from awsudo_py.session_for import Answer, session_for
 from awsudo_py.terminal import NoTerminal
 from tests.servers.strict_sts import StrictSts
 from tests.world import World

@@ -14,7 +14,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError, Rejected, Unreachable
 from awsudo_py.sessions.cached_session import session_fields
 from awsudo_py.sessions.file_store import FileStore, Lock

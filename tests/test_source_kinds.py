@@ -11,7 +11,7 @@ import pytest
 
 import awsudo_py
 from awsudo_py.aws import fetchers
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.fingerprint import Files
 from awsudo_py.model import Request, Source
 from awsudo_py.resolve import aws_config

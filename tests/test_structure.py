@@ -17,16 +17,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("demo", "api", "doctor", "fleet", "serve"),
     ("recording", "targets"),
-    ("session",),
+    ("session_for",),
     ("context",),
     ("shell",),
     ("replay", "keys", "signin"),
     ("renewal",),
     ("sessions", "aws"),
     ("policy", "resolve"),
-    ("environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
+    ("child_environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
     ("moments",),
-    ("fingerprint", "credentials", "durations", "errors"),
+    ("fingerprint", "aws_credentials", "durations", "errors"),
 )
 #: Third-party library → the rooms that may know it.
 LIBRARIES = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from awsudo_py.context import Context
 from awsudo_py.errors import AwsudoError
 from awsudo_py.resolve.request import exec_request, read_inputs
-from awsudo_py.session import session_for
+from awsudo_py.session_for import session_for
 from awsudo_py.terminal import NoTerminal
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import boto3
     from typing_extensions import Unpack
 
-    from awsudo_py.credentials import Credentials
-    from awsudo_py.environment import Changes
-    from awsudo_py.session import Answer
+    from awsudo_py.aws_credentials import Credentials
+    from awsudo_py.child_environment import Changes
+    from awsudo_py.session_for import Answer
 
     #: Takes the question, such as "MFA code of arn:aws:iam::123456789012:mfa/ann", and returns the answer.
     Prompt = Callable[[str], str]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider, RefreshableCredentials
 
 from awsudo_py.api.library import RENEW_AHEAD, answer_for
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from awsudo_py.api.library import Inputs, Prompt
-    from awsudo_py.credentials import Credentials
-    from awsudo_py.session import Answer
+    from awsudo_py.aws_credentials import Credentials
+    from awsudo_py.session_for import Answer
 
 #: Seconds before its end at which botocore asks for a new session, and from which it insists on one.
 _ADVISORY, _MANDATORY = 900, 300

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws.clients import Clients
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.model import Hop, RoleChain, Source
     from awsudo_py.resolve.aws_config import AwsConfig
 

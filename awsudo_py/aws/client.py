@@ -40,7 +40,7 @@ from awsudo_py.aws.botocore_session import GivenSession
 from awsudo_py.aws.clients import Call, Clients, sign_with
 from awsudo_py.aws.deadline import DeadlinePassed, within
 from awsudo_py.aws.errors import refusal, subject
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError, ConfigError, NoCredentials, Rejected, Unreachable
 from awsudo_py.model import SessionTokenHop, Source

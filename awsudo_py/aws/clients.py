@@ -24,7 +24,7 @@ from awsudo_py.aws.errors import THROTTLED
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from awsudo_py import credentials as ours
+    from awsudo_py import aws_credentials as ours
 
 _SIGNER: ContextVar[ReadOnlyCredentials | None] = ContextVar("signer", default=None)
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from awsudo_py.aws.clients import Clients
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.model import RoleChain
     from awsudo_py.resolve.aws_config import AwsConfig
 

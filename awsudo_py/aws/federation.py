@@ -17,7 +17,7 @@ from botocore.utils import get_environ_proxies
 from awsudo_py.errors import AwsudoError, Rejected, Unreachable
 
 if TYPE_CHECKING:
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
 
 #: Seconds to connect and to read.
 CONNECT, READ = 5, 15

@@ -13,8 +13,8 @@ from botocore.exceptions import MissingDependencyException
 
 from awsudo_py.aws import metadata
 from awsudo_py.aws.client import TRIES, date_of, moment, usable
-from awsudo_py.credentials import Credentials, rfc3339
-from awsudo_py.environment import applied
+from awsudo_py.aws_credentials import Credentials, rfc3339
+from awsudo_py.child_environment import applied
 from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
 from awsudo_py.files import access_hint
 from awsudo_py.resolve.credential_checks import ID, SECRET, TOKEN, refuse_malformed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from awsudo_py.aws.client import TRIES
-from awsudo_py.credentials import Credentials, rfc3339
+from awsudo_py.aws_credentials import Credentials, rfc3339
 from awsudo_py.model import Ask
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from botocore.utils import ContainerMetadataFetcher
 
 from awsudo_py.aws.client import address_of, moment, usable
 from awsudo_py.aws.clients import note_address
-from awsudo_py.credentials import Credentials, rfc3339
+from awsudo_py.aws_credentials import Credentials, rfc3339
 from awsudo_py.errors import ConfigError, NoCredentials, Unreachable
 from awsudo_py.files import access_hint
 from awsudo_py.resolve.source_kinds import kind_of

@@ -14,7 +14,7 @@ from awsudo_py.resolve.limits import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.model import Hop, Program, Source
     from awsudo_py.terminal import Terminal
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.options import Options
-from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from awsudo_py.grammar.options import Option
     from awsudo_py.grammar.registry import Argument
     from awsudo_py.model import Request, RoleChain
-    from awsudo_py.session import Answer
+    from awsudo_py.session_for import Answer
     from awsudo_py.terminal import Terminal
 
 _O = TypeVar("_O", bound=Options)
@@ -301,7 +301,7 @@ def answered(
     picked: whether it counts as a use though AWS is not called. Raises AwsudoError.
     """
     from awsudo_py.recording import write_journal
-    from awsudo_py.session import session_for
+    from awsudo_py.session_for import session_for
     from awsudo_py.shell import history
 
     answer = session_for(context, request, ahead=ahead, chain=chain)

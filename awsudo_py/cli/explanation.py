@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py import child
+from awsudo_py.aws_credentials import Credentials, rfc3339
+from awsudo_py.child_environment import changes_for, marked
 from awsudo_py.cli.output import terminal_width, write, write_json
-from awsudo_py.credentials import Credentials, rfc3339
 from awsudo_py.durations import brief
-from awsudo_py.environment import changes_for, marked
 from awsudo_py.errors import AwsudoError
 from awsudo_py.grammar.options import INPUTS
 from awsudo_py.model import RoleHop, SessionTokenHop
@@ -90,7 +90,7 @@ def show(
 
 def explanation(context: Context, request: Request, chain: RoleChain, command: Sequence[str]) -> dict[str, Any]:
     """All that is to be said about the chain, as data; no secret is in it."""
-    from awsudo_py.session import obtain
+    from awsudo_py.session_for import obtain
 
     places = _Places(context)
     accounts = account_names(context.config.profile(name) or {} for name in context.config.names())
@@ -241,7 +241,7 @@ def _text(field: str, value: Any) -> str:
 
 
 def _session_name() -> str:
-    from awsudo_py.session import session_name
+    from awsudo_py.session_for import session_name
 
     return session_name()
 

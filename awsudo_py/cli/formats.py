@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.errors import AwsudoError
 from awsudo_py.grammar.registry import FORMATS as NAMES
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
@@ -16,8 +16,8 @@ from awsudo_py.sessions.cached_session import RENEW_AHEAD
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.credentials import Credentials
-    from awsudo_py.environment import Changes
+    from awsudo_py.aws_credentials import Credentials
+    from awsudo_py.child_environment import Changes
 
 
 class Format(NamedTuple):

@@ -71,7 +71,7 @@ def _last_hop(context: Context, request: Request) -> tuple[RoleHop, RoleChain | 
             ),
             None,
         )
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
     last = chain.hops[-1] if chain.hops else None
@@ -99,7 +99,7 @@ def _offline(
 
 
 def _online(context: Context, request: Request, options: ExplainOptions, hop: RoleHop, target: str) -> Report:
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
     last = chain.hops[-1] if chain.hops else None
@@ -122,7 +122,7 @@ def _online(context: Context, request: Request, options: ExplainOptions, hop: Ro
 def after_refusal(context: Context, request: Request, error: Rejected) -> str:
     """The report on a refusal that a run met, as a page; empty if policies did not decide it. Raises AwsudoError."""
     from awsudo_py.cli import why_online
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     denial, chain = why_online.denial_of(error), chain_for(context, request)
     if denial is None or not chain.hops or not isinstance(chain.hops[-1], RoleHop):

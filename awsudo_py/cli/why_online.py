@@ -23,8 +23,8 @@ from awsudo_py.resolve.source_kinds import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.context import Context
-    from awsudo_py.credentials import Credentials
     from awsudo_py.model import Request, RoleChain
     from awsudo_py.policy import context as policy_context
     from awsudo_py.policy.verdicts import Verdict
@@ -45,7 +45,7 @@ class Findings(NamedTuple):
 
 def attempt(context: Context, request: Request, chain: RoleChain) -> Denial | None:
     """Ask for the session: None if AWS gives it, else what its text says. Raises AwsudoError for any other failure."""
-    from awsudo_py.session import session_for
+    from awsudo_py.session_for import session_for
 
     context.terminal.detail("calling sts:AssumeRole")
     try:
@@ -70,7 +70,7 @@ def denial_of(error: Rejected) -> Denial | None:
 def credentials_before(context: Context, request: Request, chain: RoleChain) -> tuple[RoleChain, Credentials]:
     """The credentials with which the last role is assumed. Raises AwsudoError."""
     from awsudo_py.keys.owner import keys_of
-    from awsudo_py.session import obtain
+    from awsudo_py.session_for import obtain
 
     before = chain._replace(hops=chain.hops[:-1], if_session=None)
     if not before.hops:

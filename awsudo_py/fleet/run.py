@@ -29,7 +29,7 @@ from awsudo_py.fleet.supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from awsudo_py.environment import Changes
+    from awsudo_py.child_environment import Changes
     from awsudo_py.fleet.records import Target
 
 #: How often a session is tried, where the network or AWS failed, and where AWS is called too often.

@@ -16,7 +16,7 @@ from awsudo_py.errors import AwsudoError, Interrupted, Throttled, Unreachable
 from awsudo_py.fleet.run import NoSession, Order
 from awsudo_py.fleet.throttle import Bucket
 from awsudo_py.model import Request
-from awsudo_py.session import session_for
+from awsudo_py.session_for import session_for
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.signin.rate import Rate
 from awsudo_py.terminal import Terminal

@@ -24,12 +24,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py.environment import applied
+from awsudo_py.child_environment import applied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from awsudo_py.environment import Changes
+    from awsudo_py.child_environment import Changes
 
 #: A supervisor for each core, up to so many: starting processes keeps a core busy.
 MOST = 4

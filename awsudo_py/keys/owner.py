@@ -10,8 +10,8 @@ from awsudo_py.resolve.source_kinds import gives_session
 
 if TYPE_CHECKING:
     from awsudo_py.aws.iam import Iam
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.context import Context
-    from awsudo_py.credentials import Credentials
     from awsudo_py.model import RoleChain
 
 

@@ -12,7 +12,7 @@ import io
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError
 from awsudo_py.files import Change, content_of
 from awsudo_py.resolve.aws_config import kind_and_name

@@ -14,14 +14,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.errors import AwsudoError, CtrlC, Interrupted, KeyringError, Rejected, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws.iam import Iam
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.keys.index import StoredKey
     from awsudo_py.keys.vault import Keys
     from awsudo_py.sessions.single_flight import Run

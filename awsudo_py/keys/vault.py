@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError, KeyringError, did_you_mean
 from awsudo_py.keys.index import KeyList, StoredKey
 from awsudo_py.sessions.file_store import data_directory

@@ -13,7 +13,7 @@ from awsudo_py.errors import ConfigError, NoCredentials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.errors import AwsudoError
 
 #: IAM user guide, "IAM identifiers": AKIA begins the ID of a long-lived key, ASIA that of a session's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import ConfigError, InvalidInput, NoCredentials, did_you_mean
 from awsudo_py.model import Source
 from awsudo_py.resolve import limits, roles

@@ -22,12 +22,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
 
 _LARGEST_HEAD = 8_192
 _MOST_CONNECTIONS = 256

@@ -18,7 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from awsudo_py.credentials import Credentials, rfc3339
+from awsudo_py.aws_credentials import Credentials, rfc3339
 from awsudo_py.errors import AwsudoError
 from awsudo_py.moments import for_people
 from awsudo_py.serve.endpoint import Served
@@ -26,7 +26,7 @@ from awsudo_py.serve.endpoint import Served
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.session import Answer
+    from awsudo_py.session_for import Answer
 
     #: Gets a session that lasts for at least so many seconds (None: as a run would), and the answer it came with.
     Get = Callable[[float | None], Answer]

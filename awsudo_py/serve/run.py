@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py import child
-from awsudo_py.environment import applied, unset_changes
+from awsudo_py.child_environment import applied, unset_changes
 from awsudo_py.errors import AwsudoError
 from awsudo_py.serve.child_config import ChildConfig, variables
 from awsudo_py.serve.endpoint import Endpoint
@@ -18,7 +18,7 @@ from awsudo_py.sessions.file_store import FileStore, cache_directory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from awsudo_py.environment import Changes
+    from awsudo_py.child_environment import Changes
     from awsudo_py.serve.keeper import Get, Got
 
 

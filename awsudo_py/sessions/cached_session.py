@@ -8,7 +8,7 @@ The numbers are those of the cache's rules, which the tests carry too.
 
 from __future__ import annotations
 
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.sessions.sealed import digest
 
 TYPE_CHECKING = False

@@ -15,7 +15,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.sessions.file_store import FileStore, data_directory
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from awsudo_py.sessions.sealed import keyed_digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.fingerprint import Files
     from awsudo_py.model import Source
 

@@ -24,7 +24,7 @@ from awsudo_py.sessions.single_flight import SharedSession, Wait, in_turn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.model import Hop, RoleChain
     from awsudo_py.sessions.file_store import FileStore
     from awsudo_py.sessions.logins import Logins

@@ -22,7 +22,7 @@ from awsudo_py.sessions.sealed import digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.sessions.file_store import FileStore, Lock
     from awsudo_py.terminal import Terminal
 

@@ -13,7 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.errors import NoCredentials, Unreachable
 from awsudo_py.resolve.ci_identities import PROVIDERS
 

@@ -12,7 +12,7 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.files import replace_file
 from awsudo_py.sessions.file_store import make_private
 

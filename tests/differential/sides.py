@@ -28,7 +28,7 @@ from botocore.loaders import JSONFileLoader
 from botocore.tokens import SSOTokenProvider
 
 from awsudo_py.aws.calls import BotocoreSts
-from awsudo_py.credentials import Credentials
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fingerprint import Files, deciding
 from awsudo_py.model import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from awsudo_py.cli.click_glue import Call, begin, subcommand, targeted
 from awsudo_py.cli.options import Common
-from awsudo_py.session import chain_for, obtain
+from awsudo_py.session_for import chain_for, obtain
 from awsudo_py.sessions.clearing import forget_all, forget_target
 
 

@@ -20,7 +20,7 @@ from awsudo_py.terminal import controlling_terminal
 if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.model import Request, RoleChain
-    from awsudo_py.session import Answer
+    from awsudo_py.session_for import Answer
 
 
 class ConsoleOptions(RequestOptions):
@@ -73,7 +73,7 @@ def command(call: Call, options: ConsoleOptions) -> None:
 
 
 def _switch_link(context: Context, request: Request, options: ConsoleOptions) -> str:
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
     if not chain.role_arn:
@@ -91,7 +91,7 @@ def _switch_link(context: Context, request: Request, options: ConsoleOptions) ->
 
 def _sign_in_link(context: Context, request: Request, lasts: int | None, options: ConsoleOptions) -> tuple[str, str]:
     """The link, and who it signs in. Nothing is called before the page is known to be one."""
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
     page = console_links.destination(chain.endpoint.partition, chain.region, service=options.service, path=options.path)

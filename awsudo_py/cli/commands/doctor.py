@@ -97,7 +97,7 @@ def _findings(context: Context, options: DoctorOptions) -> Iterator[Finding]:
 def _outlines(context: Context, target: str | None) -> list[Outline]:
     from awsudo_py.model import Request
     from awsudo_py.resolve.outline import Outline, outline_of
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
     from awsudo_py.targets import known_targets
 
     if target is None:

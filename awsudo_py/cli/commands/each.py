@@ -234,7 +234,7 @@ def _organization(context: Context, options: EachOptions) -> dict[str, str]:
     """The active accounts of the organization, as the target that --org names sees it."""
     from awsudo_py.aws.organizations import Organization
     from awsudo_py.resolve.request import exec_request
-    from awsudo_py.session import session_for
+    from awsudo_py.session_for import session_for
 
     assert options.org is not None
     request = exec_request([options.org], None, inputs_of(context, options))

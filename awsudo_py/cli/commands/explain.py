@@ -59,7 +59,7 @@ def command(call: Call, options: ExplainOptions) -> int | None:
         from awsudo_py.cli.why import why  # here, so that other explanations do without it
 
         return why(context, request, options)
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
     if options.graph is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 
+from awsudo_py.child_environment import unset_changes
 from awsudo_py.cli.click_glue import Call, answered, begin, description_of, picked_target, subcommand, targeted
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import refuse_terminal, write
-from awsudo_py.environment import unset_changes
 from awsudo_py.errors import UsageError
 from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 

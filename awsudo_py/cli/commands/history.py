@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Options
 from awsudo_py.cli.output import Cell, Column, write_json, write_table
-from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.files import replace_file
 from awsudo_py.moments import for_people, seconds_ago

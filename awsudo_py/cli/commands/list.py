@@ -6,10 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, Span, glyph, with_tilde, write, write_json, write_table
-from awsudo_py.credentials import rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError
 from awsudo_py.resolve.outline import Outline, matching

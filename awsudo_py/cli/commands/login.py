@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
-from awsudo_py.credentials import rfc3339
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.resolve.sso_sessions import find_session, sessions
 from awsudo_py.signin.token_files import TokenFiles

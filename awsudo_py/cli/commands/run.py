@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py import child, renewal
+from awsudo_py.child_environment import applied
 from awsudo_py.cli.click_glue import (
     Call,
     ambient_profile,
@@ -20,7 +21,6 @@ from awsudo_py.cli.click_glue import (
     subcommand,
 )
 from awsudo_py.cli.options import RunOptions
-from awsudo_py.environment import applied
 from awsudo_py.errors import (
     AwsudoError,
     CommandNotFound,
@@ -40,7 +40,7 @@ from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.request import exec_request
 from awsudo_py.resolve.source_kinds import kind_of
-from awsudo_py.session import chain_for, session_for
+from awsudo_py.session_for import chain_for, session_for
 from awsudo_py.shell.calling import users_shell
 from awsudo_py.terminal import has_terminal
 

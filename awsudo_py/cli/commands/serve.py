@@ -12,7 +12,7 @@ from awsudo_py.cli.formats import FORMATS, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import UsageError
-from awsudo_py.session import chain_for, session_for
+from awsudo_py.session_for import chain_for, session_for
 from awsudo_py.shell.calling import calling_shell
 from awsudo_py.terminal import NoTerminal
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.model import Request
     from awsudo_py.serve.keeper import Get
-    from awsudo_py.session import Answer
+    from awsudo_py.session_for import Answer
 
 
 class ServeOptions(RequestOptions):

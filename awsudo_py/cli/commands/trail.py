@@ -56,7 +56,7 @@ def command(call: Call, options: TrailOptions) -> None:
       awsudo trail deploy --since 7d --as audit
       awsudo trail arn:aws:iam::123456789012:role/ops --as audit --json
     """
-    from awsudo_py.session import chain_for
+    from awsudo_py.session_for import chain_for
 
     context = begin(call)
     if options.target is None and options.profile is None:

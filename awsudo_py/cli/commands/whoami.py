@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, answered, begin, inputs_of, subcommand, targeted
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write, write_json
-from awsudo_py.credentials import rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.resolve.source_kinds import from_environment
 
 if TYPE_CHECKING:
+    from awsudo_py.aws_credentials import Credentials
     from awsudo_py.context import Context
-    from awsudo_py.credentials import Credentials
     from awsudo_py.model import Request, RoleChain
 
 
@@ -65,7 +65,7 @@ def command(call: Call, options: WhoamiOptions) -> None:
 
 
 def _of_target(context: Context, request: Request) -> _Who:
-    from awsudo_py.session import chain_for, obtain
+    from awsudo_py.session_for import chain_for, obtain
 
     chain = chain_for(context, request)
     only = chain.hops[0] if len(chain.hops) == 1 else None
@@ -82,7 +82,7 @@ def _ambient(context: Context, options: WhoamiOptions) -> _Who:
     """The credentials that the AWS CLI would use here."""
     from awsudo_py.cli.click_glue import ambient_profile
     from awsudo_py.model import Request
-    from awsudo_py.session import obtain
+    from awsudo_py.session_for import obtain
 
     request = Request(**inputs_of(context, options))
     resolver = context.resolver()

@@ -7,9 +7,9 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
 from awsudo_py.cli.options import CallOptions
-from awsudo_py.credentials import Credentials
 from awsudo_py.errors import AwsudoError, Interrupted, UsageError
 from awsudo_py.keys.index import StoredKey
 from awsudo_py.keys.owner import iam_at, keys_chain

@@ -6,10 +6,10 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
 from awsudo_py.cli.options import CallOptions
 from awsudo_py.cli.output import Column, write_json, write_table
-from awsudo_py.credentials import rfc3339
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError, KeyringError, Unreachable
 from awsudo_py.keys.os_keyring import backend_name

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import sys
 
-from awsudo_py.credentials import rfc3339
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.fingerprint import MARKER, checksum, set_by_outer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from awsudo_py.credentials import Credentials
+    from awsudo_py.aws_credentials import Credentials
 
     #: A change of environment as a value; None means "unset".
     Changes = dict[str, str | None]

@@ -11,16 +11,16 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.aws.mfa_codes import Codes
-from awsudo_py.credentials import rfc3339
-from awsudo_py.environment import changes_for, marked
+from awsudo_py.aws_credentials import rfc3339
+from awsudo_py.child_environment import changes_for, marked
 from awsudo_py.resolve import explain
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.obtain import Obtain, Obtained, alone
 
 if TYPE_CHECKING:
+    from awsudo_py.aws_credentials import Credentials
+    from awsudo_py.child_environment import Changes
     from awsudo_py.context import Context
-    from awsudo_py.credentials import Credentials
-    from awsudo_py.environment import Changes
     from awsudo_py.model import Request, RoleChain, Source
     from awsudo_py.sessions.obtain import Share, Sts
 
