@@ -345,7 +345,7 @@ def test_the_keyring_of_stored_keys_has_to_be_there(healthy: World) -> None:
     found = _findings(healthy, env={"AWSUDO_STORE": "keyring"}, code=1)
 
     ((level, text),) = _about(found, "keyring")
-    assert level == "problem" and "is not there" in text and "gnome-keyring" in str(found)
+    assert level == "problem" and "is not available" in text and "gnome-keyring" in str(found)
 
 
 @pytest.mark.parametrize(("shell", "line"), [("/bin/zsh", ""), ("/bin/bash", "# nothing\n")])

@@ -369,10 +369,10 @@ def _kill(session: KeyringSession) -> None:
     ("having", "happens", "said", "hint"),
     [
         ({}, _lock, "the Secret Service is locked", "gnome-keyring-daemon --replace --unlock"),
-        ({}, _kill, "the Secret Service is not there", "apt install gnome-keyring"),
-        ({}, _stop, "the Secret Service has not answered for 4 s", "unlock it"),
-        ({"unlocked": False}, None, "the Secret Service has no keyring that is open", "gnome-keyring-daemon --unlock"),
-        ({"keyring": False}, None, "the Secret Service is not there", "apt install gnome-keyring"),
+        ({}, _kill, "the Secret Service is not available", "apt install gnome-keyring"),
+        ({}, _stop, "the Secret Service did not answer within 4 s", "unlock it"),
+        ({"unlocked": False}, None, "the Secret Service has no unlocked keyring", "gnome-keyring-daemon --unlock"),
+        ({"keyring": False}, None, "the Secret Service is not available", "apt install gnome-keyring"),
     ],
     ids=["locked", "killed", "hanging", "without a collection", "without a keyring"],
 )
@@ -397,7 +397,7 @@ def test_without_a_bus_there_is_no_keyring(desk: World, aws: StrictAws) -> None:
     """As on a server: what to install, and how to do without a desktop."""
     said = _refused(desk, aws, DBUS_SESSION_BUS_ADDRESS=None)
 
-    assert "the Secret Service is not there" in said and "dbus-run-session" in said
+    assert "the Secret Service is not available" in said and "dbus-run-session" in said
 
 
 class Breaking(KeyringBackend):
@@ -478,10 +478,10 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     begun = time.monotonic()
 
-    with pytest.raises(KeyringError, match="has not answered"):
+    with pytest.raises(KeyringError, match="did not answer"):
         Keyring(BACKENDS[2], Hanging(), {desktop: ":0"}, said.append).get("a")
 
-    assert said == ["waiting for the Secret Service: does it ask to be unlocked?"]
+    assert said == ["waiting for the Secret Service: is it prompting to be unlocked?"]
     assert 0.2 <= time.monotonic() - begun < 5
 
 
@@ -491,7 +491,7 @@ def test_without_a_desktop_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     said: list[str] = []
 
-    with pytest.raises(KeyringError, match="has not answered"):
+    with pytest.raises(KeyringError, match="did not answer"):
         Keyring(BACKENDS[2], Hanging(), {}, said.append).get("a")
 
     assert said == []

@@ -621,7 +621,7 @@ def test_the_list_is_shown_though_the_keyring_is_not_there(desk: Desk) -> None:
     done = desk.run("keys", "list", env={"DBUS_SESSION_BUS_ADDRESS": None})
 
     assert done.code == 0 and desk.key.access_key_id in done.out
-    assert "AWS is not called: the Secret Service is not there" in done.err
+    assert "AWS is not called: the Secret Service is not available" in done.err
 
 
 def test_what_iam_does_not_allow_is_a_question_mark_and_verbose_says_why(desk: Desk, aws: StrictAws) -> None:
@@ -820,11 +820,11 @@ def test_a_key_whose_secret_was_lost_is_deleted_only_after_a_yes(
     lost = desk.run("keys", "rotate", "base")
     (key,) = aws.made
 
-    assert lost.code == 125 and "go on with: awsudo keys rotate base" in lost.err
+    assert lost.code == 125 and "to continue: awsudo keys rotate base" in lost.err
     assert aws.count("CreateAccessKey") == 1, "sent once: each time it arrives there is one more key"
 
     terminal = desk.terminal("keys", "rotate", "base")
-    terminal.expect_exact("its secret arrived nowhere. Delete it? [y/N] ")
+    terminal.expect_exact("its secret was never stored. Delete it? [y/N] ")
     terminal.sendline("n")
     code, shown = ended(terminal)
 
@@ -903,7 +903,7 @@ def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: De
     said += process.stderr.read()
 
     assert process.wait() == -signal.SIGINT
-    assert f"in use, as before: {desk.key.access_key_id}; go on with: awsudo keys rotate base" in said
+    assert f"still in use: {desk.key.access_key_id}; to continue: awsudo keys rotate base" in said
     process.stderr.close()
 
 
@@ -916,7 +916,7 @@ def test_a_rotation_that_may_not_finish_says_so_and_leaves_both_keys(desk: Desk,
 
     (new,) = [key.access_key_id for key in aws.made]
     assert done.code == 125
-    assert f"in use: the new key {new}; the old one, {desk.key.access_key_id}, goes with" in done.err
+    assert f"in use: the new key {new}; to delete the old key {desk.key.access_key_id}: awsudo keys rotate" in done.err
     assert {aws.state(new), aws.state(desk.key.access_key_id)} == {"Active"}
 
 
@@ -1147,7 +1147,7 @@ def test_a_new_key_of_another_user_is_never_used(desk: Desk, aws: StrictAws) -> 
     done = desk.run("keys", "rotate", "base", "--yes")
 
     assert done.code == 125 and f"the new key {other.access_key_id} belongs to" in done.err
-    assert "user/mallory" in done.err and f"in use, as before: {desk.key.access_key_id}" in done.err
+    assert "user/mallory" in done.err and f"still in use: {desk.key.access_key_id}" in done.err
     assert desk.listed()["access_key_id"] == desk.key.access_key_id
     assert [aws.state(key) for key in (other.access_key_id, desk.key.access_key_id)] == ["Active", "Active"]
     assert {call.action for call in aws.calls} == {"GetCallerIdentity"}

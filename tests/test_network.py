@@ -46,8 +46,8 @@ class Web(Serving):
 
 #: Kinds of failure, how they are told, and how often the call is made.
 FAILURES = {
-    "reset": ("no connection, or one that broke", 3),
-    "empty": ("no connection, or one that broke", 3),
+    "reset": ("the connection failed or was closed", 3),
+    "empty": ("the connection failed or was closed", 3),
     "hang": ("no answer", 3),
     "500": ("AWS failed (HTTP 500)", 3),
     "503": ("AWS failed (HTTP 503)", 3),
@@ -188,16 +188,16 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     [
         (
             {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:{closed}"},
-            "no connection, or one that broke (http://127.0.0.1:{closed})",
+            "the connection failed or was closed (http://127.0.0.1:{closed})",
         ),
         (
             {"AWS_ENDPOINT_URL_STS": "https://no-such-host.invalid"},
-            "no connection, or one that broke (https://no-such-host.invalid)",
+            "the connection failed or was closed (https://no-such-host.invalid)",
         ),
         ({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:{sts}"}, "(https://127.0.0.1:{sts})"),
         (
             {"AWS_ENDPOINT_URL_STS": "http://u:hunter2@127.0.0.1:{closed}"},
-            "no connection, or one that broke (http://127.0.0.1:{closed})",
+            "the connection failed or was closed (http://127.0.0.1:{closed})",
         ),
         ({"HTTP_PROXY": "http://127.0.0.1:{closed}"}, "the proxy cannot be reached"),
         ({"HTTP_PROXY": "http://u:hunter2@127.0.0.1:{closed}"}, "the proxy cannot be reached"),

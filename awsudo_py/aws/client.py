@@ -301,7 +301,7 @@ class Aws:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(
-                f"cannot get {subject(what)}: there is no CA bundle {bundle}",
+                f"cannot get {subject(what)}: CA bundle not found: {bundle}",
                 hint="named by AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle in the profile",
             )
         error = Unreachable(
@@ -370,8 +370,8 @@ def _network_trouble(error: Exception) -> str:
         (ConnectTimeoutError, "connection timed out"),
         (ReadTimeoutError, "no answer"),
         (ProxyConnectionError, "the proxy cannot be reached"),
-        ((ConnectionError, HTTPClientError), "no connection, or one that broke"),
+        ((ConnectionError, HTTPClientError), "the connection failed or was closed"),
     ):
         if isinstance(error, kind):
             return said
-    return f"botocore cannot ask for it ({type(error).__name__})"
+    return f"botocore cannot make the call ({type(error).__name__})"

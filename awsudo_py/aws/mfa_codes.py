@@ -24,7 +24,7 @@ _OTHERWISE = (
     "give the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
     "or on stdin: --mfa-code -",
     "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
-    "or run it once where somebody can type the code: the session is kept",
+    "or run it once on a terminal: the session is cached",
 )
 _WAIT = "a code works once, and for half a minute: wait for the next one"
 
@@ -93,7 +93,7 @@ class Codes:
                 continue
             if code not in self._sent:
                 return code
-            said = f"that one was sent already; {_WAIT}"
+            said = f"that code was already sent; {_WAIT}"
 
     def _subject(self, hop: Hop) -> str:
         profile = f"profile {hop.profile}" if hop.profile else ""
@@ -114,7 +114,7 @@ def printed_code(program: Program, environ: Mapping[str, str], terminal: Termina
         words = shlex.split(program.command, posix=os.name != "nt")
     except ValueError as error:
         raise ConfigError(
-            f"{program.where}: its words cannot be parted: {error}", hint="no shell reads it; quote as in sh"
+            f"{program.where}: it cannot be split into words: {error}", hint="no shell reads it; quote as in sh"
         ) from None
     if not words:
         raise ConfigError(f"{program.where} is empty", hint="name a program that prints the code, or remove it")
@@ -139,7 +139,7 @@ def printed_code(program: Program, environ: Mapping[str, str], terminal: Termina
     if done.returncode != 0:
         raise AwsudoError(
             f"{program.where} failed with exit code {done.returncode}",
-            hint="what it said stands above; run it by hand to see more",
+            hint="its own message is above; to see more, run it by hand",
         )
     codes = {code for line in done.stdout.decode("utf-8", "replace").splitlines() if (code := _code_in(line))}
     if len(codes) != 1:

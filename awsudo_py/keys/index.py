@@ -64,8 +64,8 @@ class KeyList:
             raise AwsudoError(
                 f"the list of stored keys cannot be trusted: {self.path} is damaged, not yours, or open to others",
                 hint=(
-                    f"look: ls -l {shlex.quote(self.path)}; if it is yours: chmod 600 {shlex.quote(self.path)}",
-                    "if it is damaged: move it away, and `awsudo keys add NAME` finds each secret in the keyring again",
+                    f"see: ls -l {shlex.quote(self.path)}; if it is yours: chmod 600 {shlex.quote(self.path)}",
+                    "if it is damaged: move it away, then awsudo keys add NAME for each; the keyring has the secrets",
                 ),
             )
         return keys
@@ -74,7 +74,7 @@ class KeyList:
         """Read, change, write, while no other run does. Raises AwsudoError."""
         if not self.path:
             raise AwsudoError(
-                "there is no place for the list of stored keys: no home", hint="set AWSUDO_DATA_DIR to a directory"
+                "cannot store the list of keys: there is no home directory", hint="set AWSUDO_DATA_DIR to a directory"
             )
 
         def edit() -> None:

@@ -129,7 +129,7 @@ class Keyring:
             self._discard(_parts(name, before))
         if self.get(name) != value:
             raise KeyringError(
-                f"{self.name} did not keep what was written to it",
+                f"{self.name} did not store what was written to it",
                 hint=f"look at it with the desktop's password manager (service {SERVICE})",
             )
 
@@ -165,10 +165,10 @@ def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, pat
     candidates = [each for each in BACKENDS if each.path == chosen] if chosen else _of_platform(environ)
     if not candidates:
         raise KeyringError(
-            f"{said_by} names {chosen} as keyring, and awsudo takes none but the system's own",
+            f"{said_by} names {chosen} as keyring, which awsudo does not accept",
             hint=(
-                f"only these keep a secret as it should be: {', '.join(each.path for each in _of_platform(environ))}",
-                f"take the system's own for awsudo alone: env PYTHON_KEYRING_BACKEND={_preferred(environ)} awsudo …",
+                f"accepted: {', '.join(each.path for each in _of_platform(environ))}",
+                f"to use the system's own for awsudo only: env PYTHON_KEYRING_BACKEND={_preferred(environ)} awsudo …",
             ),
         )
     for backend in candidates:
@@ -176,7 +176,7 @@ def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, pat
         if found is not None:
             return Keyring(backend, found, environ, tell)
     first = candidates[0]
-    raise KeyringError(f"{first.name} is not there: it is not installed, or not running", hint=first.install)
+    raise KeyringError(f"{first.name} is not available: not installed, or not running", hint=first.install)
 
 
 def backend_name(path: str) -> str:
@@ -245,17 +245,17 @@ def _asked(
     patience = PATIENCE_FOR_USER if _can_ask(environ) else PATIENCE
     thread.join(SAY_AFTER)
     if thread.is_alive() and patience > PATIENCE:
-        tell(f"waiting for {backend.name}: does it ask to be unlocked?")
+        tell(f"waiting for {backend.name}: is it prompting to be unlocked?")
     thread.join(patience - SAY_AFTER)
     if outcome:
         return outcome[0]
     if not failure:
-        raise KeyringError(f"{backend.name} has not answered for {patience:.0f} s", hint=backend.unlock)
+        raise KeyringError(f"{backend.name} did not answer within {patience:.0f} s", hint=backend.unlock)
     kind = type(failure[0]).__name__
     if kind in _LOCKED:
         raise KeyringLocked(f"{backend.name} is locked", hint=backend.unlock)
     if kind in _ABSENT:
-        raise KeyringError(f"{backend.name} has no keyring that is open ({kind})", hint=backend.install)
+        raise KeyringError(f"{backend.name} has no unlocked keyring ({kind})", hint=backend.install)
     raise KeyringError(f"{backend.name} failed ({kind})", hint=backend.unlock)
 
 

@@ -65,7 +65,9 @@ class Rotation:
             raise AwsudoError(f"cannot lock {self._keys.list.path}: {error.strerror or error}") from None
         try:
             if not lock.try_acquire():
-                raise AwsudoError(f"another awsudo is rotating the key of profile {self._name}", hint="let it finish")
+                raise AwsudoError(
+                    f"another awsudo is rotating the key of profile {self._name}", hint="wait for it to finish"
+                )
             self._key = self._keys.named(self._name)
             return self._steps()
         except KeyboardInterrupt:
@@ -101,7 +103,7 @@ class Rotation:
             state = "active" if others[0].active else "inactive"
             raise AwsudoError(
                 f"the user of {self._key.access_key_id} has a second key, {others[0].access_key_id} ({state}, made "
-                f"{others[0].created}), and AWS allows no third",
+                f"{others[0].created}), and AWS allows two",
                 hint=f"if nobody uses it: aws iam delete-access-key --access-key-id {others[0].access_key_id}",
             )
         self._save(rotating=self._run.clock())
@@ -122,14 +124,14 @@ class Rotation:
     def _delete_lost(self, iam: Iam, access_key_id: str, created: str) -> None:
         """Delete the key that an interrupted run made, and whose secret reached nobody."""
         question = (
-            f"{access_key_id} was made at {created}, when an earlier rotation was interrupted, and its secret arrived "
-            "nowhere. Delete it?"
+            f"{access_key_id} was made at {created}, when an earlier rotation was interrupted, and its secret was "
+            "never stored. Delete it?"
         )
         by_hand = f"aws iam delete-access-key --access-key-id {access_key_id}"
-        if not self._agreed(question, f"say that you mean it: --yes; or delete it: {by_hand}"):
-            raise Interrupted(f"{access_key_id} stays", hint=f"delete it where you like: {by_hand}")
+        if not self._agreed(question, f"to confirm, pass --yes; or delete it: {by_hand}"):
+            raise Interrupted(f"{access_key_id} was not deleted", hint=f"to delete it: {by_hand}")
         iam.delete(access_key_id)
-        self._tell(f"{access_key_id}, made by a run that was interrupted, deleted")
+        self._tell(f"deleted {access_key_id}, created by an interrupted run")
 
     def _promote(self) -> None:
         """The new key works: from now on it is the one."""
@@ -150,7 +152,7 @@ class Rotation:
             stored=self._run.clock(),
             arn=arn,
         )
-        self._tell(f"{key.pending} works, and is what profile {self._name} starts from now")
+        self._tell(f"{key.pending} works; profile {self._name} uses it now")
 
     def _retire(self) -> str:
         """The old key goes: first at AWS, then here."""
@@ -188,7 +190,7 @@ class Rotation:
                         f"AWS does not know the new key {new.access_key_id} after {waited:.0f} s", hint=error.hints
                     ) from None
             if not waited:
-                self._tell(f"waiting until AWS knows {new.access_key_id} everywhere")
+                self._tell(f"waiting until the new key {new.access_key_id} is known everywhere at AWS")
             self._run.sleep(pause)
             waited += pause
             pause = min(pause * 2, 5.0)
@@ -201,7 +203,7 @@ class Rotation:
         """Which key is in use, and how to go on."""
         key, line = self._key, f"awsudo keys rotate {shlex.quote(self._name)}"
         if key.retiring:
-            return f"in use: the new key {key.access_key_id}; the old one, {key.retiring}, goes with: {line}"
+            return f"in use: the new key {key.access_key_id}; to delete the old key {key.retiring}: {line}"
         if key.rotating:
-            return f"in use, as before: {key.access_key_id}; go on with: {line}"
-        return f"in use, as before: {key.access_key_id}; nothing was changed"
+            return f"still in use: {key.access_key_id}; to continue: {line}"
+        return f"still in use: {key.access_key_id}; nothing was changed"

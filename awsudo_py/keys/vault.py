@@ -66,7 +66,7 @@ class Keys:
                 f"{keyring.name} does not have the key {access_key_id} of profile {name}, though it was stored there",
                 hint=(
                     f"store it again: awsudo keys add {quoted} --replace",
-                    f"or do without it: awsudo keys remove {quoted}",
+                    f"or remove it: awsudo keys remove {quoted}",
                 ),
             )
         self._run.terminal.detail(f"key {access_key_id} of profile {name}: from {keyring.name}")
