@@ -184,6 +184,25 @@ def test_the_inputs_of_the_call_are_sent_and_others_refused(job: World, sts: Str
     assert refused.code == 2 and len(sts.calls) == 1
 
 
+def test_a_profile_names_the_role_and_keeps_its_limits(job: World, sts: StrictSts) -> None:
+    """Its duration and session name are sent; a session that it narrows is narrowed, and a required reason is required."""
+    token = jwt("x")
+    sts.add_web_identity(token)
+    job.config(
+        f"[profile it]\nrole_arn = {DEV}\nrole_session_name = from-profile\nduration_seconds = 1200\n"
+        f"[profile less]\nrole_arn = {DEV}\nawsudo_only = s3:Get*\n"
+        f"[profile why]\nrole_arn = {DEV}\nawsudo_reason = required\n"
+    )
+    env: dict[str, str | None] = {"GITLAB_OIDC_TOKEN": token}
+
+    runs = [job.run("--web-identity", "gitlab", target, "true", env=env) for target in ("it", "less", "why")]
+
+    params = sts.calls[0].params
+    assert [run.code for run in runs] == [0, 0, 125] and "requires a reason" in runs[2].err, runs
+    assert (params["DurationSeconds"], params["RoleSessionName"]) == ("1200", "from-profile")
+    assert [call.action for call in sts.calls][1:] == ["AssumeRoleWithWebIdentity", "GetScopedCredentials"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -18,8 +18,8 @@ from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.other_tools import without_credentials
 from awsudo_py.resolve.role_words import looks_like_role
-from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, unsent_code
-from awsudo_py.resolve.source_kinds import from_environment
+from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, sends_policies, unsent_code
+from awsudo_py.resolve.source_kinds import from_environment, kind_of
 from awsudo_py.resolve.sources import Sources
 
 if TYPE_CHECKING:
@@ -107,8 +107,11 @@ class Resolver:
         region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
         endpoint = self._endpoints.endpoint(hops, source, region, region_origin, config_profile)
         profile = name or source.profile
-        limiting = narrowing.narrowing_of(request, self.config, name)
-        hops = narrowing.narrowed(hops, limiting, request, self.config, profile, endpoint.partition)
+        limited_by = name if portal_source is None else portal_source.profile
+        limiting = narrowing.narrowing_of(request, self.config, limited_by)
+        # policies that the source's own call sends need no other call
+        still = request if hops or not sends_policies(source) else request._replace(policy=None, policy_arns=())
+        hops = narrowing.narrowed(hops, limiting, still, self.config, profile, endpoint.partition)
         if if_session is not None:
             if_session = narrowing.narrowed(if_session, limiting, request, self.config, profile, endpoint.partition)
         narrowing.refuse_global(hops, endpoint)
@@ -199,9 +202,18 @@ class Resolver:
             )
         else:
             arn = roles.role_arn(word)
-        if request.saml is not None:
-            return self._sources.saml(arn, profile, request.saml)
-        return self._sources.web_token(arn, profile, request)
+        source = (
+            self._sources.web_token(arn, profile, request)
+            if request.saml is None
+            else self._sources.saml(arn, profile, request.saml)
+        )
+        return source if profile is None else self._with_settings(source, self._hop(profile, settings or {}))
+
+    def _with_settings(self, source: Source, hop: RoleHop) -> Source:
+        """The source with what its profile says of the session, as far as the call takes it."""
+        said = {"duration": hop.duration, "session_name": hop.session_name}
+        added = [(name, str(value)) for name, value in said.items() if value and name in kind_of(source).takes]
+        return source._replace(identity=(*source.identity, *added), settings=(*source.settings, *added))
 
     def _portal_source(self, request: Request) -> Source | None:
         """The role of a portal that SESSION/ACCOUNT/ROLE names; None for a word that is something else."""

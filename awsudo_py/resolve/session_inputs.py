@@ -31,7 +31,7 @@ def apply_inputs(
     Raises the error of an input's origin if it cannot be sent, or breaks a bound that only the whole shows.
     """
     given = {name: getattr(request, name) for name in _INPUTS if getattr(request, name)}
-    if not hops:  # narrowing.py sends them, with a call of their own
+    if not hops and not sends_policies(source):  # narrowing.py sends them, with a call of their own
         given = {name: value for name, value in given.items() if name not in ("policy", "policy_arns")}
     taken_by_call = _INPUTS if hops else inputs_taken(source)
     notices = _refuse_unsent([name for name in given if name not in taken_by_call], request, profile)
@@ -48,6 +48,11 @@ def apply_inputs(
         settings=tuple({**dict(source.settings), **added}.items()),
     )
     return source, hops, notices
+
+
+def sends_policies(source: Source) -> bool:
+    """Whether the call for the source's own session takes session policies."""
+    return "policy" in kind_of(source).takes
 
 
 def unsent_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
