@@ -185,7 +185,7 @@ def test_the_inputs_of_the_call_are_sent_and_others_refused(job: World, sts: Str
 
 
 def test_a_profile_names_the_role_and_keeps_its_limits(job: World, sts: StrictSts) -> None:
-    """Its duration and session name are sent; a session that it narrows is narrowed, and a required reason is required."""
+    """Its duration and session name are sent; what narrows its sessions does here, and so does a required reason."""
     token = jwt("x")
     sts.add_web_identity(token)
     job.config(
