@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import metadata, util
 from pathlib import Path
 
 import pytest
 
-from awsudo_py import installation
+from awsudo_py import __version__, installation
 from awsudo_py.installation import DISTRIBUTION, command_to_add
 from tests.world import World
 
@@ -105,3 +106,11 @@ def test_the_login_extra_of_the_hint_is_what_the_extra_installs() -> None:
 
     assert f'login = ["{PACKAGE}' in text
     assert f"command_to_add('{PACKAGE}')" in fetchers
+
+
+def test_the_changelog_has_the_version() -> None:
+    """What this version brings is told under its number."""
+    text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+    assert text.index("## [Unreleased]") < text.index(f"## [{__version__}]")
