@@ -457,7 +457,7 @@ class Forgetful(Memory):
 
 def test_what_is_written_is_read_back() -> None:
     """A store that only says that it stored is found out."""
-    with pytest.raises(KeyringError, match="did not keep"):
+    with pytest.raises(KeyringError, match="did not store"):
         Keyring(BACKENDS[2], Forgetful(), {}, _silent).set("a", LINE)
 
 

@@ -745,7 +745,7 @@ def test_a_rotation_leaves_one_key_that_works_and_no_session_of_the_old_one(
         call.action for call in aws.calls if call.action.endswith("AccessKey") or call.action == "GetCallerIdentity"
     ]
     assert order == ["CreateAccessKey", *["GetCallerIdentity"] * 3, "UpdateAccessKey", "DeleteAccessKey"]
-    assert "waiting until AWS knows" in done.err and "deleted 2 sessions that came from it" in done.err
+    assert "is known everywhere at AWS" in done.err and "deleted 2 sessions that came from it" in done.err
     assert len(desk.kept()) == 1
     secrets = [key.secret_access_key for key in (desk.key, *aws.made)]
     assert not [secret for secret in secrets if secret in done.out + done.err]
@@ -897,7 +897,7 @@ def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: De
     aws.watch = watch
     assert process.stderr is not None
     said = ""
-    while "waiting until AWS knows" not in said:
+    while "is known everywhere at AWS" not in said:
         said += process.stderr.readline()
     process.send_signal(signal.SIGINT)
     said += process.stderr.read()
