@@ -343,7 +343,7 @@ def test_what_is_no_code_or_was_sent_already_costs_no_call(world: World, sts: St
             ("", "six digits"),
             ("yes", "six digits"),
             ("12345", "six digits"),
-            ("000000", "sent already"),
+            ("000000", "already sent"),
         ):
             spawned.sendline(typed)
             spawned.expect_exact(said)
