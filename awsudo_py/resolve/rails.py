@@ -1,0 +1,167 @@
+"""Reads the guard rails of profiles: which commands are refused, and before which awsudo asks.
+
+1. They are rails, not walls: they look at the words of a command, and a program can do more than its words say. What a
+   session may do is limited by its policy, and by MFA.
+2. A target that is a profile has the rails of that profile. A role that is named by its ARN, or as a role of a portal,
+   has the rails of every profile that means the same role.
+3. A rail that cannot be read is an error, so that a slip does not take it away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import AwsudoError, InvalidInput
+from awsudo_py.resolve import limits, roles
+from awsudo_py.resolve.command_patterns import first_fit, normalized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from awsudo_py.model import RoleChain
+    from awsudo_py.resolve.aws_config import AwsConfig
+    from awsudo_py.resolve.limits import Origin
+
+CONFIRM, DENY, SCRIPTS = "awsudo_confirm", "awsudo_deny", "awsudo_confirm_scripts"
+#: The pattern of awsudo_confirm = true.
+EVERY = "*"
+#: A pattern is a few words; a longer one is something else by mistake (characters).
+_LONGEST = 500
+
+
+class Rails(NamedTuple):
+    """The rails of one profile; confirm and deny are patterns of commands."""
+
+    profile: str
+    confirm: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    scripts: bool = False  # whether --yes answers for a script
+    color: str = ""
+    description: str = ""
+    account_name: str = ""
+
+
+class RailsByTarget:
+    """Finds the rails of targets; the profiles are looked through once, if a target is not one of them."""
+
+    def __init__(self, config: AwsConfig) -> None:
+        self._config = config
+        self._profiles: dict[tuple[str, ...], list[str]] | None = None
+
+    def of_chain(self, chain: RoleChain) -> tuple[Rails, ...]:
+        """The rails of a resolved target. Raises ConfigError."""
+        source = chain.source
+        role = chain.role_arn or (source.setting("sso_account_id"), source.setting("sso_role_name"))
+        return self.of(chain.target, role)
+
+    def of(self, name: str, role: str | tuple[str, str]) -> tuple[Rails, ...]:
+        """The rails of a target by its name, and by its role: an ARN, or an account and a role of a portal.
+
+        Raises ConfigError.
+        """
+        settings = self._config.profile(name)
+        names = [name] if settings is not None else self._naming((role,) if isinstance(role, str) else role)
+        found = (rails_of(self._config, each) for each in names)
+        return tuple(rails for rails in found if rails.confirm or rails.deny)
+
+    def _naming(self, role: tuple[str, ...]) -> list[str]:
+        """The profiles with rails that mean this role."""
+        if self._profiles is None:
+            self._profiles = {}
+            for name in self._config.names():
+                settings = self._config.profile(name) or {}
+                if CONFIRM in settings or DENY in settings:
+                    self._profiles.setdefault(_role(settings), []).append(name)
+        return self._profiles.get(role, []) if any(role) else []
+
+
+def rails_of(config: AwsConfig, profile: str) -> Rails:
+    """The rails that a profile sets. Raises ConfigError."""
+    settings = config.profile(profile) or {}
+    confirm: tuple[str, ...] = ()
+    if CONFIRM in settings:
+        confirm = _confirm(settings[CONFIRM], config.origin(profile, CONFIRM))
+    deny = _patterns(settings[DENY], config.origin(profile, DENY)) if DENY in settings else ()
+    scripts = settings.get(SCRIPTS, "")
+    if scripts not in ("", "allow", "refuse"):
+        raise config.origin(profile, SCRIPTS).refuse(
+            f"{scripts!r} is neither allow nor refuse", limits.slip_in(scripts) or f"{SCRIPTS} = allow"
+        )
+    return Rails(
+        profile,
+        confirm,
+        deny,
+        scripts == "allow",
+        settings.get("awsudo_color", ""),
+        settings.get("awsudo_description") or settings.get("description", ""),
+        settings.get("awsudo_account_name", ""),
+    )
+
+
+def refuse_denied(found: Sequence[Rails], words: Sequence[str], config: AwsConfig) -> None:
+    """Refuse a command that awsudo_deny has a pattern for. Raises AwsudoError."""
+    for rails in found:
+        pattern = first_fit(rails.deny, words)
+        if pattern is not None:
+            import shlex
+
+            raise AwsudoError(
+                f"profile {rails.profile} does not allow this command: {line_shown(shlex.join(words))}",
+                hint=f"{DENY} has {pattern!r} ({config.at(rails.profile, DENY)}); to allow it, remove that pattern",
+            )
+
+
+def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
+    """The rails because of which awsudo asks before this command; before it gives a session to something else than a
+    command (no words), it asks where each command is to be confirmed.
+    """
+    for rails in found:
+        if EVERY in rails.confirm or first_fit(rails.confirm, words) is not None:
+            return rails
+    return None
+
+
+def patterns_of(found: Sequence[Rails]) -> tuple[str, ...]:
+    """The patterns of commands that take more than the session: none that fits one is replayed."""
+    return tuple(dict.fromkeys(pattern for rails in found for pattern in (*rails.deny, *rails.confirm)))
+
+
+def line_shown(line: str) -> str:
+    """A command as messages show it."""
+    from awsudo_py.errors import shortened
+
+    return shortened(line, 1000)
+
+
+def _confirm(value: str, origin: Origin) -> tuple[str, ...]:
+    try:
+        return (EVERY,) if limits.switch(value, origin) else ()
+    except AwsudoError:
+        if value.lower() == "mfa":
+            raise origin.refuse(
+                "an MFA code as confirmation is not supported", f"{CONFIRM} = true; or mfa_per_role = true"
+            ) from None
+    return _patterns(value, origin)
+
+
+def _patterns(value: str, origin: Origin) -> tuple[str, ...]:
+    """The patterns of a list with commas."""
+    slip = limits.slip_in(value.strip())
+    if slip:
+        raise origin.refuse(f"invalid pattern {line_shown(value.strip())!r}", slip)
+    found = tuple(filter(None, (normalized(each) for each in value.split(","))))
+    if not found:
+        raise origin.refuse("it has no pattern", "such as: terraform destroy*, aws * delete-*")
+    if any(len(each) > _LONGEST for each in found):
+        raise origin.refuse(f"a pattern has more than {_LONGEST} characters", "separate patterns with commas")
+    return found
+
+
+def _role(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What tells the role of a profile: its ARN, or the account and the role of its portal."""
+    if "role_arn" in settings:
+        try:
+            return (roles.role_arn(settings["role_arn"]),)
+        except InvalidInput:
+            return ("",)
+    return (settings.get("sso_account_id", ""), settings.get("sso_role_name", ""))
