@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.child_environment import marked
 from awsudo_py.replay import record_name, surroundings
+from awsudo_py.resolve.rails import RailsByTarget, patterns_of
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
 
@@ -34,6 +35,8 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         "min_ttl": "" if request.min_ttl is None else str(request.min_ttl),
     }
     fields |= {f"set {name}": value for name, value in marked(dict(answer.chain.settings)).items()}
+    for number, pattern in enumerate(patterns_of(RailsByTarget(context.config).of_chain(answer.chain))):
+        fields[f"rail {number}"] = pattern
     for number, (path, seen) in enumerate(context.files.seen.items()):
         fields[f"file {number}"] = f"{seen}|{path}"
     try:

@@ -87,6 +87,12 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
             break
     else:
         return
+    rails = [value for name, value in verdict.items() if name[:5] == "rail "]
+    if rails:
+        from awsudo_py.resolve.command_patterns import first_fit  # no other hit pays for it
+
+        if first_fit(rails, argv[count:]) is not None:
+            return
     session = session_of(verdict, store, now)
     if session is None:
         return

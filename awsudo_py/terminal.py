@@ -14,9 +14,12 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import TextIO
+
+    #: A line in its pieces, each with its style; an empty one is none.
+    Line = Sequence[tuple[str, str]]
 
 #: Styles by name, as SGR parameters (ECMA-48). Colour means something: red refused or production, yellow soon over,
 #: green allowed, dim secondary.
@@ -92,10 +95,16 @@ class Terminal:
         self._write(lines)
 
     def ask(
-        self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
-    ) -> str:  # fmt: skip
+        self,
+        question: str,
+        *,
+        otherwise: str | tuple[str, ...],
+        hidden: bool = False,
+        said: str = "",
+        about: Sequence[Line] = (),
+    ) -> str:
         """The line that the user types; see the function ask() of this module."""
-        return ask(question, otherwise=otherwise, hidden=hidden, said=said)
+        return ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
 
     def lent(self) -> AbstractContextManager[TextIO | None]:
         """The terminal for a program that may ask there, as lent_terminal() gives it."""
@@ -141,8 +150,14 @@ class NoTerminal(Terminal):
         self._why = why
 
     def ask(
-        self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = ""
-    ) -> str:  # fmt: skip
+        self,
+        question: str,
+        *,
+        otherwise: str | tuple[str, ...],
+        hidden: bool = False,
+        said: str = "",
+        about: Sequence[Line] = (),
+    ) -> str:
         """Raises AwsudoError; otherwise is its hint."""
         from awsudo_py.errors import AwsudoError
 
@@ -189,22 +204,30 @@ def has_terminal() -> bool:
         return False
 
 
-def ask(question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
+def ask(
+    question: str,
+    *,
+    otherwise: str | tuple[str, ...],
+    hidden: bool = False,
+    said: str = "",
+    about: Sequence[Line] = (),
+) -> str:
     """Prompt on the controlling terminal and return the line typed, without its end; hidden: with the echo off.
 
-    said: a line above the question, about the previous answer.
+    said: a line above the question, about the previous answer. about: lines above a confirmation, about what it allows.
 
     Raises Interrupted on Ctrl-C or end of file, AwsudoError without a terminal; otherwise is the hint for that case.
     """
     from awsudo_py.errors import AwsudoError, CtrlC, Interrupted
 
-    subject = _subject(question)
+    subject = "a confirmation" if about else _subject(question)
     try:
         with controlling_terminal() as (typed, shown):
             if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
                 # reading would stop us, and every run that waits for us; a question that cannot be answered misleads
                 raise AwsudoError(f"cannot prompt in the background for {subject}", hint=otherwise)
             _say(shown, f"awsudo: {escape(said)}\n" if said else "")
+            _say(shown, "".join(f"{_drawn(line, shown)}\n" for line in about))
             _say(shown, escape(question))
             try:
                 line = _line(typed, shown, escape(question), hidden=hidden)
@@ -307,6 +330,11 @@ def _line(typed: TextIO, shown: TextIO, question: str, *, hidden: bool) -> str:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH if hidden else termios.TCSANOW, before)
         for number, previous in replaced.items():
             signal.signal(number, previous)
+
+
+def _drawn(line: Line, shown: TextIO) -> str:
+    in_colour = coloured(shown, os.environ)
+    return "".join(styled(escape(text), style) if style and in_colour else escape(text) for text, style in line)
 
 
 def _say(file: TextIO, text: str) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from awsudo_py.aws_credentials import Credentials
     from awsudo_py.child_environment import Changes
     from awsudo_py.session_for import Answer
+    from awsudo_py.terminal import Line
 
     #: Takes the question, such as "MFA code of arn:aws:iam::123456789012:mfa/ann", and returns the answer.
     Prompt = Callable[[str], str]
@@ -167,8 +168,16 @@ class _Callback(NoTerminal):
         super().__init__(why="no prompt was passed")
         self._prompt = prompt
 
-    def ask(self, question: str, *, otherwise: str | tuple[str, ...], hidden: bool = False, said: str = "") -> str:
+    def ask(
+        self,
+        question: str,
+        *,
+        otherwise: str | tuple[str, ...],
+        hidden: bool = False,
+        said: str = "",
+        about: Sequence[Line] = (),
+    ) -> str:
         """What the function answers. Raises AwsudoError if there is none."""
         if self._prompt is None:
-            return super().ask(question, otherwise=otherwise, hidden=hidden, said=said)
+            return super().ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
         return self._prompt(question.strip(" :")).strip()

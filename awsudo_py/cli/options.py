@@ -64,6 +64,7 @@ class RequestOptions(Common):
 class RunOptions(RequestOptions):
     """What a run itself takes."""
 
+    yes: bool
     dry_run: bool
     why: bool
     preserve: bool

@@ -181,8 +181,13 @@ DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the r
 #: The npm awsudo has it; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
 WHY = Option("why", ("--why",), "", "If the role is refused, read at AWS why, and show it; see explain --why.")
+#: What takes the place of the answer to the question of a profile with awsudo_confirm.
+CONFIRMED = Option(
+    "yes", ("-y", "--yes"), "", "Confirm for a script, where the profile has awsudo_confirm_scripts = allow."
+)
 RUN = (
     *REQUEST,
+    CONFIRMED,
     DRY_RUN,
     WHY,
     Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),
@@ -209,6 +214,7 @@ EACH = (
     Option("ou", ("--ou",), "ID", "With --org: only accounts below this OU. Repeatable.", many=True),
     Option("sso", ("--sso",), "SESSION", "All accounts in which the portal of an sso-session lists the role."),
     Option("dry_run", ("--dry-run",), "", "Print the targets, one per line, and run nothing."),
+    CONFIRMED,
     Option("jobs", ("-j", "--jobs"), "N", "How many to run at once [default: 8 per core, at most 64]."),
     Option("timeout", ("--timeout",), "TIME", "End a command that runs longer: TERM, then KILL."),
     Option("grace", ("--grace",), "TIME", "Time between TERM and KILL [default: 5s]."),

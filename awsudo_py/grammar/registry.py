@@ -20,6 +20,7 @@ checks that the record has exactly the fields of the line.
 from __future__ import annotations
 
 from awsudo_py.grammar.options import (
+    CONFIRMED,
     EACH,
     FORCE,
     INPUTS,
@@ -263,6 +264,7 @@ SUBCOMMANDS = {
             "Print the credentials for a shell, a file or an SDK.",
             (
                 *REQUEST,
+                CONFIRMED,
                 Option(
                     "format_name",
                     ("--format",),
@@ -295,6 +297,7 @@ SUBCOMMANDS = {
             "Serve credentials on this machine, for an IDE or a container, until Ctrl-C.",
             (
                 *REQUEST,
+                CONFIRMED,
                 Option("port", ("--port",), "PORT", "The port on 127.0.0.1 [default: any that is free]."),
                 Option(
                     "format_name",
@@ -314,6 +317,7 @@ SUBCOMMANDS = {
             "Open the AWS Management Console as the target.",
             (
                 *REQUEST,
+                CONFIRMED,
                 Option("service", ("--service",), "SERVICE", "Open the page of this service: s3, ec2, logs."),
                 Option("path", ("--path",), "PATH", "Open this page: what follows the host name in the browser."),
                 Option("print_link", ("--print",), "", "Print the link to sign in instead of opening it."),

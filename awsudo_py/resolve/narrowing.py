@@ -22,7 +22,7 @@ from awsudo_py.resolve.limits import MOST_POLICY, Origin
 from awsudo_py.resolve.read_actions import READ_ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from awsudo_py.model import Endpoint, Hop, Request
     from awsudo_py.resolve.aws_config import AwsConfig
@@ -84,7 +84,24 @@ def narrowing_of(request: Request, config: AwsConfig, profile: str | None) -> Na
             f"profile {profile} requires a reason ({config.where(profile or '', 'awsudo_reason')})",
             hint="give it: --reason 'TICKET-4711', or AWSUDO_REASON",
         )
-    return Narrowing(only, resources, read_only, request.shorten, request.reason)
+    shorten = _at_most(request, settings, profile, origin("awsudo_max_duration"))
+    return Narrowing(only, resources, read_only, shorten, request.reason)
+
+
+def _at_most(request: Request, settings: Mapping[str, str], profile: str | None, origin: Origin) -> int | None:
+    """What the session is shortened to, with the profile's awsudo_max_duration, which no option exceeds."""
+    if "awsudo_max_duration" not in settings:
+        return request.shorten
+    most = limits.span(settings["awsudo_max_duration"], origin)
+    if most < 1:
+        raise origin.refuse("a session lasts 1 s at least")
+    for field in ("duration", "shorten"):
+        given = getattr(request, field)
+        if given is not None and given > most:
+            raise limits.written(request.origins, field).refuse(
+                f"{given} s is more than profile {profile} allows, {most} s", f"see {origin.name}"
+            )
+    return min(request.shorten or most, most)
 
 
 def narrowed(

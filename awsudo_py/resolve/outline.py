@@ -67,7 +67,7 @@ def outlines(config: AwsConfig, resolved: Callable[[str], RoleChain]) -> list[Ou
                     names.get(account or own.get("sso_account_id", ""), ""),
                     parent=_parent(name, own),
                     region=own.get("region", ""),
-                    description=own.get("description", ""),
+                    description=description_of(own),
                     fault=error.message,
                 )
             )
@@ -96,6 +96,11 @@ def account_names(profiles: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return names
 
 
+def description_of(own: Mapping[str, str]) -> str:
+    """What a profile says about itself, for people."""
+    return own.get("awsudo_description") or own.get("description", "")
+
+
 def account_and_role(arn: str) -> tuple[str, str]:
     """The account and the role's name (with its path) of an ARN; empty if it is none."""
     head, _, role = arn.partition(":role/")
@@ -120,7 +125,7 @@ def _outline(name: str, own: Mapping[str, str], names: Mapping[str, str], chain:
         _parent(name, own),
         chain.region or "",
         any(hop.mfa_serial for hop in chain.hops),
-        own.get("description", ""),
+        description_of(own),
         chain=chain,
     )
 

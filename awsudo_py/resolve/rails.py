@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import AwsudoError, InvalidInput
 from awsudo_py.resolve import limits, roles
 from awsudo_py.resolve.command_patterns import first_fit, normalized
+from awsudo_py.resolve.outline import ACCOUNT_NAME, description_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,8 +94,8 @@ def rails_of(config: AwsConfig, profile: str) -> Rails:
         deny,
         scripts == "allow",
         settings.get("awsudo_color", ""),
-        settings.get("awsudo_description") or settings.get("description", ""),
-        settings.get("awsudo_account_name", ""),
+        description_of(settings),
+        settings.get(ACCOUNT_NAME, ""),
     )
 
 

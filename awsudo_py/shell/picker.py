@@ -116,7 +116,7 @@ def _choice(name: str, settings: Mapping[str, str]) -> Choice:
         name,
         account or settings.get("sso_account_id", ""),
         role or settings.get("sso_role_name", ""),
-        settings.get("description") or settings.get("region", ""),
+        settings.get("awsudo_description") or settings.get("description") or settings.get("region", ""),
     )
 
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
+from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
@@ -33,6 +34,7 @@ class ConsoleOptions(RequestOptions):
     switch_link: bool
     display_name: str | None
     color: str | None
+    yes: bool
     target: str | None
 
 
@@ -68,7 +70,7 @@ def command(call: Call, options: ConsoleOptions) -> None:
         return
     if options.color is not None or options.display_name is not None:
         raise UsageError("--color and --display-name are for --switch-link", hint="awsudo console --switch-link TARGET")
-    link, who = _sign_in_link(context, request, lasts, options)
+    link, who = _sign_in_link(call, context, request, lasts, options)
     _hand_over(context, link, who, options)
 
 
@@ -89,7 +91,9 @@ def _switch_link(context: Context, request: Request, options: ConsoleOptions) ->
     )
 
 
-def _sign_in_link(context: Context, request: Request, lasts: int | None, options: ConsoleOptions) -> tuple[str, str]:
+def _sign_in_link(
+    call: Call, context: Context, request: Request, lasts: int | None, options: ConsoleOptions
+) -> tuple[str, str]:
     """The link, and who it signs in. Nothing is called before the page is known to be one."""
     from awsudo_py.session_for import chain_for
 
@@ -99,7 +103,8 @@ def _sign_in_link(context: Context, request: Request, lasts: int | None, options
     federation = Endpoints(context.config, context.deciding).federation_url() or console_links.federation_endpoint(
         chain.endpoint.partition, chain.region
     )
-    answer = answered(context, request)
+    pass_rails(context, chain, (), call.process.argv, yes=options.yes)
+    answer = answered(context, request, chain=chain)
     from awsudo_py.aws.federation import sign_in_token  # here, so that a refusal does without botocore
 
     bundle = context.deciding.get("AWS_CA_BUNDLE") or (

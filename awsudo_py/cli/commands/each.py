@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.child import end_like
 from awsudo_py.cli.click_glue import Call, inputs_of, subcommand
+from awsudo_py.cli.confirmation import pass_fleet_rails
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
@@ -32,6 +33,7 @@ class EachOptions(RequestOptions):
     ou: tuple[str, ...]
     sso: str | None
     dry_run: bool
+    yes: bool
     jobs: str | None
     timeout: str | None
     grace: str | None
@@ -97,8 +99,10 @@ def command(call: Call, options: EachOptions) -> int:
     from awsudo_py.fleet.shard import of_shard, shard_of
 
     shard = shard_of(options.shard, os.environ) if options.shard else None
+    mine = of_shard(targets, shard)
+    pass_fleet_rails(context, mine, call.words, call.process.argv, fill=options.template, yes=options.yes)
     job = Job(
-        of_shard(targets, shard),
+        mine,
         call.words,
         jobs=_number(options.jobs, "--jobs", least=1),
         retry=_number(options.retry, "--retry") or 0,

@@ -6,10 +6,12 @@ import shlex
 
 from awsudo_py.child_environment import unset_changes
 from awsudo_py.cli.click_glue import Call, answered, begin, description_of, picked_target, subcommand, targeted
+from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import refuse_terminal, write
 from awsudo_py.errors import UsageError
+from awsudo_py.session import chain_for
 from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 
 
@@ -22,6 +24,7 @@ class ExportOptions(RequestOptions):
     unset: bool
     pick: bool
     force: bool
+    yes: bool
     target: str | None
 
 
@@ -52,7 +55,9 @@ def command(call: Call, options: ExportOptions) -> None:
     line = shlex.join(["awsudo", *call.process.argv])
     refuse_terminal("secrets", force=options.force, hint=_instead(form, line))
     request = targeted(call, context, target, options.profile, options)
-    answer = answered(context, request, ahead=form.ahead, picked=picked)
+    chain = chain_for(context, request)
+    pass_rails(context, chain, (), call.process.argv, yes=options.yes)
+    answer = answered(context, request, ahead=form.ahead, picked=picked, chain=chain)
     write(form.write(answer.changes))
     if picked:
         context.terminal.notice(f"now {description_of(answer)}")

@@ -20,6 +20,7 @@ from awsudo_py.cli.click_glue import (
     picked_target,
     subcommand,
 )
+from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.options import RunOptions
 from awsudo_py.errors import (
     AwsudoError,
@@ -98,6 +99,8 @@ def run(call: Call, options: RunOptions) -> None:
         else:
             request = request._replace(target=picked_target(context))
             context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+    chain = chain or chain_for(context, request)
+    pass_rails(context, chain, request.command or (path,), argv, yes=options.yes)
     if options.serve or options.serve_linger or _served(context, request):
         _serve(call, context, request, path, linger=options.serve_linger)
         return

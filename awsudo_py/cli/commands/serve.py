@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
+from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 class ServeOptions(RequestOptions):
     """What `awsudo serve` takes."""
 
+    yes: bool
     port: str | None
     format_name: str | None
     target: str | None
@@ -53,7 +55,8 @@ def command(call: Call, options: ServeOptions) -> None:
         port = int(options.port)
     form = FORMATS[options.format_name or format_of_shell(calling_shell())]
     request = targeted(call, context, options.target, options.profile, options)
-    chain_for(context, request)  # a mistake is named here, before another process is started
+    # a mistake is named here, before another process is started
+    pass_rails(context, chain_for(context, request), (), call.process.argv, yes=options.yes)
     from awsudo_py.serve.run import serving
 
     with serving(

@@ -1,0 +1,164 @@
+"""Holds a run to the guard rails of its target: refuses what awsudo_deny names, and asks where awsudo_confirm says so.
+
+1. Nothing is called, and no session is read, before the answer.
+2. The question is asked on the controlling terminal. Without one the run is refused; --yes answers only where the
+   profile allows scripts to.
+3. The answer is a name, not a key: it cannot be given by pressing Return once too often.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from awsudo_py.errors import AwsudoError, InvalidInput
+from awsudo_py.resolve.rails import CONFIRM, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
+from awsudo_py.resolve.roles import role_arn
+from awsudo_py.terminal import has_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awsudo_py.context import Context
+    from awsudo_py.fleet.records import Target
+    from awsudo_py.model import RoleChain
+    from awsudo_py.terminal import Line
+
+#: awsudo_color → a style of the terminal; other colours are bold.
+_STYLES = {"red": "alarm", "orange": "yellow", "yellow": "yellow", "green": "green"}
+#: So many targets are listed in a question about several.
+MOST_LISTED = 12
+
+
+class Guarded(NamedTuple):
+    """A target that asks: its rails, and who it is, for the question."""
+
+    rails: Rails
+    name: str
+    role: str = ""
+    account: str = ""
+    account_name: str = ""
+    region: str = ""
+
+    @property
+    def word(self) -> str:
+        """What the user types to confirm: the name of the account, else that of the target."""
+        name = " ".join(self.account_name.split())
+        return name if name and name == self.account_name and name.isprintable() else self.name
+
+    def line(self, lead: str = "") -> Line:
+        """The target in a line."""
+        place = f"{self.account} ({self.account_name})" if self.account_name else self.account
+        where = ", ".join(filter(None, (place, self.region)))
+        who = f"{self.role or self.name} in {where}" if where else self.role or self.name
+        badge = self.rails.description
+        style = _STYLES.get(self.rails.color.lower(), "bold")
+        return [(lead, ""), (who, "bold"), *([("  ", ""), (f" {badge} ", style)] if badge else [])]
+
+
+def pass_rails(
+    context: Context, chain: RoleChain, words: Sequence[str], argv: Sequence[str], *, yes: bool = False
+) -> None:
+    """Return if the target's rails let this run go on. Raises AwsudoError.
+
+    words: the command, or the shell that is opened; none where the session is handed to something else, by the words
+    of argv.
+    """
+    found = RailsByTarget(context.config).of_chain(chain)
+    if not found:
+        return
+    refuse_denied(found, words, context.config)
+    rails = to_confirm(found, words)
+    if rails is None:
+        return
+    from awsudo_py.resolve.outline import outline_of
+
+    seen = outline_of(chain, context.config)
+    name = rails.account_name or seen.account_name
+    target = Guarded(rails, chain.target, seen.role.rpartition("/")[2], seen.account, name, chain.region or "")
+    confirm(context, [target], shlex.join(words or ["awsudo", *argv]), argv, yes=yes)
+
+
+def confirm(
+    context: Context, targets: Sequence[Guarded], line: str, argv: Sequence[str], *, yes: bool = False, of: int = 1
+) -> None:
+    """Return if the user confirms the line for these targets, which are some of so many. Raises AwsudoError."""
+    first = targets[0]
+    what, line = (f"{len(targets)} of {of} targets" if of > 1 else f"profile {first.rails.profile}"), line_shown(line)
+    strict = next((each.rails for each in targets if not each.rails.scripts), None)
+    if yes and strict is None:
+        return
+    if yes and strict is not None:
+        raise AwsudoError(
+            f"--yes: profile {strict.profile} takes a confirmation on a terminal only"
+            f" ({CONFIRM}, {context.config.at(strict.profile, CONFIRM)})",
+            hint=f"leave --yes out and answer on a terminal; to let scripts confirm: {SCRIPTS} = allow in the profile",
+        )
+    if not has_terminal():
+        again = shlex.join(["awsudo", "--yes", *argv]) if of == 1 else "add --yes before the dashes"
+        script = f"in a script: {again}" if strict is None else f"to let scripts pass --yes: {SCRIPTS} = allow there"
+        raise AwsudoError(
+            f"{what} must be confirmed on a terminal, and there is none: {line}", hint=("run it on a terminal", script)
+        )
+    word, kind = (first.word, "the target" if first.word == first.name else "the account")
+    if len(targets) > 1:
+        word, kind = str(len(targets)), "how many they are"
+    about: list[Line] = [*_listed(targets, of), [("  ", ""), (line, "bold"), (f"    in {_directory()}", "dim")]]
+    question = f"  Type {word} ({kind}) to go on, or press Enter to stop: "
+    if context.terminal.ask(question, otherwise="run it in the foreground of a terminal", about=about) != word:
+        raise AwsudoError(f"not confirmed, so nothing was run: {line}")
+
+
+def pass_fleet_rails(
+    context: Context, targets: Sequence[Target], command: Sequence[str], argv: Sequence[str], *, fill: bool, yes: bool
+) -> None:
+    """Return if the rails of these targets let the command run as each of them: one question for all of them.
+
+    fill: whether {target} and the like are filled in. Raises AwsudoError.
+    """
+    from awsudo_py.fleet.sessions import filled
+
+    by_target, asking = RailsByTarget(context.config), []
+    for each in targets:
+        found = by_target.of(each.word, _role_of(each))
+        if not found:
+            continue
+        words = filled(command, each, each.region or each.home_region) if fill else command
+        refuse_denied(found, words, context.config)
+        rails = to_confirm(found, words)
+        if rails is not None:
+            region = each.region or each.home_region
+            role, name = each.role.rpartition("/")[2], rails.account_name or each.account_name
+            asking.append(Guarded(rails, each.name, role, each.account, name, region))
+    if asking:
+        confirm(context, asking, shlex.join(command), argv, yes=yes, of=len(targets))
+
+
+def _role_of(target: Target) -> str:
+    """The ARN of a target that is a role and no profile; empty for one that is written in another way."""
+    try:
+        return role_arn(target.word)
+    except InvalidInput:
+        return ""
+
+
+def _listed(targets: Sequence[Guarded], of: int) -> list[Line]:
+    if of == 1:
+        return [targets[0].line("awsudo: ")]
+    width = max(len(each.name) for each in targets[:MOST_LISTED])
+    lines: list[Line] = [[(f"awsudo: {len(targets)} of {of} targets must be confirmed", "")]]
+    lines += [each.line(f"  {each.name:{width}}  ") for each in targets[:MOST_LISTED]]
+    if len(targets) > MOST_LISTED:
+        lines.append([(f"  and {len(targets) - MOST_LISTED} more", "dim")])
+    return lines
+
+
+def _directory() -> str:
+    """The working directory, with ~ for the home."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        return "a directory that was deleted"
+    home = os.path.expanduser("~")
+    return f"~{here[len(home) :]}" if home != "/" and (here == home or here.startswith(f"{home}/")) else here

@@ -1,0 +1,293 @@
+"""Guard rails: commands that a profile refuses, those it asks about first, and how long its sessions last at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import pytest
+
+from awsudo_py.resolve.command_patterns import first_fit, normalized
+from tests.servers.strict_sts import StrictSts
+from tests.world import AWSUDO, IMPORTS_TOLD, World
+
+DEV = "arn:aws:iam::111111111111:role/dev"
+WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
+
+
+def guarded(world: World, *lines: str) -> None:
+    """Let the profile dev have these settings too."""
+    world.config(
+        f"[profile dev]\nrole_arn = {DEV}\nsource_profile = base\nregion = eu-west-1\n"
+        + "".join(f"{line}\n" for line in lines)
+    )
+
+
+@contextmanager
+def terminal(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[pexpect.spawn[str]]:
+    """Awsudo on a terminal of its own."""
+    spawned = pexpect.spawn(
+        AWSUDO, list(words), env=world.environ(env), cwd=str(world.home), encoding="utf-8", timeout=30
+    )
+    spawned.setwinsize(24, 200)
+    try:
+        yield spawned
+    finally:
+        spawned.close(force=True)
+
+
+def ended(spawned: pexpect.spawn[str]) -> tuple[int, str]:
+    """How it ended, and what was displayed since the last match."""
+    spawned.expect(pexpect.EOF)
+    said = spawned.before
+    spawned.close()
+    return spawned.exitstatus, said
+
+
+# -- patterns
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "fits"),
+    [
+        ("terraform destroy*", "terraform destroy", True),
+        ("terraform destroy*", "terraform destroy -auto-approve", True),
+        ("terraform destroy*", "/opt/tf/bin/terraform destroy", True),
+        ("/opt/bin/terraform destroy", "terraform destroy x", True),
+        ("terraform destroy*", "terraform -chdir=infra destroy", True),
+        ("terraform destroy*", "terraform plan", False),
+        ("terraform destroy*", "echo terraform destroy", False),
+        ("terraform destroy", "terraform destroyer", False),
+        ("terraform", "terraform", True),
+        ("terraform", "terraform13 plan", False),
+        ("aws * delete-*", "aws s3api delete-bucket --bucket b", True),
+        ("aws * delete-*", "aws --region eu-west-1 s3api delete-bucket", True),
+        ("aws * delete-*", "aws s3api list-buckets", False),
+        ("aws * delete-bucket", "aws s3api delete-bucket-policy", False),
+        ("*", "anything at all", True),
+        ("a*b*a", "ab", False),
+        ("sh -c terraform   destroy", "sh -c terraform\n destroy", True),
+    ],
+)
+def test_a_pattern_fits_the_words_that_begin_with_it(pattern: str, line: str, fits: bool) -> None:
+    """Whole words, any text for a star, the program by its name, options in between or not."""
+    assert (first_fit([normalized(pattern)], line.split(" ")) is not None) == fits
+
+
+def test_a_long_command_and_a_pattern_of_many_stars_take_no_time() -> None:
+    """Each piece is looked for once: a pattern made to backtrack is answered at once."""
+    assert first_fit(["a*" * 200 + "b"], ["a", "a" * 100_000]) is None
+
+
+# -- refused commands
+
+
+def test_a_command_that_awsudo_deny_names_is_refused_before_any_call(world: World, sts: StrictSts) -> None:
+    """Exit code 125, the pattern with its line in the file, no call; every other command runs."""
+    guarded(world, "awsudo_deny = sh * forbidden*, printenv")
+
+    refused = world.run("dev", "/bin/sh", "-c", "forbidden")
+    served = world.run("--serve", "dev", "printenv")
+
+    assert (refused.code, served.code) == (125, 125)
+    assert "profile dev does not allow this command: /bin/sh -c forbidden" in refused.err
+    assert "awsudo_deny has 'sh * forbidden*'" in refused.err and "line 5" in refused.err
+    assert sts.calls == []
+    assert world.run("dev", *WHO).out == "as=dev\n"
+
+
+@pytest.mark.parametrize("setting", ["awsudo_deny = printenv*, env", "awsudo_confirm = printenv*, env"])
+def test_a_hit_is_never_replayed_past_a_rail(world: World, sts: StrictSts, setting: str) -> None:
+    """What no pattern fits is replayed as ever; what one fits is refused, though the session is at hand."""
+    guarded(world, setting)
+    world.settle()
+    assert world.run("dev", "true").code == 0
+
+    free = world.run("dev", "true", prefix=IMPORTS_TOLD)
+    refused = [world.run("dev", *words) for words in (("env",), ("/usr/bin/printenv", "PATH"))]
+
+    assert free.code == 0 and free.replayed
+    assert "awsudo_py.resolve.command_patterns" in free.err and "awsudo_py.resolve.rails" not in free.err
+    assert [(each.code, each.out) for each in refused] == [(125, "")] * 2
+
+
+def test_a_role_by_its_arn_has_the_rails_of_the_profiles_that_mean_it(world: World) -> None:
+    """`-p base ACCOUNT:dev` is no way around the rails of the profile dev; another role has none."""
+    guarded(world, "awsudo_deny = true")
+
+    refused = world.run("-p", "base", "111111111111:dev", "true")
+
+    assert refused.code == 125 and "profile dev does not allow this command: true" in refused.err
+
+
+# -- confirmation
+
+
+def test_a_confirmation_shows_what_it_is_about_and_takes_the_accounts_name(world: World, sts: StrictSts) -> None:
+    """Role, account, Region, description and command, in colour; nothing is called before the name is typed."""
+    guarded(
+        world,
+        "awsudo_confirm = true",
+        "awsudo_account_name = prod-data",
+        "awsudo_color = red",
+        "awsudo_description = PRODUCTION",
+    )
+
+    with terminal(world, "dev", *WHO, env={"TERM": "xterm"}) as asked:
+        asked.expect_exact("Type prod-data (the account) to go on, or press Enter to stop: ")
+        before, calls = asked.before, len(sts.calls)
+        asked.sendline("prod-data")
+        code, said = ended(asked)
+
+    assert "dev in 111111111111 (prod-data), eu-west-1" in before
+    assert "\x1b[1;97;41m PRODUCTION \x1b[0m" in before
+    assert "sh -c 'echo as=$AWSUDO_TARGET'" in before and "in ~" in before
+    assert calls == 0
+    assert code == 0 and "as=dev" in said
+
+
+@pytest.mark.parametrize("answer", ["", "y", "yes", "de"])
+def test_any_other_answer_runs_nothing(world: World, sts: StrictSts, answer: str) -> None:
+    """Without a name for the account the target's own is typed; Enter, y or half of it stops the run."""
+    guarded(world, "awsudo_confirm = sh*")
+
+    with terminal(world, "dev", *WHO) as asked:
+        asked.expect_exact("Type dev (the target) to go on")
+        asked.sendline(answer)
+        code, said = ended(asked)
+
+    assert code == 125 and "not confirmed, so nothing was run" in said and "as=" not in said.split("not confirmed")[1]
+    assert sts.calls == []
+
+
+def test_each_run_is_confirmed_again(world: World) -> None:
+    """A confirmation is for one run: the session that it led to is not used without the next."""
+    guarded(world, "awsudo_confirm = true")
+    world.settle()
+    with terminal(world, "dev", "true") as asked:
+        asked.expect_exact("to go on")
+        asked.sendline("dev")
+        assert ended(asked)[0] == 0
+
+    again = world.run("dev", "true")
+
+    assert again.code == 125 and "must be confirmed on a terminal, and there is none: true" in again.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dev", "true"),
+        ("exec", "dev", "true"),
+        ("--serve", "dev", "true"),
+        ("export", "dev"),
+        ("export", "dev", "--process"),
+        ("serve", "dev"),
+        ("console", "dev", "--print"),
+        ("each", "dev", "--", "true"),
+    ],
+)
+def test_without_a_terminal_nothing_is_handed_over(world: World, sts: StrictSts, words: tuple[str, ...]) -> None:
+    """Every way to the session of a profile with awsudo_confirm = true asks first, and is refused if it cannot."""
+    guarded(world, "awsudo_confirm = true")
+
+    done = world.run(*words)
+
+    assert (done.code, done.out) == (125, ""), done.err
+    assert "profile dev must be confirmed on a terminal, and there is none" in done.err
+    assert "awsudo_confirm_scripts = allow" in done.err
+    assert sts.calls == []
+
+
+def test_looking_at_a_target_asks_nothing(world: World) -> None:
+    """Whoami, explain and list hand no session over."""
+    guarded(world, "awsudo_confirm = true")
+
+    assert [world.run(*words).code for words in (("whoami", "dev"), ("explain", "dev"), ("list",))] == [0, 0, 0]
+
+
+def test_yes_confirms_only_where_the_profile_lets_scripts(world: World, sts: StrictSts) -> None:
+    """--yes is refused with the setting that decides; with awsudo_confirm_scripts = allow it is the answer."""
+    guarded(world, "awsudo_confirm = true")
+    refused = world.run("--yes", "dev", "true")
+    calls = len(sts.calls)
+    guarded(world, "awsudo_confirm = true", "awsudo_confirm_scripts = allow")
+
+    without = world.run("dev", "true")
+    allowed = [
+        world.run("--yes", "dev", *WHO),
+        world.run("export", "--yes", "dev"),
+        world.run("each", "--yes", "dev", "--", *WHO),
+    ]
+
+    assert refused.code == 125 and "profile dev takes a confirmation on a terminal only" in refused.err
+    assert calls == 0
+    assert without.code == 125 and "awsudo --yes dev true" in without.err
+    assert [each.code for each in allowed] == [0, 0, 0], allowed
+    assert allowed[0].out == "as=dev\n"
+
+
+# -- each
+
+
+def test_a_fleet_asks_once_and_lists_the_targets_that_ask(world: World, sts: StrictSts) -> None:
+    """One question for all, answered with their number; a target that refuses the command ends the run before it."""
+    profile = "[profile {0}]\nrole_arn = arn:aws:iam::111111111111:role/{0}\nsource_profile = base\n"
+    for name in ("a", "b", "c"):
+        sts.add_role(f"arn:aws:iam::111111111111:role/{name}")
+    texts = [profile.format(name) for name in ("a", "b", "c")]
+    world.config(texts[0] + "awsudo_confirm = true\n" + texts[1] + "awsudo_confirm = sh\n" + texts[2])
+
+    with terminal(world, "each", "--all", "--no-merge", "--", *WHO) as asked:
+        asked.expect_exact("Type 2 (how many they are) to go on")
+        before, calls = asked.before, len(sts.calls)
+        asked.sendline("2")
+        code, said = ended(asked)
+    world.config(texts[0] + texts[1] + texts[2] + "awsudo_deny = sh\n")
+    refused = world.run("each", "--all", "--", *WHO)
+
+    assert "2 of 3 targets must be confirmed" in before and "a in 111111111111" in before and calls == 0
+    assert code == 0 and all(f"as={name}" in said for name in "abc")
+    assert refused.code == 125 and refused.out == "" and "profile c does not allow this command" in refused.err
+
+
+# -- durations
+
+
+def test_no_session_lasts_longer_than_awsudo_max_duration(world: World, sts: StrictSts) -> None:
+    """A role's session is asked for no longer than that; an option that wants more is refused."""
+    guarded(world, "awsudo_max_duration = 30m", "duration_seconds = 7200")
+
+    done, refused = world.run("dev", "true"), world.run("-d", "1h", "dev", "true")
+
+    assert done.code == 0, done.err
+    assert [call.params["DurationSeconds"] for call in sts.calls] == ["1800"]
+    assert refused.code != 0 and "--duration: 3600 s is more than profile dev allows, 1800 s" in refused.err
+    assert world.run("-d", "15m", "dev", "true").code == 0
+    assert sts.calls[-1].params["DurationSeconds"] == "900"
+
+
+# -- slips
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("awsudo_confirm = 'terraform apply'", "remove the quotes"),
+        ("awsudo_confirm = true # prod", "put the comment on its own line"),
+        ("awsudo_confirm = mfa", "not supported"),
+        ("awsudo_confirm =", "it has no pattern"),
+        ("awsudo_deny = ,", "it has no pattern"),
+        ("awsudo_deny = true\nawsudo_confirm_scripts = yes", "'yes' is neither allow nor refuse"),
+        ("awsudo_max_duration = long", "invalid duration 'long'"),
+    ],
+)
+def test_a_rail_that_cannot_be_read_stops_the_run(world: World, sts: StrictSts, line: str, why: str) -> None:
+    """A slip does not take the rail away: an error names the setting and its line."""
+    guarded(world, line)
+
+    done = world.run("dev", "true")
+
+    assert done.code == 125 and why in done.err and "of profile dev" in done.err and "line" in done.err, done.err
+    assert sts.calls == []
