@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def options() -> str:
-    """All options of a run, the variables, and the exit codes."""
+    """All options of a run, the variables, the guard rails of a profile, and the exit codes."""
     return "\n".join(
         [
             _bold("Options of a run:"),
@@ -57,6 +57,10 @@ def options() -> str:
             _bold("Variables:"),
             *_definitions(texts.VARIABLES),
             *_wrapped(texts.PRECEDENCE, indent=2),
+            "",
+            _bold("Guard rails, in a profile:"),
+            *_definitions(texts.RAILS),
+            *_wrapped(texts.ABOUT_RAILS, indent=2),
             "",
             _bold("Exit codes:"),
             *_definitions(texts.EXIT_CODES, first=8),

@@ -40,6 +40,7 @@ def page() -> str:
         for line in of_group(group):
             lines += _subcommand(line.name, line)
     lines += [".SH ENVIRONMENT", *_definitions(texts.VARIABLES), ".PP", _text(texts.PRECEDENCE)]
+    lines += [".SH GUARD RAILS", *_definitions(texts.RAILS), ".PP", _text(texts.ABOUT_RAILS)]
     lines += [".SH EXIT STATUS", *_definitions(texts.EXIT_CODES)]
     lines += [".SH FILES", *_definitions(_FILES)]
     lines += [".SH EXAMPLES", *(each for line, what in texts.EXAMPLES for each in (".TP", _text(line), _text(what)))]

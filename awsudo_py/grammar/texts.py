@@ -42,6 +42,20 @@ VARIABLES = (
     ("AWSUDO_PROMPT_PRODUCTION", "Words that `awsudo prompt` shows in red, separated by commas."),
     ("NO_COLOR", "No colour, whatever the terminal can show."),
 )
+RAILS = (
+    ("awsudo_confirm = true, or PATTERN, ...", "Ask on the terminal before each command, or before those that fit."),
+    (
+        "awsudo_confirm_scripts = allow",
+        "Let --yes confirm for a script; otherwise the run needs a terminal.",
+    ),
+    ("awsudo_deny = PATTERN, ...", "Refuse these commands: terraform destroy*, aws * delete-*."),
+    ("awsudo_max_duration = TIME", "Shorten every session of the profile to this."),
+    ("awsudo_account_name, awsudo_description, awsudo_color", "How the question calls the target."),
+)
+ABOUT_RAILS = (
+    "Rails, not walls: they look at the words of a command, and a script can do more than its words say. The walls are "
+    "the session's policy (--read-only, --only, --policy) and MFA."
+)
 PRECEDENCE = "An option wins over its variable, a variable over the profile, the profile over the default."
 EXIT_CODES = (
     ("0-255", "The command's own."),
