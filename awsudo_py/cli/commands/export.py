@@ -11,7 +11,7 @@ from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import refuse_terminal, write
 from awsudo_py.errors import UsageError
-from awsudo_py.session import chain_for
+from awsudo_py.session_for import chain_for
 from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 
 
