@@ -223,6 +223,15 @@ def test_the_read_actions_read() -> None:
     assert not set(forbidden) & set(READ_ACTIONS) and len(set(READ_ACTIONS)) == len(READ_ACTIONS)
 
 
+def test_explain_names_what_narrows(world: World, aws: StrictAws) -> None:
+    """The call that narrows is a step of its own, and each policy has the place that sets it."""
+    option = world.run("explain", "--read-only", "process").out
+    profile = world.run("explain", "reader").out
+
+    assert "the same session, narrowed" in option and "GetScopedCredentials" in option and "--read-only" in option
+    assert "policy/ReadOnlyAccess" in profile and "~/.aws/config:" in profile
+
+
 # why
 
 

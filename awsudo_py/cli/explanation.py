@@ -14,7 +14,7 @@ from awsudo_py.cli.output import terminal_width, write, write_json
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError
 from awsudo_py.grammar.options import INPUTS
-from awsudo_py.model import RoleHop, SessionTokenHop
+from awsudo_py.model import RoleHop, ScopedHop, SessionTokenHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.outline import account_and_role, account_names
 from awsudo_py.resolve.setting_lines import setting_lines
@@ -39,6 +39,16 @@ _KEYS = {
     "tags": "session_tags",
     "transitive_tags": "transitive_session_tags",
     "source_identity": "source_identity",
+    "description": "",
+}
+#: Fields that inputs of another name shape too (resolve/narrowing): the input, and the profile's key for it.
+_SHAPED_BY = {
+    "policy": (("only", "awsudo_only"), ("read_only", "awsudo_read_only")),
+    "policy_arns": (("read_only", "awsudo_read_only"),),
+    "duration": (("shorten", ""),),
+    "description": (("reason", ""),),
+    "tags": (("reason", "awsudo_reason_tag"),),
+    "source_identity": (("reason", "awsudo_reason"),),
 }
 #: The key of a profile that makes it a source of that kind.
 _SOURCE_KEYS = {
@@ -170,7 +180,9 @@ def _is_chained(chain: RoleChain, number: int) -> bool:
 
 
 def _hop(hop: Hop, places: _Places, request: Request, chain: RoleChain, *, last: bool, chained: bool) -> dict[str, Any]:
-    if not isinstance(hop, RoleHop):
+    if isinstance(hop, ScopedHop):
+        title, arn, place = "the same session, narrowed", "", _Place("GetScopedCredentials")
+    elif not isinstance(hop, RoleHop):
         title, arn = "session of these keys", ""
         place = _Place("long-lived keys never reach a command" if not hop.mfa_serial else "one MFA code for all roles")
     else:
@@ -225,6 +237,13 @@ def _value(
             text = brief(limits.DEFAULT_ROLE) if field == "duration" else _session_name()
             return {"name": field, "value": text, **_Place("default").fields(), "overrides": []}
         return None
+    if not ways and last:
+        for shaping, setting in _SHAPED_BY.get(field, ()):
+            if shaping in origins:
+                ways.append((_text(field, value), _Place(origins[shaping].name)))
+            elif setting and setting in (places.config.profile(hop.profile or "") or {}):
+                ways.append((_text(field, value), places.setting(hop.profile or "", setting)))
+        ways = ways[:1]
     shown, place = ways[0] if ways else (_text(field, value), _Place("default"))
     overridden = [{"value": text, **each.fields()} for text, each in ways[1:]]
     return {"name": field, "value": shown, **place.fields(), "overrides": overridden}
