@@ -87,6 +87,10 @@ class Unreachable(AwsudoError):
     sent = True
 
 
+class NoPrompt(AwsudoError):
+    """A question cannot be asked: there is no terminal, or this process is in its background."""
+
+
 class Throttled(AwsudoError):
     """AWS is called too often, by this account or from here: the same call may succeed later."""
 

@@ -4,6 +4,8 @@
 2. Every line is escaped on its way out: no text from outside can move the cursor, set a title or forge a line.
 3. Questions are asked on the controlling terminal only; stdin is the command's.
 4. Styles are for terminals only, and never where NO_COLOR is set or TERM is dumb (https://no-color.org).
+5. Where there is no terminal, the program that AWSUDO_ASKPASS names asks the questions of a run: it gets the question
+   as its argument, and prints the answer (the convention of ssh and sudo).
 """
 
 from __future__ import annotations
@@ -103,8 +105,20 @@ class Terminal:
         said: str = "",
         about: Sequence[Line] = (),
     ) -> str:
-        """The line that the user types; see the function ask() of this module."""
-        return ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
+        """The line that the user types; see the function ask() of this module.
+
+        Without a terminal, what the program in AWSUDO_ASKPASS answers (rule 5).
+        """
+        from awsudo_py.errors import NoPrompt
+
+        try:
+            return ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
+        except NoPrompt:
+            program = os.environ.get("AWSUDO_ASKPASS", "")
+            if not program:
+                raise
+        lines = [said, *("".join(text for text, _ in line) for line in about), question.strip()]
+        return _answer_of(program, "\n".join(escape(line) for line in lines if line))
 
     def lent(self) -> AbstractContextManager[TextIO | None]:
         """The terminal for a program that may ask there, as lent_terminal() gives it."""
@@ -216,16 +230,16 @@ def ask(
 
     said: a line above the question, about the previous answer. about: lines above a confirmation, about what it allows.
 
-    Raises Interrupted on Ctrl-C or end of file, AwsudoError without a terminal; otherwise is the hint for that case.
+    Raises Interrupted on Ctrl-C or end of file, NoPrompt without a terminal; otherwise is the hint for that case.
     """
-    from awsudo_py.errors import AwsudoError, CtrlC, Interrupted
+    from awsudo_py.errors import CtrlC, Interrupted, NoPrompt
 
     subject = "a confirmation" if about else _subject(question)
     try:
         with controlling_terminal() as (typed, shown):
             if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
                 # reading would stop us, and every run that waits for us; a question that cannot be answered misleads
-                raise AwsudoError(f"cannot prompt in the background for {subject}", hint=otherwise)
+                raise NoPrompt(f"cannot prompt in the background for {subject}", hint=otherwise)
             _say(shown, f"awsudo: {escape(said)}\n" if said else "")
             _say(shown, "".join(f"{_drawn(line, shown)}\n" for line in about))
             _say(shown, escape(question))
@@ -237,10 +251,32 @@ def ask(
             if hidden:
                 _say(shown, "\n")  # the one that was typed was not shown
     except OSError:
-        raise AwsudoError(f"no terminal to prompt for {subject}", hint=otherwise) from None
+        raise NoPrompt(f"no terminal to prompt for {subject}", hint=otherwise) from None
     if not line:
         raise Interrupted("interrupted: end of input")
     return line.strip()
+
+
+def _answer_of(program: str, question: str) -> str:
+    """The first line that a program prints. Raises AwsudoError, which never has what it printed."""
+    import subprocess
+
+    from awsudo_py.errors import AwsudoError
+
+    try:
+        done = subprocess.run(
+            [program, question], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, close_fds=True
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise AwsudoError(
+            f"AWSUDO_ASKPASS: cannot run {program}: {why}", hint="name a program by its full path, such as ssh-askpass"
+        ) from None
+    answer = done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+    if done.returncode or not answer:
+        why = f"exit code {done.returncode}" if done.returncode else "it printed nothing"
+        raise AwsudoError(f"AWSUDO_ASKPASS: no answer from {program}: {why}", hint="run it again, and answer")
+    return answer
 
 
 def confirmed(question: str, *, yes: bool = False, otherwise: str | tuple[str, ...] = "to confirm, pass --yes") -> bool:

@@ -45,6 +45,14 @@ def ended(spawned: pexpect.spawn[str]) -> tuple[int, str]:
     return spawned.exitstatus, said
 
 
+def program(world: World, name: str, body: str) -> str:
+    """The path of a program that does this."""
+    path = world.root / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 # -- patterns
 
 
@@ -226,6 +234,51 @@ def test_yes_confirms_only_where_the_profile_lets_scripts(world: World, sts: Str
     assert without.code == 125 and "awsudo --yes dev true" in without.err
     assert [each.code for each in allowed] == [0, 0, 0], allowed
     assert allowed[0].out == "as=dev\n"
+
+
+# -- a program that asks
+
+
+def test_a_program_asks_where_there_is_no_terminal(world: World, sts: StrictSts) -> None:
+    """AWSUDO_ASKPASS gets what a terminal would show as its argument, and its first line is the answer."""
+    guarded(world, "awsudo_confirm = true", "awsudo_description = LIVE\x1b[2J")
+    note = world.root / "note"
+    right, wrong, none = (
+        program(world, name, body)
+        for name, body in (
+            ("right", f'printf "%s" "$1" >"{note}"; read -r _ && exit 9; echo dev'),
+            ("wrong", "echo yes"),
+            ("none", "exit 1"),
+        )
+    )
+
+    refused = [world.run("dev", *WHO, env={"AWSUDO_ASKPASS": each}) for each in (wrong, none, f"{wrong}/x", "")]
+    calls = len(sts.calls)
+    done = world.run("dev", *WHO, env={"AWSUDO_ASKPASS": right}, stdin="the command's\n")
+
+    assert [each.code for each in refused] == [125] * 4 and calls == 0
+    assert "not confirmed, so nothing was run" in refused[0].err
+    assert f"no answer from {none}: exit code 1" in refused[1].err
+    assert f"cannot run {wrong}/x" in refused[2].err
+    assert (done.code, done.out) == (0, "as=dev\n")
+    question = note.read_text()
+    assert "dev in 111111111111, eu-west-1" in question and "Type dev (the target) to go on" in question
+    assert "\x1b" not in question
+
+
+def test_a_program_gives_the_mfa_code_and_is_not_asked_for_ever(world: World, sts: StrictSts) -> None:
+    """The code of a program serves as one that was typed; one that never has a code ends the run."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    world.env["AWSUDO_MFA_SERIAL"] = phone.serial
+    count = world.root / "count"
+    useless = program(world, "useless", f'echo x >>"{count}"; echo no')
+
+    refused = world.run("dev", "true", env={"AWSUDO_ASKPASS": useless})
+    done = world.run("dev", "true", env={"AWSUDO_ASKPASS": program(world, "phone", f"echo {phone.code()}")})
+
+    assert refused.code == 125 and "no usable MFA code in 10 answers" in refused.err
+    assert count.read_text().count("x") == 10
+    assert done.code == 0, done.err
 
 
 # -- each

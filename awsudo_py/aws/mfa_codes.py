@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How often the terminal is asked for a code that AWS takes.
 TRIES = 3
+#: So many answers are looked at for one code: a program that answers the same each time is not asked for ever.
+_MOST_ANSWERS = 10
 _OTHERWISE = (
     "give the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
     "or on stdin: --mfa-code -",
@@ -84,7 +86,7 @@ class Codes:
     def _typed(self, hop: Hop, said: str) -> str:
         """A code that was not sent before, from the terminal."""
         question = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
-        while True:
+        for _ in range(_MOST_ANSWERS):
             typed = self._terminal.ask(question, otherwise=_OTHERWISE, said=said)
             try:
                 code = limits.mfa_code(typed, Origin("that", AwsudoError))
@@ -94,6 +96,7 @@ class Codes:
             if code not in self._sent:
                 return code
             said = f"that code was already sent; {_WAIT}"
+        raise AwsudoError(f"no usable MFA code in {_MOST_ANSWERS} answers", hint=_WAIT)
 
     def _subject(self, hop: Hop) -> str:
         profile = f"profile {hop.profile}" if hop.profile else ""

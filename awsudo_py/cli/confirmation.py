@@ -12,7 +12,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.errors import AwsudoError, InvalidInput
+from awsudo_py.errors import AwsudoError, InvalidInput, NoPrompt
 from awsudo_py.resolve.rails import CONFIRM, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
 from awsudo_py.resolve.roles import role_arn
 from awsudo_py.terminal import has_terminal
@@ -85,7 +85,8 @@ def confirm(
 ) -> None:
     """Return if the user confirms the line for these targets, which are some of so many. Raises AwsudoError."""
     first = targets[0]
-    what, line = (f"{len(targets)} of {of} targets" if of > 1 else f"profile {first.rails.profile}"), line_shown(line)
+    what = f"profile {first.rails.profile}" + (f", with {len(targets) - 1} more," if len(targets) > 1 else "")
+    line = line_shown(line)
     strict = next((each.rails for each in targets if not each.rails.scripts), None)
     if yes and strict is None:
         return
@@ -95,18 +96,23 @@ def confirm(
             f" ({CONFIRM}, {context.config.at(strict.profile, CONFIRM)})",
             hint=f"leave --yes out and answer on a terminal; to let scripts confirm: {SCRIPTS} = allow in the profile",
         )
-    if not has_terminal():
-        again = shlex.join(["awsudo", "--yes", *argv]) if of == 1 else "add --yes before the dashes"
-        script = f"in a script: {again}" if strict is None else f"to let scripts pass --yes: {SCRIPTS} = allow there"
-        raise AwsudoError(
-            f"{what} must be confirmed on a terminal, and there is none: {line}", hint=("run it on a terminal", script)
-        )
     word, kind = (first.word, "the target" if first.word == first.name else "the account")
     if len(targets) > 1:
         word, kind = str(len(targets)), "how many they are"
     about: list[Line] = [*_listed(targets, of), [("  ", ""), (line, "bold"), (f"    in {_directory()}", "dim")]]
     question = f"  Type {word} ({kind}) to go on, or press Enter to stop: "
-    if context.terminal.ask(question, otherwise="run it in the foreground of a terminal", about=about) != word:
+    try:
+        answer = context.terminal.ask(question, otherwise="run it in the foreground of a terminal", about=about)
+    except NoPrompt:
+        if has_terminal():
+            raise
+        again = shlex.join(["awsudo", "--yes", *argv]) if of == 1 else "add --yes before the dashes"
+        allow = f"to let scripts pass --yes: {SCRIPTS} = allow in the profile" if strict else f"in a script: {again}"
+        raise AwsudoError(
+            f"{what} must be confirmed on a terminal, and there is none: {line}",
+            hint=("run it on a terminal, or name a program that asks: AWSUDO_ASKPASS=PROGRAM", allow),
+        ) from None
+    if answer != word:
         raise AwsudoError(f"not confirmed, so nothing was run: {line}")
 
 

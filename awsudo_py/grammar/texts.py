@@ -39,6 +39,7 @@ VARIABLES = (
     ("AWSUDO_DURATION, AWSUDO_SESSION_NAME, ...", "Each option of a run that takes a value has a variable."),
     ("AWSUDO_CACHE_DIR", "Where sessions are cached."),
     ("AWSUDO_STATE_DIR", "Where awsudo remembers which targets were used."),
+    ("AWSUDO_ASKPASS", "Program that asks where there is no terminal: question as argument, answer on stdout."),
     ("AWSUDO_PROMPT_PRODUCTION", "Words that `awsudo prompt` shows in red, separated by commas."),
     ("NO_COLOR", "No colour, whatever the terminal can show."),
 )
