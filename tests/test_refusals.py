@@ -111,7 +111,7 @@ ANSWERS = [
         "PackedPolicyTooLarge",
         "Packed policy consumes 110% of allotted space",
         "too large together",
-        "use fewer tags, or keep the policy as a managed one: --policy-arn ARN",
+        "use fewer tags, name fewer actions, or keep a role's policy as a managed one: --policy-arn ARN",
         400,
     ),
     Answer("ThrottlingException", "Rate exceeded", "AWS gets too many calls", "try again in some seconds", 400),

@@ -486,7 +486,6 @@ HOSTILE_ROLES = {
     "other letters": "arn:aws:iam::111111111111:role/d\N{CYRILLIC SMALL LETTER IE}v",
     "eleven digits": "arn:aws:iam::11111111111:role/dev",
     "thirteen digits": "1111111111111:dev",
-    "no account": "arn:aws:iam:::role/dev",
     "account of AWS": "arn:aws:iam::aws:role/dev",
     "no name": "arn:aws:iam::111111111111:role/",
     "no name in short": "111111111111:role/",
