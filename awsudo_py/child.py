@@ -219,6 +219,10 @@ def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -
             _pass_on(process.pid, number)
 
     before = {}
+    from_terminal.append(getattr(signal, "SIGCHLD", None))  # nothing to do but to look after the child
+    woken, wakes = _wakeup_pipe()
+    # Windows has no such pipes, and Popen.wait() there looks after signals by itself
+    wakeup_before = -1 if os.name == "nt" else signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     for number, handler in [(n, lambda *_: None) for n in from_terminal] + [(n, hand_on) for n in to_us]:
         # not there on Windows; ignored on purpose: nohup
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -228,10 +232,23 @@ def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -
         process = _started(path, arguments, environ)
         for number in early:
             _pass_on(process.pid, number)
-        return process.wait() if os.name == "nt" else _waited_for(process)
+        return process.wait() if os.name == "nt" else _waited_for(process, woken)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if os.name != "nt":
+            signal.set_wakeup_fd(wakeup_before)
+        os.close(woken)
+        os.close(wakes)
+
+
+def _wakeup_pipe() -> tuple[int, int]:
+    """A pipe that gets a byte for each signal: a signal that comes just before a wait is not slept through."""
+    reads, writes = os.pipe()
+    if os.name != "nt":
+        os.set_blocking(reads, False)
+        os.set_blocking(writes, False)
+    return reads, writes
 
 
 def _pass_on(process: int, number: int) -> None:
@@ -254,11 +271,16 @@ def _started(path: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
         raise _cannot_execute(path, error, arguments, environ) from None
 
 
-def _waited_for(process: subprocess.Popen[bytes]) -> int:
+def _waited_for(process: subprocess.Popen[bytes], woken: int) -> int:
+    import select
     import signal
 
     while True:
-        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        pid, status = os.waitpid(process.pid, os.WUNTRACED | os.WNOHANG)
+        if not pid:
+            select.select([woken], [], [])
+            os.read(woken, 512)  # what select has announced is there
+            continue
         if not os.WIFSTOPPED(status):
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode
