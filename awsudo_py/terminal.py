@@ -6,6 +6,7 @@
 4. Styles are for terminals only, and never where NO_COLOR is set or TERM is dumb (https://no-color.org).
 5. Where there is no terminal, the program that AWSUDO_ASKPASS names asks the questions of a run: it gets the question
    as its argument, and prints the answer (the convention of ssh and sudo).
+6. What somebody named at great length is shortened: a message fits the screen, and its hint stays in view.
 """
 
 from __future__ import annotations
@@ -65,6 +66,42 @@ def plain_glyphs(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
         return True
 
 
+#: Characters of a message, of a word in it, and of what is left of a longer word. The ARN of a role, which a hint may
+#: repeat to be pasted, has 611 at most.
+_LONGEST_MESSAGE, _LONGEST_WORD, _WORD_START = 400, 250, 80
+_LONGEST_ARN = 620
+
+
+def fitted(text: str) -> str:
+    """Rule 6: a message, with its words of great length shortened, and then its middle."""
+    return _shortened_line(text, _LONGEST_WORD, _LONGEST_MESSAGE)
+
+
+def fitted_hint(text: str) -> str:
+    """Rule 6: a hint. The command in it stays whole, unless a name in it could not be pasted anyway."""
+    return _shortened_line(text, _LONGEST_ARN, 3 * _LONGEST_ARN)
+
+
+def _shortened_line(text: str, longest_word: int, longest: int) -> str:
+    if len(text) <= longest_word:
+        return text
+    from awsudo_py.errors import shortened
+
+    line = " ".join(_shortened_word(word) if len(word) > longest_word else word for word in text.split(" "))
+    if len(line) <= longest:
+        return line
+    end = _LONGEST_MESSAGE // 4
+    return f"{shortened(line, _LONGEST_MESSAGE - end - 30)} … {line[-end:]}"
+
+
+def _shortened_word(word: str) -> str:
+    """The start of a word, with the quote and the colon that may close it."""
+    from awsudo_py.errors import shortened
+
+    name = word.rstrip("'\":,;")
+    return shortened(name, _WORD_START) + word[len(name) :][:2]
+
+
 class Terminal:
     """The user's end: level -1 is --quiet, 1 is --verbose.
 
@@ -85,12 +122,12 @@ class Terminal:
         repeated = text in self._said
         self._said.add(text)
         if self.level >= 0 and not repeated:
-            self._write([f"awsudo: {text}"])
+            self._write([f"awsudo: {fitted(text)}"])
 
     def detail(self, text: str) -> None:
         """Something for --verbose."""
         if self.level > 0:
-            self._write([f"awsudo: {text}"])
+            self._write([f"awsudo: {fitted(text)}"])
 
     def show(self, lines: list[str]) -> None:
         """Lines that a question is about."""
@@ -132,7 +169,8 @@ class Terminal:
             return
         if isinstance(error, AwsudoError):
             detail = [f"  AWS: {error.detail}"] if error.detail else []
-            lines = [f"awsudo: {error.message}", *detail, *(f"  {line}" for line in error.hints)]
+            hints = (f"  {fitted_hint(line)}" for line in error.hints)
+            lines = [f"awsudo: {fitted(error.message)}", *detail, *hints]
             styles = ["bold", *("dim" for _ in detail)]
         else:
             lines = [f"awsudo: internal error: {_where(error)}", "  Please report this line; it holds no secret."]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from awsudo_py.resolve.roles import PARTITIONS
+from awsudo_py.terminal import fitted, fitted_hint
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World
@@ -711,3 +712,75 @@ def test_no_section_is_inherited_by_all(world: World, sts: StrictSts, header: st
 
     assert done.code == 125 and "profile bare has no credentials and no role_arn" in done.err
     assert not sts.calls
+
+
+LONG_VALUES = {"one word": "x" * 4096, "many words": "ab " * 1365 + "c"}
+#: Lines with a value of 4 KB in place of V.
+LINES_WITH_A_LONG_VALUE = [
+    "V true",
+    "-p V dev true",
+    "--V dev true",
+    "arn:aws:iam::111111111111:role/V true",
+    "111111111111:V true",
+    "corp/V/r true",
+    "-d V dev true",
+    "-n V dev true",
+    "-m V dev true",
+    "--policy V dev true",
+    "--only V dev true",
+    "--only s3:Get* --on V dev true",
+    "--shorten V dev true",
+    "--tag V dev true",
+    "--tag a=V dev true",
+    "--transitive-tag V dev true",
+    "--web-identity V dev true",
+    "--web-identity-token V dev true",
+    "--saml V dev true",
+    "--min-ttl V dev true",
+    "--store V dev true",
+    "dev V",
+    "dev /V",
+    "explain V",
+    "login V",
+    "clear V",
+    "export V",
+    "export dev --format V",
+    "keys V",
+    "keys rotate V",
+    "keys remove V",
+    "keys export V",
+    "console dev --service V --print",
+    "trail dev --since V",
+    "list V",
+    "help V",
+    "import --sso V",
+    "completion V",
+    "each V -- true",
+    "each @V -- true",
+    "each dev -j V -- true",
+    "each --sso V --role r -- true",
+]
+
+
+@pytest.mark.parametrize("value", LONG_VALUES)
+def test_a_value_of_great_length_leaves_the_message_and_its_hint_on_the_screen(
+    world: World, sts: StrictSts, value: str
+) -> None:
+    """A name or a value of 4 KB, wherever it is given, is shortened: each line fits, and a hint is still there."""
+    for line in LINES_WITH_A_LONG_VALUE:
+        done = world.run(*(word.replace("V", LONG_VALUES[value]) for word in line.split(" ")))
+
+        assert done.err.startswith("awsudo: ") and "internal error" not in done.err, line
+        assert max(map(len, done.err.splitlines())) <= 420, line
+        assert len(done.err) < 1300, line
+    assert sts.calls == []
+
+
+def test_a_long_message_keeps_what_is_at_its_end() -> None:
+    """What was shortened says how long it was; what follows it in the message, and a role's longest ARN, stay."""
+    longest = f"arn:aws:iam::111111111111:role/{'p' * 511}/{'r' * 64}"
+
+    assert fitted(f"cannot read {'x' * 500}: No such file") == f"cannot read {'x' * 80}… (500 characters): No such file"
+    assert fitted(f"no profile '{'a b' * 500}' in the file").endswith("' in the file")
+    assert fitted_hint(f"awsudo explain {longest} --why") == f"awsudo explain {longest} --why"
+    assert fitted("a b " * 50) == "a b " * 50
