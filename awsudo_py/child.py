@@ -87,8 +87,8 @@ def _hint(command: str, environ: Mapping[str, str]) -> str:
         return "no such file" if os.path.isdir(folder) else f"no such file: there is no directory {folder}"
     if not command:
         return "the command is empty: is a variable unset?"
-    shell = os.path.basename(environ.get("SHELL", "sh"))
-    return f"if it is an alias or a shell function, let your shell run it: awsudo TARGET {shell} -ic {command}"
+    shell, quoted = os.path.basename(environ.get("SHELL", "sh")), shlex.quote(command)
+    return f"if it is an alias or a shell function, let your shell run it: awsudo TARGET {shell} -ic {quoted}"
 
 
 def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from awsudo_py.resolve.chain import Resolver
 from awsudo_py.resolve.quick_reader import quick_sections
 from tests.conftest import needs
 from tests.differential.corpus import CASES
+from tests.servers.ci import jwt
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World
 
@@ -264,14 +267,60 @@ def test_a_closed_home_stops_only_what_needs_it(
     assert mended[closed] in by_profile.err
 
 
-def test_a_name_in_a_hint_is_quoted_for_the_shell() -> None:
-    """A hint is a line to paste: no message puts a profile's bare name behind --profile."""
-    package = Path(aws_config.__file__).parent.parent
-    bare = [
-        f"{path.name}: {line.strip()}"
-        for path in package.rglob("*.py")
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if "--profile {" in line and "--profile {shlex.quote(" not in line
-    ]
+#: What may stand in a command as it is: words of our own, what AWS makes of letters and digits, what is quoted before.
+BARE = {
+    "add.py: name", "advice.py: target", "child.py: shell", "each.py: places[0]", "each.py: which", "errors.py: _words(chain)",
+    "error_codes.py: role.name if role else 'ROLE'", "export.py: name", "help.py: path", "man.py: usage(line)",
+    "remove.py: each", "rotation.py: access_key_id", "rotation.py: others[0].access_key_id", "shell_init.py: name",
+}  # fmt: skip
 
-    assert bare == []
+
+def test_a_name_in_a_command_is_quoted_for_the_shell() -> None:
+    """A hint is a line to paste: what comes from outside is quoted wherever a message has it in a command."""
+    package = Path(aws_config.__file__).parent.parent
+    bare = []
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            before = ""
+            for part in node.values if isinstance(node, ast.JoinedStr) else ():
+                if isinstance(part, ast.Constant):
+                    before += str(part.value)
+                elif isinstance(part, ast.FormattedValue):
+                    value = ast.unparse(part.value)
+                    in_command = re.search(r"(?:^|: |; |`)(?:awsudo|aws)(?: [\w-]+)+ $", before)
+                    if in_command and "quote" not in value and f"{path.name}: {value}" not in BARE:
+                        bare.append(f"{path.name}: {before}{{{value}}}")
+                    before += "X"
+
+    assert not bare, "\n".join(bare)
+
+
+CORP = "arn:aws:iam::111111111111:role/corp"
+#: What the profile `my corp` has, the words of a run, and the command that its hint shows.
+QUOTED = [
+    ("sso_session = my corp\nsso_account_id = 111111111111\nsso_role_name = Dev\n", "X true", "awsudo login 'my corp'"),
+    ("region = eu-west-1\n", "X true", "aws configure list --profile 'my corp'"),
+    (f"role_arn = {CORP}\nsource_profile = base\n", "X true", "awsudo explain 'my corp' --why"),
+    ("", "keys rotate X", "awsudo keys add 'my corp'"),
+    ("", "keys export X", "awsudo keys export 'my corp' --process"),
+    (KEYS, "--source-identity me X true", "awsudo -p 'my corp' arn:aws:iam::"),
+    (KEYS, "console X --print", "awsudo console -p 'my corp' ACCOUNT:ROLE"),
+    (KEYS, f"--web-identity-token - -p X {CORP} true", "leave -p 'my corp' out"),
+    ("", "dev my&tool", "awsudo TARGET sh -ic 'my&tool'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "words", "line"), QUOTED, ids=[line for _, _, line in QUOTED])
+def test_the_command_in_a_hint_can_be_pasted(world: World, settings: str, words: str, line: str) -> None:
+    """A profile called `my corp` is one word in every command that a message shows."""
+    session = "sso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
+    world.config(f'[profile "my corp"]\n{settings}[sso-session "my corp"]\n{session}[profile dev]\n{ROLE}')
+
+    done = world.run(
+        *("my corp" if word == "X" else word for word in words.split()),
+        env={"SHELL": "/bin/sh"},
+        stdin=jwt("sts.amazonaws.com"),
+    )
+
+    assert done.code != 0
+    assert line in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -336,7 +337,7 @@ def picked_saml_role(context: Context, assertion: str) -> str:
     if len(found) == 1:
         return found[0].role_arn
     if not has_terminal():
-        listed = tuple(f"awsudo --saml … {each.role_arn} COMMAND…" for each in found)
+        listed = tuple(f"awsudo --saml … {shlex.quote(each.role_arn)} COMMAND…" for each in found)
         raise UsageError(f"no target, and the SAML assertion has {len(found)} roles", hint=("name one:", *listed))
     parts = ((each.role_arn, each.role_arn.split(":")[4], each.role_arn.partition(":role/")[2]) for each in found)
     return pick([Choice(*each) for each in parts], context.environ)

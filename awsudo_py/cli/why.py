@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def _offline(
         )
     made = _made(context, request, options.context_keys, hop, chain, caller)
     verdict = evaluate(made, given)
-    return Report(target, made, given, verdict, advice(made, verdict, target=target), notes)
+    return Report(target, made, given, verdict, advice(made, verdict, target=shlex.quote(target)), notes)
 
 
 def _online(context: Context, request: Request, options: ExplainOptions, hop: RoleHop, target: str) -> Report:
@@ -165,7 +166,7 @@ def _called(
         return Report(target, made, nothing, verdict, [], called=True)
     findings = why_online.gather(evidence, made, chain, denial)
     made, verdict = why_online.evaluated(made, findings)
-    advised = advice(made, verdict, target=target, roles=findings.roles)
+    advised = advice(made, verdict, target=shlex.quote(target), roles=findings.roles)
     return Report(
         target, made, findings.policies, verdict, advised, findings.notes, denial, findings.checks, called=True
     )

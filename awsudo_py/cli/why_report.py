@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -255,7 +256,8 @@ def write_statements(report: Report) -> None:
     found = [each for each in report.advice if each.statement is not None]
     if not found:
         raise AwsudoError(
-            f"no statement would change the answer for {report.target}", hint=f"awsudo explain {report.target} --why"
+            f"no statement would change the answer for {report.target}",
+            hint=f"awsudo explain {shlex.quote(report.target)} --why",
         )
     if on_terminal():
         for each in found:

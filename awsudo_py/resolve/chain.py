@@ -198,7 +198,7 @@ class Resolver:
             profile, arn = word, self._role_arn(word, settings)
         elif request.profile is not None and request.role is not None:
             raise origin.refuse(
-                "a role is assumed with the token, not with a profile", f"leave -p {request.profile} out"
+                "a role is assumed with the token, not with a profile", f"leave -p {shlex.quote(request.profile)} out"
             )
         else:
             arn = roles.role_arn(word)

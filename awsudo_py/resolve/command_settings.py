@@ -11,6 +11,7 @@ the variable by which the SDKs know it. Otherwise a session from one server woul
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import ConfigError
@@ -78,7 +79,7 @@ def command_settings(
     if unusable is not None:
         raise ConfigError(
             f"profile {profile}: the value for {unusable} has a character that no setting can have",
-            hint=f"see: cat -A {config.config_file}",
+            hint=f"see: cat -A {shlex.quote(config.config_file)}",
         )
     return found, notices
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import shlex
 import string
 import uuid
 from contextlib import suppress
@@ -192,13 +193,14 @@ def _present(session: SsoSession, screen: Screen, page: str, *more: str) -> None
 def _nobody(session: SsoSession) -> AwsudoError:
     return AwsudoError(
         f"nobody signed in to {session.title} within {PATIENCE / 60:.0f} minutes",
-        hint=f"again: awsudo login {session.word}",
+        hint=f"again: awsudo login {shlex.quote(session.word)}",
     )
 
 
 def _denied(session: SsoSession, why: str) -> AwsudoError:
     return AwsudoError(
-        f"the sign-in to {session.title} was refused on its page ({why})", hint=f"again: awsudo login {session.word}"
+        f"the sign-in to {session.title} was refused on its page ({why})",
+        hint=f"again: awsudo login {shlex.quote(session.word)}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
@@ -123,7 +124,7 @@ def _refuse_what_cannot_sign_in(chain: RoleChain, lasts: int | None) -> None:
         raise AwsudoError(
             f"{chain.target} is an IAM user, and the console takes only the session of a role",
             hint="name a role that the user may assume: awsudo console -p "
-            f"{chain.source.profile or 'PROFILE'} ACCOUNT:ROLE",
+            f"{shlex.quote(chain.source.profile or 'PROFILE')} ACCOUNT:ROLE",
         )
     if lasts is not None and hops and (len(hops) > 1 or is_chaining(chain.source)):
         raise UsageError(

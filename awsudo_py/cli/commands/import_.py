@@ -129,10 +129,11 @@ def _session(context: Context, word: str, region: str | None) -> tuple[SsoSessio
     config = context.config
     if not word.startswith(("https://", "http://")):
         if word not in config.sso_sessions:
+            name = word if word.replace("-", "").isalnum() else "NAME"
             raise AwsudoError(
                 f"no [sso-session {word}] in {config.config_file}",
                 hint=did_you_mean(word, config.sso_sessions)
-                or f"name the portal instead: awsudo import --sso https://{word}.awsapps.com/start --region REGION",
+                or f"name the portal instead: awsudo import --sso https://{name}.awsapps.com/start --region REGION",
             )
         return session_named(word, config), False
     for name, section in config.sso_sessions.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, begin, subcommand
@@ -54,7 +55,7 @@ def _sign_out(context: Context, session: SsoSession) -> str:
         removed = sign_ins.files.forget_token(session)
     except OSError as error:
         path = sign_ins.files.token_path(session)
-        raise AwsudoError(f"cannot remove {path}: {error.strerror}", hint=f"see: ls -l {path}") from None
+        raise AwsudoError(f"cannot remove {path}: {error.strerror}", hint=f"see: ls -l {shlex.quote(path)}") from None
     count = forget_sso(session.start_url, [*context.stores.values()])
     cached = f"; {count} cached session{'' if count == 1 else 's'} removed" if count else ""
     return f"{f'signed out of {session.title}' if removed else f'not signed in to {session.title}'}{cached}"
