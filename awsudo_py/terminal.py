@@ -110,6 +110,8 @@ class Terminal:
 
     def __init__(self, level: int = 0) -> None:
         self.level = level
+        #: Gets the answer from elsewhere, where there is no terminal: the question, what it is about, its kind.
+        self.elsewhere: Callable[[str, Sequence[str], str], str] | None = None
         self._said: set[str] = set()
 
     @property
@@ -152,10 +154,13 @@ class Terminal:
             return ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
         except NoPrompt:
             program = os.environ.get("AWSUDO_ASKPASS", "")
-            if not program:
+            if not program and self.elsewhere is None:
                 raise
-        lines = [said, *("".join(text for text, _ in line) for line in about), question.strip()]
-        return _answer_of(program, "\n".join(escape(line) for line in lines if line))
+        lines = [line for line in (said, *("".join(text for text, _ in line) for line in about)) if line]
+        if program:
+            return _answer_of(program, "\n".join(escape(line) for line in (*lines, question.strip())))
+        assert self.elsewhere is not None
+        return self.elsewhere(question.strip(), lines, "confirmation" if about else _subject(question))
 
     def lent(self) -> AbstractContextManager[TextIO | None]:
         """The terminal for a program that may ask there, as lent_terminal() gives it."""

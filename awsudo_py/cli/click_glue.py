@@ -11,6 +11,7 @@ import click
 
 from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.options import Options
+from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
@@ -261,11 +262,40 @@ class _Group(click.Group):
         return pages.subcommand(self._line.name, self._line, "").rstrip("\n")
 
 
-def begin(call: Call, terminal: Terminal | None = None) -> Context:
-    """What one run has: its environment, its terminal (that of the call, if none is passed), the files it reads."""
+def begin(call: Call, terminal: Terminal | None = None, *, wait: str | None = None) -> Context:
+    """What one run has: its environment, its terminal (that of the call, if none is passed), the files it reads.
+
+    wait: how long a question waits for `awsudo answer` where there is no terminal; else AWSUDO_WAIT says so.
+    """
     from awsudo_py.context import Context  # here, so that --help does without it
 
-    return Context.of_process(terminal or call.terminal)
+    context = Context.of_process(terminal or call.terminal)
+    if wait or context.environ.get("AWSUDO_WAIT"):
+        _let_wait(call, context, wait)
+    return context
+
+
+def _let_wait(call: Call, context: Context, wait: str | None) -> None:
+    """Let questions without a terminal wait for an answer from another one. Raises AwsudoError."""
+    import shlex
+
+    from awsudo_py.errors import InvalidInput
+    from awsudo_py.resolve import limits
+    from awsudo_py.sessions.questions import store_of, wait_for_answer
+
+    origin = limits.Origin("--wait", UsageError) if wait else limits.Origin("AWSUDO_WAIT", InvalidInput)
+    lasts, store = limits.span(wait or context.environ["AWSUDO_WAIT"], origin), store_of(context.environ)
+    if store is None or not lasts:
+        return
+    line = shlex.join(["awsudo", *call.process.argv])
+
+    def elsewhere(text: str, about: Sequence[str], kind: str) -> str:
+        context.terminal.show([f"awsudo: waiting for an answer to {text!r}: awsudo answer   ({brief(lasts)})"])
+        now = context.run.clock()
+        kind = "MFA code" if kind.startswith("MFA code") else kind if kind == "confirmation" else "question"
+        return wait_for_answer(store, text, kind=kind, about=about, line=line, lasts=lasts, now=now)
+
+    context.terminal.elsewhere = elsewhere
 
 
 def inputs_of(context: Context, options: Common) -> dict[str, Any]:

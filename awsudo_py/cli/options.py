@@ -65,6 +65,7 @@ class RunOptions(RequestOptions):
     """What a run itself takes."""
 
     yes: bool
+    wait: str | None
     dry_run: bool
     why: bool
     preserve: bool

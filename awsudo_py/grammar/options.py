@@ -188,6 +188,7 @@ CONFIRMED = Option(
 RUN = (
     *REQUEST,
     CONFIRMED,
+    Option("wait", ("--wait",), "TIME", "Without a terminal, wait this long for awsudo answer.", values=("2m", "5m")),
     DRY_RUN,
     WHY,
     Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),

@@ -414,6 +414,13 @@ SUBCOMMANDS = {
             group="Sign in",
         ),
         Subcommand(
+            "answer",
+            "answer",
+            "Answer the questions of runs that wait without a terminal.",
+            (QUIET, VERBOSE, Option("listed", ("--list",), "", "List what waits, and answer nothing."), JSON),
+            group="Sign in",
+        ),
+        Subcommand(
             "logout",
             "logout",
             "Sign out of an SSO session, here and at its portal.",

@@ -40,6 +40,7 @@ VARIABLES = (
     ("AWSUDO_CACHE_DIR", "Where sessions are cached."),
     ("AWSUDO_STATE_DIR", "Where awsudo remembers which targets were used."),
     ("AWSUDO_ASKPASS", "Program that asks where there is no terminal: question as argument, answer on stdout."),
+    ("AWSUDO_WAIT", "How long to wait for `awsudo answer` where there is no terminal."),
     ("AWSUDO_PROMPT_PRODUCTION", "Words that `awsudo prompt` shows in red, separated by commas."),
     ("NO_COLOR", "No colour, whatever the terminal can show."),
 )

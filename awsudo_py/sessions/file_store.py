@@ -32,7 +32,7 @@ _SALT = "73616c74" * 5 + ".salt"
 _FOREVER = 2.0**32
 #: Seconds for which a lock file stays after it was made, also where all is cleared; and how many a run removes.
 _LOCK_KEPT, _LOCK_NEW, _LOCKS_AT_ONCE = 3600, 60, 2000
-_KINDS = (["session"], ["replay"], ["rejected"], ["salt"])
+_KINDS = (["session"], ["replay"], ["question"], ["rejected"], ["salt"])
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 

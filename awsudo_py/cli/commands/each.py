@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py.child import end_like
-from awsudo_py.cli.click_glue import Call, inputs_of, subcommand
+from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
 from awsudo_py.cli.confirmation import pass_fleet_rails
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
@@ -82,12 +82,11 @@ def command(call: Call, options: EachOptions) -> int:
     if options.merge:
         return _merge(call, options)
     # here, so that --help does without them
-    from awsudo_py.context import Context
     from awsudo_py.fleet.job import run_job
     from awsudo_py.fleet.sessions import FleetTerminal
 
     terminal = FleetTerminal(call.terminal.level)
-    context = Context.of_process(terminal)
+    context = begin(call, terminal)
     inputs = inputs_of(context, options)
     mode = _mode(options)
     _refuse_contradictions(call, options)

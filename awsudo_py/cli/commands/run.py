@@ -61,7 +61,7 @@ def command(call: Call, options: RunOptions) -> None:
 
 def run(call: Call, options: RunOptions) -> None:
     """Become the command, or a shell, as the target. Raises AwsudoError."""
-    context, words, argv = begin(call), call.words, call.process.argv
+    context, words, argv = begin(call, wait=options.wait), call.words, call.process.argv
     inputs = inputs_of(context, options)
     # `awsudo` alone, or with nothing but options and a command after `--`
     unnamed = options.profile is None and not call.name and (call.dashed or not words)

@@ -1,0 +1,212 @@
+"""Questions without a terminal: they wait for awsudo answer on another one, and go with their run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import pytest
+
+from tests.servers.strict_sts import StrictSts
+from tests.world import AWSUDO, World, until
+
+WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
+
+
+@pytest.fixture(autouse=True)
+def _guarded(world: World) -> None:
+    """The profile dev asks before each command."""
+    world.config(
+        "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\nregion = eu-west-1\n"
+        "awsudo_confirm = true\n"
+    )
+
+
+@contextmanager
+def waiting(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A run without a terminal, once its question is there."""
+    run = subprocess.Popen(
+        [AWSUDO, *words],
+        env=world.environ({"AWSUDO_WAIT": "2m", **(env or {})}),
+        cwd=world.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: bool(questions(world)) or run.poll() is not None, "a question is there")
+        yield run
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def questions(world: World) -> list[str]:
+    """The files of the questions that wait."""
+    place = world.cache / "questions"
+    return sorted(name for name in os.listdir(place) if not name.endswith(".tmp")) if place.is_dir() else []
+
+
+@contextmanager
+def answering(world: World, *words: str) -> Iterator[pexpect.spawn[str]]:
+    """Awsudo answer on a terminal of its own."""
+    spawned = pexpect.spawn(
+        AWSUDO, ["answer", *words], env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30
+    )
+    spawned.setwinsize(24, 200)
+    try:
+        yield spawned
+    finally:
+        spawned.close(force=True)
+
+
+def test_a_confirmation_is_given_on_another_terminal(world: World, sts: StrictSts) -> None:
+    """The question shows who asks; the answer goes to that run, and the question is gone with it."""
+    with waiting(world, "dev", *WHO) as run:
+        (name,) = questions(world)
+        path = world.cache / "questions" / name
+        modes = (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
+        with answering(world) as other:
+            other.expect_exact("Type dev (the target) to go on, or press Enter to stop: ")
+            before, calls = other.before, len(sts.calls)
+            other.sendline("dev")
+            other.expect_exact(f"sent to pid {run.pid}")
+        out, err = run.communicate(timeout=30)
+
+    assert f"pid {run.pid}" in before and "awsudo dev sh -c" in before and "dev in 111111111111, eu-west-1" in before
+    assert modes == (0o600, 0o700) and calls == 0
+    assert (run.returncode, out) == (0, "as=dev\n")
+    assert err.startswith("awsudo: waiting for an answer to ") and "awsudo answer   (2m)" in err
+    assert questions(world) == []
+
+
+def test_enter_refuses_and_ends_the_run(world: World, sts: StrictSts) -> None:
+    """A refusal is exit code 125 for the run, before any call."""
+    with waiting(world, "--wait", "1m", "dev", *WHO, env={"AWSUDO_WAIT": None}) as run:
+        with answering(world) as other:
+            other.expect_exact("to go on")
+            other.sendline("")
+            other.expect_exact(f"refused pid {run.pid}")
+        out, err = run.communicate(timeout=30)
+
+    assert (run.returncode, out) == (125, "") and "refused by awsudo answer" in err
+    assert sts.calls == []
+
+
+def test_one_of_several_is_picked_and_gets_its_mfa_code(world: World, sts: StrictSts) -> None:
+    """The list has each question with its kind and its run; the code goes to the run that was picked."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    code = phone.code()
+    with waiting(world, "dev", *WHO):
+        with waiting(world, "-m", phone.serial, "base", "sh", "-c", "echo as=base") as run:
+            until(lambda: len(questions(world)) == 2)
+            listed = [json.loads(world.run("answer", "--json").out), world.run("answer", "--list").out]
+            with answering(world) as other:
+                other.expect_exact("Answer which? A number, or all [1]: ")
+                other.sendline("2")
+                other.expect_exact(f"MFA code of {phone.serial}")
+                other.sendline(code)
+                other.expect_exact(f"sent to pid {run.pid}")
+            out, err = run.communicate(timeout=30)
+        left = questions(world)
+
+    assert (run.returncode, out) == (0, "as=base\n"), err
+    assert [each["kind"] for each in listed[0]] == ["confirmation", "MFA code"] and f"pid {run.pid}" in listed[1]
+    assert len(left) == 1
+
+
+def test_one_answer_serves_all_runs_that_need_the_same_code(world: World, sts: StrictSts) -> None:
+    """Eight runs behind one device leave one question; its answer ends the waiting of all."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    line = f"for i in 1 2 3 4 5 6 7 8; do '{AWSUDO}' -m {phone.serial} base sh -c 'echo got' & done; wait"
+    shell = subprocess.Popen(
+        ["sh", "-c", line],
+        env=world.environ({"AWSUDO_WAIT": "2m"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: bool(questions(world)), "a question is there")
+        with answering(world) as other:
+            other.expect_exact(f"MFA code of {phone.serial}")
+            other.sendline(phone.code())
+            other.expect_exact("sent to pid")
+        out, err = shell.communicate(timeout=60)
+    finally:
+        shell.kill()
+
+    assert out == "got\n" * 8, err
+    assert err.count("waiting for an answer") == 1
+    assert [call.action for call in sts.calls] == ["GetSessionToken"]
+
+
+def test_the_list_says_how_many_questions_wait(world: World) -> None:
+    """On stderr, with the command that answers them."""
+    with waiting(world, "dev", "true"):
+        done = world.run("list")
+
+    assert done.code == 0 and "1 question is waiting: awsudo answer" in done.err
+    assert "waiting" not in world.run("list").err
+
+
+def test_a_run_waits_so_long_and_no_longer(world: World) -> None:
+    """The time is over: exit code 125, and the question is gone."""
+    done = world.run("--wait", "1", "dev", "true")
+
+    assert done.code == 125 and "no answer within 1s" in done.err
+    assert questions(world) == []
+    assert world.run("--wait", "long", "dev", "true").code == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_a_run_that_waits(world: World, number: signal.Signals) -> None:
+    """At once; what is left of a run that was killed is removed by whoever looks next."""
+    with waiting(world, "dev", "true") as run:
+        run.send_signal(number)
+        run.communicate(timeout=20)
+
+    assert run.returncode == -number
+    assert (number != signal.SIGINT) or questions(world) == []
+    assert world.run("answer", "--list").out == "" and questions(world) == []
+    assert "no question is waiting" in world.run("answer").err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks the port up in /proc")
+def test_who_does_not_have_the_token_answers_nothing(world: World, sts: StrictSts) -> None:
+    """Another user can reach the port, and not the file: what comes without the token is passed over."""
+    with waiting(world, "dev", "true") as run:
+        (port,) = (int(each) for each in _listening_ports(run.pid))
+        for message in (b"0" * 32 + b" answer dev\n", b"\n", b"x" * 4096):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as other:
+                other.sendall(message)
+                try:
+                    answer = other.recv(10)
+                except OSError:
+                    answer = b""
+                assert answer == b""
+        still = run.poll() is None and len(questions(world)) == 1
+
+    assert still and sts.calls == []
+
+
+def _listening_ports(pid: int) -> list[str]:
+    """The TCP ports on which a process listens (Linux)."""
+    inodes = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        target = os.readlink(f"/proc/{pid}/fd/{name}")
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return [str(int(row[1].partition(":")[2], 16)) for row in rows if row[3] == "0A" and row[9] in inodes]
