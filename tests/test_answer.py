@@ -85,7 +85,7 @@ def test_a_confirmation_is_given_on_another_terminal(world: World, sts: StrictSt
     assert f"pid {run.pid}" in before and "awsudo dev sh -c" in before and "dev in 111111111111, eu-west-1" in before
     assert modes == (0o600, 0o700) and calls == 0
     assert (run.returncode, out) == (0, "as=dev\n")
-    assert err.startswith("awsudo: waiting for an answer to ") and "awsudo answer   (2m)" in err
+    assert err.startswith("awsudo: waiting for a confirmation; on another terminal") and "awsudo answer   (2m)" in err
     assert questions(world) == []
 
 

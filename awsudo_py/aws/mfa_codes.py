@@ -27,6 +27,7 @@ _OTHERWISE = (
     "or on stdin: --mfa-code -",
     "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
     "or run it once on a terminal: the session is cached",
+    "or answer on another terminal, with awsudo answer: AWSUDO_WAIT=2m",
 )
 _WAIT = "a code works once, and for half a minute: wait for the next one"
 

@@ -290,7 +290,8 @@ def _let_wait(call: Call, context: Context, wait: str | None) -> None:
     line = shlex.join(["awsudo", *call.process.argv])
 
     def elsewhere(text: str, about: Sequence[str], kind: str) -> str:
-        context.terminal.show([f"awsudo: waiting for an answer to {text!r}: awsudo answer   ({brief(lasts)})"])
+        what = "a confirmation" if kind == "confirmation" else f'an answer to "{kind}"'
+        context.terminal.show([f"awsudo: waiting for {what}; on another terminal: awsudo answer   ({brief(lasts)})"])
         now = context.run.clock()
         kind = "MFA code" if kind.startswith("MFA code") else kind if kind == "confirmation" else "question"
         return wait_for_answer(store, text, kind=kind, about=about, line=line, lasts=lasts, now=now)

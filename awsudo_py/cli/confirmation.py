@@ -110,7 +110,11 @@ def confirm(
         allow = f"to let scripts pass --yes: {SCRIPTS} = allow in the profile" if strict else f"in a script: {again}"
         raise AwsudoError(
             f"{what} must be confirmed on a terminal, and there is none: {line}",
-            hint=("run it on a terminal, or name a program that asks: AWSUDO_ASKPASS=PROGRAM", allow),
+            hint=(
+                "run it on a terminal, or name a program that asks: AWSUDO_ASKPASS=PROGRAM",
+                "or answer on another terminal, with awsudo answer: AWSUDO_WAIT=2m",
+                allow,
+            ),
         ) from None
     if answer != word:
         raise AwsudoError(f"not confirmed, so nothing was run: {line}")

@@ -104,6 +104,12 @@ def waiting(store: FileStore) -> list[Question]:
     return sorted(found, key=lambda each: (each.since, each.pid))
 
 
+def number_waiting(environ: Mapping[str, str]) -> int:
+    """How many questions wait."""
+    store = store_of(environ)
+    return 0 if store is None else len(waiting(store))
+
+
 def give(question: Question, answer: str | None) -> bool:
     """Send the run its answer, or None to refuse; whether it was taken."""
     message = f"{question.token} {_REFUSAL if answer is None else f'{_ANSWER} {answer}'}\n".encode()

@@ -13,6 +13,7 @@ from awsudo_py.cli.output import Cell, Column, Span, glyph, with_tilde, write, w
 from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError
 from awsudo_py.resolve.outline import Outline, matching
+from awsudo_py.sessions.questions import number_waiting
 from awsudo_py.terminal import coloured, escape, styled
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ def command(call: Call, options: ListOptions) -> None:
     else:
         now = context.run.clock()
         write_table(_COLUMNS, [_row(each, until, now) for each in found])
+        count = number_waiting(context.environ)
+        if count:
+            what = "1 question is" if count == 1 else f"{count} questions are"
+            call.terminal.notice(f"{what} waiting: awsudo answer")
 
 
 def _row(each: Outline, until: Mapping[str, float], now: float) -> Sequence[str | Cell | Span]:
