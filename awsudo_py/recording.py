@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.child_environment import marked
 from awsudo_py.replay import record_name, surroundings
-from awsudo_py.resolve.rails import RailsByTarget, patterns_of
+from awsudo_py.resolve.rails import EVERY, RailsByTarget, patterns_of
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
 
@@ -24,6 +24,9 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
     until = answer.credentials.expiration
     if directory is None or until is None or not _replayable(context, request, answer):
         return
+    rails = patterns_of(RailsByTarget(context.config).of_chain(answer.chain))
+    if EVERY in rails:  # it would never be replayed
+        return
     store = FileStore(directory)
     name = record_name(words, surroundings(context.environ, store))
     fields = {
@@ -35,7 +38,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         "min_ttl": "" if request.min_ttl is None else str(request.min_ttl),
     }
     fields |= {f"set {name}": value for name, value in marked(dict(answer.chain.settings)).items()}
-    for number, pattern in enumerate(patterns_of(RailsByTarget(context.config).of_chain(answer.chain))):
+    for number, pattern in enumerate(rails):
         fields[f"rail {number}"] = pattern
     for number, (path, seen) in enumerate(context.files.seen.items()):
         fields[f"file {number}"] = f"{seen}|{path}"

@@ -65,7 +65,8 @@ def _answer(call: Call, question: Question) -> None:
     since = brief(time.time() - question.since, parts=1) or "0s"
     who = f"awsudo: pid {question.pid}, waiting for {since}, in {question.directory}"
     about = [[(who, "")], [("  ", ""), (question.line, "bold")], *([(each, "")] for each in question.about)]
-    answer = ask(f"{question.text} ", otherwise="run it on a terminal", about=about)
+    text = question.text if question.kind == "confirmation" else f"{question.text} (Enter refuses)"
+    answer = ask(f"{text} ", otherwise="run it on a terminal", about=about)
     if not give(question, answer or None):
         raise AwsudoError(f"pid {question.pid} does not wait any more: nothing was sent")
     call.terminal.notice(f"{'sent to' if answer else 'refused'} pid {question.pid}")
