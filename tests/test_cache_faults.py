@@ -270,6 +270,7 @@ def test_rule_6_a_disk_that_takes_nothing_is_one_warning(
     assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {os.strerror(error)}\n"
 
 
+UNLOCKED = "no lock can be taken in {}: {}; runs that start together each call AWS\n"
 CALLS = [("flock", "ENOLCK"), ("fchmod", "EPERM"), ("fsync", "ENOSPC"), ("fsync", "EIO"), ("rename", "EDQUOT")]
 
 
@@ -286,7 +287,8 @@ def test_rule_6_a_call_that_fails_is_one_warning_and_leaves_the_old_entry(
 
     assert done.key_id == sts.issued[1].access_key_id
     why = os.strerror(getattr(errno, error))
-    assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {why}\n"
+    told = UNLOCKED if call == "flock" else "the session cannot be cached in {}: {}\n"
+    assert done.err == "awsudo: " + told.format(world.cache, why)
     assert later.key_id == (done.key_id if call == "flock" else old)
     assert world.kept("tmp") == []
 
@@ -300,7 +302,8 @@ def test_rule_6_where_nothing_can_be_locked_a_code_is_still_spent(world: World, 
     done = world.run("-m", serial, "-t", code, "dev", *KEY_ID, prefix=spoilt("flock", "ENOLCK"))
 
     assert done.key_id
-    assert done.err == f"awsudo: the session cannot be cached in {world.cache}: {os.strerror(errno.ENOLCK)}\n"
+    assert done.err == "awsudo: " + UNLOCKED.format(world.cache, os.strerror(errno.ENOLCK))
+    assert len(world.kept()) == 2  # of the MFA code and of the role: they are cached all the same
 
 
 LOCKS: dict[str, Callable[[Path], object]] = {
@@ -411,6 +414,17 @@ def test_rule_6_without_a_home_the_command_runs_and_a_notice_says_what_to_set(
     assert done.key_id == sts.issued[0].access_key_id
     told = "awsudo: sessions cannot be cached: there is no home directory; set AWSUDO_CACHE_DIR to a directory\n"
     assert done.err == told
+
+
+@AS_ROOT
+@needs("setpriv")
+def test_without_a_home_a_profile_that_is_missing_says_why(homeless: World, sts: StrictSts) -> None:
+    """Neither HOME nor an entry in the password database: no AWS file can be found, and the message says that."""
+    done = homeless.run("dev", "true", prefix=UNKNOWN)
+
+    assert (done.code, done.out, sts.calls) == (125, "", [])
+    assert done.err.startswith("awsudo: no profile 'dev' in ")
+    assert "HOME is not set, and this user has no entry in the password database" in done.err
 
 
 @AS_ROOT

@@ -6,7 +6,8 @@ The numbers are those of the cache's rules, which the tests carry too.
    call. A run that waits says so after two seconds, and gives up after the time that a call can take, or a person who
    types a code. A rejection that STS answered is shared with the runs that are already waiting; the rejection of a code
    is not, as they may have the right one.
-6. A store that fails is a warning; the command still runs with the credentials.
+6. A store that fails is a warning; the command still runs with the credentials. Where only its locks fail, as on some
+   network file systems, the warning says that: the session is stored all the same.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class SharedSession:
         self._current = current
         self._login = login
         self._wait = wait or Wait(f"getting the session of {title}")
+        self._lock_error: OSError | None = None
 
     def get(self, call: Callable[[], Credentials]) -> Credentials:
         """The cached session if it is fresh, else what call() returns, which is then stored; raises what it raises."""
@@ -152,13 +154,13 @@ class SharedSession:
         try:
             lock = self._store.lock(self._lock_name)
         except OSError as error:
-            self._warn(error)
+            self._lock_error = error
             return None
         held = False
         try:
             held = _acquired(lock, self._run, self._wait, lambda: self._look() is not None)
         except OSError as error:
-            self._warn(error)
+            self._lock_error = error
         finally:
             if not held:
                 lock.release()
@@ -178,8 +180,10 @@ class SharedSession:
                 if abs(now - self._store.swept) >= _SWEEP_EVERY:
                     self._store.swept = now
                     self._store.sweep(now)
+                if self._lock_error is not None:
+                    self._warn("no lock can be taken", self._lock_error, "; runs that start together each call AWS")
             except (OSError, ValueError) as error:
-                self._warn(error)
+                self._warn("the session cannot be cached", error)
         return credentials
 
     def _share(self, error: Rejected) -> None:
@@ -202,9 +206,9 @@ class SharedSession:
             hints = tuple(value for name, value in fields.items() if name.startswith("hint "))
             raise Rejected(fields.get("message", ""), hint=hints, detail=fields.get("detail", ""))
 
-    def _warn(self, error: Exception) -> None:
+    def _warn(self, what: str, error: Exception, effect: str = "") -> None:
         why = getattr(error, "strerror", None) or str(error)
-        self._run.terminal.notice(f"the session cannot be cached in {self._store.place}: {why}")
+        self._run.terminal.notice(f"{what} in {self._store.place}: {why}{effect}")
 
 
 def in_turn(store: FileStore, run: Run, name: str, wait: Wait, action: Callable[[], _Result]) -> _Result:
