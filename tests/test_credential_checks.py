@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
+from awsudo_py.aws import fetchers
+from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fingerprint import Files
-from awsudo_py.model import Request
+from awsudo_py.model import Request, Source
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
+
+if TYPE_CHECKING:
+    from awsudo_py.aws.client import Aws
 
 KEY, SECRET = "AKIAQWERTYUIOP234567", "abcdefghijklmnopqrstuvwxyzabcdefghijklmn"
 ASIA = "ASIAQWERTYUIOP234567"
@@ -141,3 +147,23 @@ def test_nothing_is_sent_with_a_key_that_ends_in_a_line_break(world: World, sts:
 
     assert (done.code, done.out, sts.calls) == (125, "", [])
     assert done.err.startswith("awsudo: AWS_ACCESS_KEY_ID ends with a line break\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "said"),
+    [
+        (KEY, f"{SECRET}\n", "aws_secret_access_key of profile my corp in the keyring ends with a line break"),
+        (f'"{KEY}"', SECRET, "aws_access_key_id of profile my corp in the keyring is in quotes"),
+        (SECRET, KEY, "are swapped"),
+    ],
+)
+def test_a_malformed_key_in_the_keyring_is_named_without_a_call(key: str, secret: str, said: str) -> None:
+    """As one in a file is: which value, where, and how to store it again; never the value."""
+    aws = cast("Aws", SimpleNamespace(stored_key=lambda _: Credentials(key, secret, None)))
+
+    with pytest.raises(AwsudoError) as refused:
+        fetchers.fetch(aws, Source("keyring", "my corp", "the keyring"), "alice")
+
+    told = "\n".join((refused.value.message, *refused.value.hints))
+    assert said in told and "awsudo keys add 'my corp'" in told
+    assert SECRET not in told
