@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from awsudo_py.api.provider import Provider as Provider
     from awsudo_py.errors import AwsudoError as AwsudoError
 
-#: The library, and where it is: loaded at first use, so that a run of the command does without it.
+#: The library, and its module: loaded at first use, so that running the command does not import it.
 _LIBRARY = {
     **dict.fromkeys(("Inputs", "acredentials", "credentials", "environment", "session"), "awsudo_py.api.library"),
     "Provider": "awsudo_py.api.provider",

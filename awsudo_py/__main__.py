@@ -1,4 +1,4 @@
-"""The entry: the hit path, else the command line; the one place where errors become exit codes."""
+"""The entry point: the hit path, else the command line; the only place where errors become exit codes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _INTERRUPTED = -1
 
 
 def main() -> NoReturn:
-    """Run awsudo with the words of this process, and end it, where it does not become the command."""
+    """Run awsudo with the words of this process, and exit, unless it becomes the command."""
     code = _done(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:  # noqa: SIM105 (contextlib costs a prompt a millisecond)
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            pass  # it is closed or full: who wrote to it has said so, if there is anybody to tell
+            pass  # it is closed or full: whoever wrote to it has reported that, if it could be reported
     if code == _INTERRUPTED:
         _end_by_sigint()
     # not sys.exit: taking the interpreter down costs 5 ms after click, and 30 after botocore
@@ -30,12 +30,12 @@ def main() -> NoReturn:
 
 
 def _done(argv: list[str]) -> int:
-    """Do what the words say; returns the exit code, where it does not become the command."""
+    """Run the command line; returns the exit code, unless it becomes the command."""
     try:
         code = _quick(argv)
         if code is not None:
             return code
-        # here, so that a prompt does without them
+        # here, so that a prompt does not import them
         from awsudo_py.child_environment import undo_coercion
         from awsudo_py.replay import replay
 
@@ -49,9 +49,9 @@ def _done(argv: list[str]) -> int:
 
 
 def _quick(argv: list[str]) -> int | None:
-    """Do what a shell asks at every TAB, prompt or start, without click, which takes longer than all of it.
+    """Answer what a shell calls at every TAB, prompt or start, without click, which is slow to import.
 
-    Returns the exit code; None where it is for click to say: words that are not plain, --help.
+    Returns the exit code; None if click must parse the words: --help, or anything unusual.
     """
     word, words = argv[0] if argv else "", argv[1:]
     if word == "_complete":
@@ -74,7 +74,7 @@ def _quick(argv: list[str]) -> int | None:
 
 
 def _full(argv: list[str]) -> int:
-    # A run is over in a quarter of a second: there is nothing to collect, and looking costs 10 ms of it.
+    # A run takes a quarter of a second: there is nothing to collect, and a collection costs 10 ms of it.
     import gc
 
     gc.disable()
@@ -90,7 +90,9 @@ def _failed(error: Exception) -> int:
     from awsudo_py.terminal import Terminal
 
     if isinstance(error, BrokenPipeError):
-        return 141  # who reads our output has seen enough: what a shell says of a program that SIGPIPE ended
+        return (
+            141  # the reader of our output is gone: the exit code that a shell reports for a program that SIGPIPE ended
+        )
     if isinstance(error, (OSError, MemoryError)):
         error = of_system(error)
     Terminal().fail(error)

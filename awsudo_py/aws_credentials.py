@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # not typing's: importing typing costs the hit path 5 ms
+TYPE_CHECKING = False  # not from typing: importing typing costs the hit path 5 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -11,7 +11,7 @@ class Credentials:
     """One set of AWS credentials. Its text forms never show the secret parts.
 
     expiration and issued are seconds since the epoch, UTC; an expiration of None means it is not known
-    (static keys). arn and user_id are who these credentials are, if STS said so.
+    (static keys). arn and user_id are the identity of these credentials, if STS returned it.
     """
 
     # Not a NamedTuple: one with a redacting repr still leaks through %, * and json.

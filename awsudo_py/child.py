@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: What execvp(3) searches when there is no PATH at all.
 _NO_PATH = "/bin:/usr/bin"
-#: Linux takes no longer argument or variable (MAX_ARG_STRLEN, in bytes).
+#: Linux accepts no longer argument or variable (MAX_ARG_STRLEN, in bytes).
 _LONGEST_STRING = 128 * 1024
 #: Programs whose children ignore SIGPIPE if they themselves do.
 _HAND_ON_IGNORED = frozenset(
@@ -50,7 +50,7 @@ def find(command: str, environ: Mapping[str, str]) -> str:
         # os.path.isfile would do; it is a second stat
         if stat.S_ISREG(mode) and os.access(candidate, os.X_OK):
             return candidate
-        # a directory that PATH turns up does not stand for the command; one named outright does
+        # a directory found through PATH is skipped; one that was named directly is an error
         if not stat.S_ISDIR(mode) or "/" in command:
             blocked = blocked or candidate
     from awsudo_py.errors import CommandCannotRun, CommandNotFound
@@ -62,13 +62,13 @@ def find(command: str, environ: Mapping[str, str]) -> str:
             raise CommandCannotRun(
                 f"cannot run {blocked}: it is a directory", hint=f"see: ls -ld {shlex.quote(blocked)}"
             )
-        hint = f"if it is a program of yours: chmod +x {shlex.quote(blocked)}"
+        hint = f"if it is your own program: chmod +x {shlex.quote(blocked)}"
         raise CommandCannotRun(f"cannot run {blocked}: it is not executable", hint=hint)
     raise CommandNotFound(f"command not found: {command or chr(39) * 2}", hint=_hint(command, environ))
 
 
 def _hint(command: str, environ: Mapping[str, str]) -> str:
-    """What to do about a command that was not found, by what the word looks like."""
+    """The hint for a command that was not found, from how the word looks."""
     import shlex
 
     name, equals, _ = command.partition("=")
@@ -114,10 +114,10 @@ def become(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> N
 
 
 def _ignores_sigpipe(parent: int) -> bool:
-    """Whether our parent hands an ignored SIGPIPE on, as systemd and a shell's `trap '' PIPE` do.
+    """Whether our parent passes an ignored SIGPIPE on, as systemd and a shell's `trap '' PIPE` do.
 
-    Python ignores it before we could look, so the parent is looked at. Of those that ignore it only to themselves
-    (other interpreters, most runtimes), none is in the list.
+    Python ignores it before we could look, so the parent is checked. Programs that ignore it only for themselves
+    (other interpreters, most runtimes) are not in the list.
     """
     try:
         with open(f"/proc/{parent}/status", "rb") as file:
@@ -143,7 +143,7 @@ def _cannot_execute(path: str, error: OSError, arguments: Sequence[str], environ
 
 
 def _too_large(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Exception:
-    """The error for more than a program can be given: which part it is."""
+    """The error for arguments or an environment beyond the system's limit, with the part that is too large."""
     from awsudo_py.errors import CommandCannotRun
 
     token = len(environ.get("AWS_SESSION_TOKEN", ""))
@@ -152,7 +152,7 @@ def _too_large(path: str, arguments: Sequence[str], environ: Mapping[str, str]) 
     if token + len("AWS_SESSION_TOKEN=") >= _LONGEST_STRING:
         return CommandCannotRun(
             f"cannot run {path}: the session token is too large for an environment variable ({token} bytes)",
-            hint="fewer or shorter session tags, or a smaller session policy, give a smaller token",
+            hint="to shrink the token, use fewer or shorter session tags, or a smaller session policy",
         )
     if words >= variables:
         return CommandCannotRun(
@@ -166,7 +166,7 @@ def _too_large(path: str, arguments: Sequence[str], environ: Mapping[str, str]) 
 
 
 def _without_interpreter(path: str) -> Exception:
-    """The error for a program whose interpreter is missing: the one of its #! line, or a binary's loader."""
+    """The error for a program whose interpreter (of its #! line) or loader is missing."""
     import shlex
 
     from awsudo_py.errors import CommandNotFound
@@ -202,8 +202,8 @@ def supervise(path: str, arguments: Sequence[str], environ: Mapping[str, str]) -
     """Rule 4: run the command as a child and wait for it. Returns its exit code, or minus the signal it died of.
 
     Raises CommandNotFound or CommandCannotRun. What the terminal sends (Ctrl-C, Ctrl-Backslash, Ctrl-Z) reaches the
-    child by itself, so that we only must not act on it; what is sent to us alone is handed on. When the child stops we
-    stop, and what continues us continues it.
+    child by itself, so we only ignore it; signals sent to us alone are passed on. When the child stops we
+    stop, and when we continue, it continues.
     """
     import signal
 
@@ -253,7 +253,7 @@ def _wakeup_pipe() -> tuple[int, int]:
 
 def _pass_on(process: int, number: int) -> None:
     try:
-        # not Popen.send_signal: it would reap the child, and its end is ours to hear of
+        # not Popen.send_signal: it would reap the child, and we must see how it ended
         os.kill(process, number)
     except ProcessLookupError:
         return  # it has just ended
@@ -288,7 +288,7 @@ def _waited_for(process: subprocess.Popen[bytes], woken: int) -> int:
 
 
 def end_like(code: int) -> NoReturn:
-    """End this process the way supervise() says the child ended: with its exit code, or by the same signal."""
+    """End this process as the child ended, by the result of supervise(): with its exit code, or by the same signal."""
     if code < 0 and os.name != "nt":
         import signal
 

@@ -1,4 +1,4 @@
-"""What a child's environment gets and loses: one list, from which exec, export and JSON all start.
+"""The changes to a child's environment: one list for exec, export and JSON.
 
 1. Everything through which an SDK could find other credentials is removed, always.
 2. Config files, CA bundle, endpoints and proxies stay, unless an outer awsudo set them for its own command.
@@ -44,11 +44,11 @@ REMOVED = (
     "AWS_CREDENTIAL_FILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
-    "AWS_CREDENTIAL_SCOPE",  # the JavaScript SDK takes it for that of the keys
+    "AWS_CREDENTIAL_SCOPE",  # the JavaScript SDK treats it as that of the keys
     "AWS_BEARER_TOKEN_BEDROCK",  # the SDKs prefer it over keys, for that service
     "AWSUDO_MFA_CODE",  # spent: an awsudo inside would send it again
 )
-#: A token for one service, whichever: the SDKs' name for it begins like this.
+#: Names of tokens for one service, in the SDKs, begin like this.
 _BEARER = "AWS_BEARER_TOKEN_"
 #: Ours, for prompts and scripts.
 OURS = ("AWSUDO_TARGET", "AWSUDO_ROLE_ARN", "AWSUDO_EXPIRATION", MARKER)
@@ -63,9 +63,9 @@ def changes_for(
     region: str,
     settings: Mapping[str, str],
 ) -> Changes:
-    """The changes that make this environment run as these credentials; an empty region leaves regions alone.
+    """The changes that put these credentials into this environment; an empty region leaves regions alone.
 
-    settings: what marked() gives for the settings of the target's profile.
+    settings: the result of marked() for the settings of the target's profile.
     """
     changes = unset_changes(environ)
     changes["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
@@ -85,7 +85,7 @@ def changes_for(
 
 
 def marked(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables for a profile's settings, with the one that says which they are; none if there are none."""
+    """The variables for a profile's settings, and the one that lists them; empty without settings."""
     if not settings:
         return {}
     return {**settings, MARKER: " ".join(f"{name}:{checksum(value)}" for name, value in settings.items())}
@@ -98,7 +98,7 @@ def unset_changes(environ: Mapping[str, str]) -> Changes:
 
 
 def hide_from_sdk(environ: MutableMapping[str, str]) -> dict[str, str]:
-    """Take variables out of this process that must not reach the SDK in it; returns the environment as it was.
+    """Remove variables that must not reach the SDK in this process; returns the original environment.
 
     To botocore an empty variable is a value: AWS_DEFAULT_REGION= is signed into requests, AWS_CA_BUNDLE= turns off the
     check of certificates. What an outer awsudo set is meant for its own command.
@@ -111,7 +111,7 @@ def hide_from_sdk(environ: MutableMapping[str, str]) -> dict[str, str]:
 
 
 def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
-    """A copy of environ with the changes made, and without the nameless entry that no program can be given."""
+    """A copy of environ with the changes made, and without an entry that has no name, which no program accepts."""
     result = {name: value for name, value in environ.items() if name and name not in changes}
     result.update((name, value) for name, value in changes.items() if value is not None)
     return result
@@ -119,13 +119,13 @@ def applied(environ: Mapping[str, str], changes: Changes) -> dict[str, str]:
 
 def undo_coercion(environ: MutableMapping[str, str]) -> None:
     """Rule 5: give LC_CTYPE back the value it had before Python, in a plain C locale, set it for itself (PEP 538)."""
-    # utf8_mode is on in just these locales (PEP 540), or because the user wants it so
+    # utf8_mode is on in just these locales (PEP 540), or because the user set it
     if not sys.flags.utf8_mode or "LC_CTYPE" not in environ:
         return
     try:
         with open("/proc/self/environ", "rb") as file:
             before = [entry[9:] for entry in file.read().split(b"\0") if entry[:9] == b"LC_CTYPE="]
-    except OSError:  # no such file here: what Python does only where LC_CTYPE says nothing, it has done
+    except OSError:  # no such file here: Python sets it only if LC_CTYPE is unset, so it was unset
         before = []
     del environ["LC_CTYPE"]
     if before:

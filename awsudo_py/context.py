@@ -1,4 +1,4 @@
-"""What one run of awsudo has: its environment, its user, its clock, the files it read, its stores and keys."""
+"""The context of one run of awsudo: its environment, its user, its clock, the files it read, its stores and keys."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What one run has. Many threads may use one at the same time: files are read once, connections are shared.
+    """The context of one run. Many threads may use it at the same time: files are read once, connections are shared.
 
-    Without a user (a library, a server, a fan-out), terminal is a NoTerminal: it has no prompts, and passes notices on.
+    Without a user (a library, a server, a fan-out), terminal is a NoTerminal: it cannot prompt, and passes notices on.
     """
 
     def __init__(self, environ: Mapping[str, str], terminal: Terminal, clock: Callable[[], float] = time.time) -> None:
@@ -44,11 +44,11 @@ class Context:
         self.deciding = deciding(environ)
         self.run = Run(terminal, clock, time.sleep, clock())
         self.files = Files(clock())
-        self._lock = RLock()  # from Python 3.12 on, cached_property has none
+        self._lock = RLock()  # from Python 3.12 on, cached_property has no lock
 
     @classmethod
     def of_process(cls, terminal: Terminal) -> Context:
-        """The context of this process, whose os.environ is only for the SDK in it from here on."""
+        """The context of this process, whose os.environ is only for the SDK from here on."""
         return cls(hide_from_sdk(os.environ), terminal)
 
     @cached_property
@@ -69,15 +69,15 @@ class Context:
         return aws_config.load(self.deciding, self.files)._replace(stored=self.keys.list.read())
 
     def add_profiles(self, profiles: Mapping[str, Settings]) -> None:
-        """Let the configuration have these profiles too, as if its file had them. Raises AwsudoError."""
+        """Add these profiles to the configuration, as if its file had them. Raises AwsudoError."""
         with self._lock:
             self._config = self._config._replace(in_config={**self._config.in_config, **profiles})
-            self.__dict__.pop("_sign_ins", None)  # it has the configuration that was
+            self.__dict__.pop("_sign_ins", None)  # it was made from the old configuration
 
     def resolver(self, web_identity: str | None = None) -> Resolver:
-        """What makes chains of requests, from the configuration and the deciding variables. Raises AwsudoError.
+        """The resolver of requests, from the configuration and the deciding variables. Raises AwsudoError.
 
-        web_identity: the CI system whose variables count too.
+        web_identity: the CI system whose variables are read too.
         """
         environ = {**self.deciding, **environment_of_ci(self.environ, web_identity)} if web_identity else self.deciding
         return Resolver(self.config, environ, self.fingerprint, self.portal_accounts)
@@ -104,13 +104,13 @@ class Context:
 
     @property
     def clients(self) -> Clients:
-        """The clients for AWS, which all sessions of this context share with their connections."""
+        """The clients for AWS, which all sessions of this context share, connections included."""
         with self._lock:
             return self._clients
 
     @cached_property
     def _clients(self) -> Clients:
-        from awsudo_py.aws.clients import Clients  # here, so that a run that finds its session does without botocore
+        from awsudo_py.aws.clients import Clients  # here, so that a run that finds its session does not import botocore
 
         return Clients()
 
@@ -122,7 +122,7 @@ class Context:
 
     @cached_property
     def _sign_ins(self) -> SignIns:
-        from awsudo_py.signin.wiring import SignIns  # here, as it takes botocore
+        from awsudo_py.signin.wiring import SignIns  # here, as it imports botocore
 
         return SignIns(
             self.config,
@@ -135,7 +135,7 @@ class Context:
 
     @cached_property
     def logins(self) -> Logins:
-        """What tells one login from the next."""
+        """The marks that distinguish logins."""
         return Logins(self.environ, self.files, self._salt)
 
     def _salt(self) -> bytes:
@@ -148,7 +148,7 @@ class Context:
 
     @cached_property
     def _own_salt(self) -> bytes:
-        """The key of this run's digests where none can be kept: nothing that they tell apart can be kept either."""
+        """The key of this run's digests where no key can be stored: then no session can be stored either."""
         return os.urandom(32)
 
     def portal_accounts(self, session: str, name: str) -> list[str]:

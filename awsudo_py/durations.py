@@ -12,7 +12,7 @@ def brief(seconds: float, *, parts: int = 2) -> str:
     for size, unit in _UNITS:
         count, left = divmod(rest, size)
         if written and not count:
-            break  # 2d 5m would be more exact than anybody reads it
+            break  # 2d 5m would be more precise than needed
         if count:
             written.append(f"{count}{unit}")
             rest = left

@@ -1,4 +1,4 @@
-"""What can go wrong, each with its exit code (after env(1)) and the hint that says what to do next."""
+"""The errors of awsudo, each with its exit code (after env(1)) and a hint about what to do next."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 class AwsudoError(Exception):
-    """A failure of awsudo itself, told to the user in one line.
+    """A failure of awsudo itself, reported to the user in one line.
 
     message: what failed, with the object (role, profile, file). Never a secret.
     hint: what to do next, with the exact command where there is one; a line, or several.
-    detail: what AWS said, word for word.
+    detail: AWS's own message, word for word.
 
     All three may hold text from outside: the terminal escapes them on their way out.
     """
 
     exit_code = 125
-    code = ""  # AWS's own word for it, where AWS refused
+    code = ""  # AWS's error code, if AWS refused
 
     def __init__(self, message: str, *, hint: str | tuple[str, ...] = (), detail: str = "") -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class CommandCannotRun(AwsudoError):
 
 
 class Interrupted(AwsudoError):
-    """The user did not want to go on."""
+    """The user cancelled."""
 
     exit_code = 130
 
@@ -72,17 +72,17 @@ class InvalidInput(AwsudoError):
 
 
 class Rejected(AwsudoError):
-    """AWS answered, and the answer was no. Asking again at once would get the same."""
+    """AWS refused the call. Calling again at once would get the same answer."""
 
 
 class CodeRefused(Rejected):
-    """AWS did not take the MFA code. again: whether another code may do."""
+    """AWS did not accept the MFA code. again: whether another code may be accepted."""
 
     again = True
 
 
 class Unreachable(AwsudoError):
-    """No usable answer came: network, time-out, proxy, garbage. sent: whether the request may have got there."""
+    """No usable response: network, time-out, proxy, garbage. sent: whether the request may have arrived."""
 
     sent = True
 
@@ -92,26 +92,26 @@ class NoPrompt(AwsudoError):
 
 
 class Throttled(AwsudoError):
-    """AWS is called too often, by this account or from here: the same call may succeed later."""
+    """AWS throttles this account or this machine: the same call may succeed later."""
 
 
 class NoCredentials(AwsudoError):
-    """The source of a chain has no credentials to give."""
+    """The source of a chain has no credentials."""
 
 
 class Told(AwsudoError):
-    """A failure of which everything has been said already, by an awsudo that this one ran."""
+    """A failure that has already been reported, by an awsudo that this one ran."""
 
     def __init__(self) -> None:
         super().__init__("")
 
 
 class KeyringError(AwsudoError):
-    """The OS key store cannot be used, or does not hold what it should."""
+    """The OS key store cannot be used, or lacks what it should hold."""
 
 
 class KeyringLocked(KeyringError):
-    """The OS key store is there, and its user has to unlock it."""
+    """The OS key store is locked, and its user has to unlock it."""
 
 
 class PolicyError(AwsudoError):
@@ -119,7 +119,7 @@ class PolicyError(AwsudoError):
 
 
 def of_system(error: OSError | MemoryError) -> AwsudoError:
-    """What the system refused, wherever it did: a full disk, no memory, too many open files."""
+    """A refusal by the system, anywhere: a full disk, no memory, too many open files."""
     import errno
     import os
 
@@ -136,7 +136,7 @@ def of_system(error: OSError | MemoryError) -> AwsudoError:
 
 
 def no_target() -> UsageError:
-    """The error for a command line that names no target, where no list can be shown to pick one."""
+    """The error for a command line without a target, where no list can be displayed."""
     return UsageError("no target: which profile or role?", hint="awsudo TARGET COMMAND…; see awsudo --help")
 
 
@@ -156,5 +156,5 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text as messages show it: 4 KB of it would push the hint off the screen."""
+    """The text, shortened for messages: 4 KB of it would push the hint off the screen."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"

@@ -60,7 +60,7 @@ class Change(NamedTuple):
         saved = f"{path}.{backup}" if backup and self.before is not None else ""
         if content_of(self.path) != self.before:
             raise AwsudoError(
-                f"{self.path} was changed by another program meanwhile: nothing was written",
+                f"{self.path} was changed by another program in the meantime: nothing was written",
                 hint="run the same command again",
             )
         try:
@@ -130,7 +130,7 @@ def replace_file(
 
 
 def access_hint(path: str) -> str:
-    """Whose the file, or the directory on the way to it, is that this process may not read; empty if it may."""
+    """The hint about the owner of a file or directory that this process may not read; empty if it may."""
     if os.name == "nt":
         return ""
     parts = os.path.abspath(path).split(os.sep)
@@ -146,7 +146,7 @@ def access_hint(path: str) -> str:
                 import shlex
 
                 bits = "u+r" if needed == os.R_OK else "u+rx"
-                return f"it is yours, and closed to you: chmod {bits} {shlex.quote(place)}"
+                return f"it is yours, but its mode denies you access: chmod {bits} {shlex.quote(place)}"
             owner, us = user_name(found.st_uid), user_name(os.geteuid())
             return f"{place} belongs to {owner} (mode {stat.S_IMODE(found.st_mode):04o}), and awsudo runs as {us}"
     return ""

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Besides all that begins with AWS_ or AWSUDO_: what moves the home, and so the files; and who names sessions.
+#: Besides all names that begin with AWS_ or AWSUDO_: variables that move the home, and those that name sessions.
 DECIDING = (
     *("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA"),
     *("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
@@ -18,12 +18,12 @@ DECIDING = (
 )
 #: Lists the variables that an outer awsudo set for its command, each with a checksum of its value: NAME:CHECKSUM …
 MARKER = "AWSUDO_SETTINGS"
-#: Of these a keyed digest decides: they are secrets.
+#: These are secrets: a keyed digest takes their place.
 SECRET = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
 )
-#: Of this it decides only whether it is set: a code is given to one call, and a run with one is never replayed.
+#: Only whether this is set counts: a code is for one call, and a run with one is never replayed.
 CODE = "AWSUDO_MFA_CODE"
 #: A change within this many nanoseconds before we looked could share its time stamp with one after it
 #: (kernels stamp files by the tick, 10 ms at the slowest), so such a file proves nothing to a later run.
@@ -31,7 +31,7 @@ _RACY = 20_000_000
 
 
 def deciding(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that can change a resolution. The resolver is given these and no others.
+    """The variables that can change a resolution. The resolver gets these and no others.
 
     An empty one counts as not set, and one that an outer awsudo set is not the user's.
     """
@@ -53,7 +53,7 @@ def set_by_outer(environ: Mapping[str, str]) -> list[str]:
     return [
         name
         for name, _, mark in marked
-        # a name that is written unquoted for a shell
+        # a name that may be written unquoted for a shell
         if name.startswith("AWS_")
         and name.isidentifier()
         and name.isascii()
@@ -64,13 +64,13 @@ def set_by_outer(environ: Mapping[str, str]) -> list[str]:
 
 def checksum(value: str) -> str:
     """A short mark of a value, for MARKER."""
-    from binascii import crc32  # here, so that a hit outside of any awsudo does without it
+    from binascii import crc32  # here, so that a hit outside of any awsudo does not import it
 
     return f"{crc32(value.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def witness(path: str) -> str:
-    """What a file looks like from outside. Two equal witnesses mean that its content is the same."""
+    """The outside of a file. Two equal witnesses mean that its content is the same."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -80,22 +80,22 @@ def witness(path: str) -> str:
 
 
 class Files:
-    """Reads files and remembers what each looked like just before, absent ones too."""
+    """Reads files and records how each looked just before, absent ones too."""
 
     def __init__(self, now: float) -> None:
         self._now = now
         self.seen: dict[str, str] = {}
-        self.settled = True  # whether an equal witness will mean equal content
+        self.settled = True  # whether an equal witness proves equal content
 
     def look(self, path: str) -> None:
-        """Remember what a file looks like that somebody else reads next."""
+        """Record how a file looks that another module reads next."""
         seen = witness(path)
         self.seen.setdefault(path, seen)
         if seen != self.seen[path]:
             self.settled = False
         elif seen != "absent":
             changed = int(seen.split()[-1])
-            # a pipe, such as <(…), is another one next time
+            # a pipe, such as <(…), is a different one next time
             if changed > self._now * 1e9 - _RACY or not os.path.isfile(path):
                 self.settled = False
 
@@ -107,5 +107,5 @@ class Files:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError:  # open()'s word for a path with a null byte, which a configuration file can hold
+        except ValueError:  # raised by open() for a path with a null byte, which a configuration file can contain
             raise OSError(22, "a path has no null byte", path) from None

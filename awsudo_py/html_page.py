@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 
-#: What every page looks like, in light and in dark.
+#: The style of every page, light and dark.
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c2024; --dim: #667079; --line: #d8dde2; --back: #fff; --panel: #f5f7f9;
   --accent: #2563c4; --bad: #c0392b; --good: #1e7e4a; --warn: #a86500; }
@@ -31,7 +31,7 @@ code, pre, .mono { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mon
 
 
 def document(title: str, data: object, body: str, script: str, style: str = "") -> str:
-    """A page with this title. body and script are ours; what is from elsewhere comes in data, as JSON.
+    """A page with this title. body and script are ours; text from elsewhere is in data, as JSON.
 
     The script finds it as DATA. The page's policy lets it load nothing and send nothing anywhere.
     """

@@ -76,7 +76,7 @@ def test_a_confirmation_is_given_on_another_terminal(world: World, sts: StrictSt
         path = world.cache / "questions" / name
         modes = (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
         with answering(world) as other:
-            other.expect_exact("Type dev (the target) to go on, or press Enter to stop: ")
+            other.expect_exact("Type dev (the target) to continue, or press Enter to stop: ")
             before, calls = other.before, len(sts.calls)
             other.sendline("dev")
             other.expect_exact(f"sent to pid {run.pid}")
@@ -93,7 +93,7 @@ def test_enter_refuses_and_ends_the_run(world: World, sts: StrictSts) -> None:
     """A refusal is exit code 125 for the run, before any call."""
     with waiting(world, "--wait", "1m", "dev", *WHO, env={"AWSUDO_WAIT": None}) as run:
         with answering(world) as other:
-            other.expect_exact("to go on")
+            other.expect_exact("to continue")
             other.sendline("")
             other.expect_exact(f"refused pid {run.pid}")
         out, err = run.communicate(timeout=30)

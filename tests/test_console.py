@@ -56,7 +56,7 @@ def test_a_duration_is_that_of_the_console_session(world: World, sts: StrictSts,
     ("words", "message"),
     [
         (("chained", "--duration", "8h"), "--duration: AWS does not accept one for chained"),
-        (("base",), "base is an IAM user, and the console takes only the session of a role"),
+        (("base",), "base is an IAM user, and the console accepts only role sessions"),
         (("dev", "--service", "s33"), "no service 's33' in the console"),
         (("dev", "--path", "https://example.com"), "--path is not a path in the console"),
         (("dev", "--service", "s3", "--path", "/x"), "--service and --path exclude each other"),

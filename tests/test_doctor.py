@@ -82,7 +82,7 @@ FAULTS = {
         "/config: line 3: duplicate setting role_arn in [profile dev]",
         "remove one of the two",
     ),
-    "no section": Fault("x = 1\n", "problem", "/config: line 1 stands before any [section]", "give it a section"),
+    "no section": Fault("x = 1\n", "problem", "/config: line 1 is before any [section]", "give it a section"),
     "a source that is not there": Fault(
         f"[profile ok]\nregion = eu-west-1\n[profile old]\n{ROLE}source_profile = gone\n",
         "problem",
@@ -101,7 +101,7 @@ FAULTS = {
     "a header without profile": Fault(
         "[foo]\nregion = x\n",
         "warning",
-        "/config:1: section [foo] is no profile",
+        "/config:1: section [foo] is not a profile",
         "rename it to [profile foo]",
     ),
     "a header without a space": Fault(
@@ -185,10 +185,10 @@ VARIABLES = {
     ),
     "a line break in a key": (
         {"AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "s"},
-        "AWS_ACCESS_KEY_ID begins or ends with a blank",
+        "AWS_ACCESS_KEY_ID begins or ends with a space",
         "set AWS_ACCESS_KEY_ID",
     ),
-    "a session that is over": (
+    "a session that has expired": (
         {"AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z"},
         "expired at 2020",
         "export --unset",
@@ -265,9 +265,9 @@ class Web(Serving):
 @pytest.mark.parametrize(
     ("off", "level", "says"),
     [
-        (0, "ok", "right"),
+        (0, "ok", "matches"),
         (-60, "warning", "ahead of AWS"),
-        (7200, "problem", "behind AWS: AWS refuses what is signed more than 5 min off"),
+        (7200, "problem", "behind AWS: AWS rejects requests signed more than 5 min off"),
     ],
 )
 def test_the_clock_is_compared_with_the_date_of_the_answer(healthy: World, off: float, level: str, says: str) -> None:

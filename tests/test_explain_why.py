@@ -152,7 +152,7 @@ def test_an_scp_that_only_denies_stands_beside_full_access(world: World, files: 
     words = _given(files, "-e", "ci-7f3", "--region", "eu-west-1", "--scp", files["regions"])
 
     assert world.run(*words).code == 0
-    assert "FullAWSAccess is taken to stand beside them" in world.run(*words).out
+    assert "FullAWSAccess is assumed to be attached too" in world.run(*words).out
     assert world.run(*words, "--scp", files["s3"]).code == 1
 
 

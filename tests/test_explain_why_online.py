@@ -58,7 +58,7 @@ def test_a_role_that_can_be_assumed_is_said_to_be(person: World, aws: StrictPoli
     done = person.run("explain", "dev", "--why")
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("dev: ALLOWED\n") and "gave a session" in done.out
+    assert done.out.startswith("dev: ALLOWED\n") and "returned a session" in done.out
     assert _actions(aws) == ["AssumeRole", "GetCallerIdentity"]
 
 

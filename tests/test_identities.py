@@ -69,7 +69,7 @@ class _TakesAll(dict):  # type: ignore[type-arg]
 
 @pytest.mark.parametrize(
     ("statuses", "tries", "said"),
-    [([503, 503], 3, ""), ([403], 1, "GitHub Actions gave no token (HTTP 403)"), ([302], 1, "(HTTP 302)")],
+    [([503, 503], 3, ""), ([403], 1, "GitHub Actions returned no token (HTTP 403)"), ([302], 1, "(HTTP 302)")],
 )
 def test_github_is_called_again_where_that_can_help(
     job: World, sts: StrictSts, statuses: list[int], tries: int, said: str

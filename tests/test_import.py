@@ -247,7 +247,7 @@ def test_marks_that_do_not_match_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
 
-    with pytest.raises(AwsudoError, match="are not there once each"):
+    with pytest.raises(AwsudoError, match="must each appear once"):
         _plan(path, "one")
 
 
@@ -326,7 +326,7 @@ class Throttling:
             raise Rejected("the SSO session has ended")
         if self.tokens < 1:
             self.throttled += 1
-            raise Throttled("AWS gets too many calls")
+            raise Throttled("AWS is throttling calls")
         self.tokens -= 1
 
     def accounts(self, following: str = "") -> Page:
@@ -490,12 +490,12 @@ AWS_SSO_YAML = (
 @pytest.mark.parametrize(
     ("tool", "config", "profile", "left"),
     [
-        ("granted", GRANTED, "prod/Admin", "profile half stays as it is: it has no granted_sso_region"),
+        ("granted", GRANTED, "prod/Admin", "profile half is not changed: it has no granted_sso_region"),
         (
             "aws-sso",
             AWS_SSO,
             "222222222222:Admin",
-            "profile other stays as it is: aws-sso-cli's configuration has no portal",
+            "profile other is not changed: aws-sso-cli's configuration has no portal",
         ),
     ],
 )

@@ -365,7 +365,7 @@ BOUNDS = [
     Bound("only", "s3", "not an action", NAMED),
     Bound("only", "*", "not an action", NAMED),
     Bound("on", "bucket", "not the ARN of a resource", NAMED),
-    Bound("shorten", "0", "1 s at least", NAMED),
+    Bound("shorten", "0", "between 1 s and 36h", NAMED),
     Bound("reason", "x", "2 to 256", NAMED),
     Bound("reason", "x" * 257, "2 to 256", NAMED),
     Bound("policy_arns", ",".join(READ_ONLY + str(number) for number in range(11)), "10", NAMED),

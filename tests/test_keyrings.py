@@ -370,7 +370,7 @@ def _kill(session: KeyringSession) -> None:
     [
         ({}, _lock, "the Secret Service is locked", "gnome-keyring-daemon --replace --unlock"),
         ({}, _kill, "the Secret Service is not available", "apt install gnome-keyring"),
-        ({}, _stop, "the Secret Service did not answer within 4 s", "unlock it"),
+        ({}, _stop, "the Secret Service did not respond within 4 s", "unlock it"),
         ({"unlocked": False}, None, "the Secret Service has no unlocked keyring", "gnome-keyring-daemon --unlock"),
         ({"keyring": False}, None, "the Secret Service is not available", "apt install gnome-keyring"),
     ],
@@ -478,7 +478,7 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     begun = time.monotonic()
 
-    with pytest.raises(KeyringError, match="did not answer"):
+    with pytest.raises(KeyringError, match="did not respond"):
         Keyring(BACKENDS[2], Hanging(), {desktop: ":0"}, said.append).get("a")
 
     assert said == ["waiting for the Secret Service: is it prompting to be unlocked?"]
@@ -491,7 +491,7 @@ def test_without_a_desktop_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     said: list[str] = []
 
-    with pytest.raises(KeyringError, match="did not answer"):
+    with pytest.raises(KeyringError, match="did not respond"):
         Keyring(BACKENDS[2], Hanging(), {}, said.append).get("a")
 
     assert said == []

@@ -590,7 +590,7 @@ def test_a_program_that_a_variable_names_is_told_by_that(world: World, phone: Mf
     [
         ("no-such-program -x", "no-such-program: No such file or directory"),
         ("/etc/passwd", "Permission denied"),
-        ("'open", "it cannot be split into words"),
+        ("'open", "it cannot be parsed"),
     ],
 )
 def test_a_program_that_cannot_run_is_told_with_its_place(

@@ -106,7 +106,7 @@ def test_a_profile_of_keys_gives_a_session_at_moto(desk: World, moto: str) -> No
     """GetSessionToken: the command gets temporary credentials, not the keys of the profile."""
     done = desk.run("ann", *PRINT_ENV)
 
-    assert done.code == 0 and "ann is long-lived keys" in done.err
+    assert done.code == 0 and "ann has long-lived keys" in done.err
     keys = (desk.home / ".aws" / "credentials").read_text(encoding="utf-8")
     assert done.env["AWS_SESSION_TOKEN"] and done.env["AWS_SECRET_ACCESS_KEY"] not in keys
     assert client("sts", moto, done.env).get_caller_identity()["Account"] == ACCOUNT

@@ -139,7 +139,7 @@ def test_a_session_cannot_outlast_what_it_is_made_from(world: World, aws: Strict
     """A longer time is cut to what is left, with a notice."""
     done = world.run("--shorten", "10h", "process", "true")
 
-    assert done.code == 0 and "instead of 10h: what it is made from ends then" in done.err
+    assert done.code == 0 and "instead of 10h: its source session ends then" in done.err
     assert int(aws.calls[-1].params["DurationSeconds"]) < 3_600
 
 
@@ -167,9 +167,9 @@ def test_three_layers_are_the_most(world: World, aws: StrictAws) -> None:
         (("--only", "*", "dev"), "'*' is not an action"),
         (("--on", "arn:aws:s3:::b", "dev"), "--on: it names what --only allows actions on"),
         (("--only", "s3:Get*", "--on", "bucket", "dev"), "'bucket' is not the ARN of a resource"),
-        (("--policy-arn", "arn:aws:iam::aws:policy/X", "process"), "takes inline policies only"),
-        (("--only", "s3:Get*", "--policy", '{"Statement":[]}', "dev"), "a session takes one inline policy"),
-        (("--shorten", "0", "dev"), "1 s at least"),
+        (("--policy-arn", "arn:aws:iam::aws:policy/X", "process"), "accepts inline policies only"),
+        (("--only", "s3:Get*", "--policy", '{"Statement":[]}', "dev"), "a session can have only one inline policy"),
+        (("--shorten", "0", "dev"), "between 1 s and 36h"),
         (("--reason", "x", "dev"), "a reason has 2 to 256 printable characters"),
         (("--only", ",".join(f"s3:Get{n:040}" for n in range(60)), "dev"), "and STS takes 2048"),
     ],

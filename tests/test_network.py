@@ -48,15 +48,15 @@ class Web(Serving):
 FAILURES = {
     "reset": ("the connection failed or was closed", 3),
     "empty": ("the connection failed or was closed", 3),
-    "hang": ("no answer", 3),
+    "hang": ("no response", 3),
     "500": ("AWS failed (HTTP 500)", 3),
     "503": ("AWS failed (HTTP 503)", 3),
-    "throttle": ("AWS gets too many calls", 3),
-    "html": ("answered something that is not AWS's", 1),
-    "html200": ("answered something that is not AWS's", 1),
-    "garbage": ("answered something that is not AWS's", 1),
-    "truncated": ("answered something that is not AWS's", 1),
-    "short": ("answered something that is not AWS's", 1),
+    "throttle": ("AWS is throttling calls", 3),
+    "html": ("returned a response that is not from AWS", 1),
+    "html200": ("returned a response that is not from AWS", 1),
+    "garbage": ("returned a response that is not from AWS", 1),
+    "truncated": ("returned a response that is not from AWS", 1),
+    "short": ("returned a response that is not from AWS", 1),
     "noerror": ("HTTP 400", 1),
 }
 
@@ -148,7 +148,7 @@ def test_whoever_answers_in_the_place_of_sts_is_not_believed(world: World, answe
         done = world.run("dev", "echo", "ran", env={"AWS_ENDPOINT_URL_STS": web.url})
 
     assert (done.code, done.out, len(web.calls)) == (125, "", 1)
-    assert done.err.startswith(CANNOT) and f"{web.url} answered something that is not AWS's" in done.err
+    assert done.err.startswith(CANNOT) and f"{web.url} returned a response that is not from AWS" in done.err
     assert not world.kept("session")
 
 
@@ -175,7 +175,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     done = world.run("dev", "echo", "ran")
 
     assert (done.code, done.out) == (125, "")
-    assert done.err.startswith(CANNOT) and f"{sts.url} answered something that is not AWS's" in done.err
+    assert done.err.startswith(CANNOT) and f"{sts.url} returned a response that is not from AWS" in done.err
     assert not world.kept("session")
 
 
@@ -359,7 +359,7 @@ def test_an_answer_that_trickles_in_is_cut_off_in_time(world: World, sts: Strict
     done = world.run("dev", "echo", "ran")
 
     assert (done.code, done.out, len(sts.calls)) == (125, "", 1)
-    assert done.err.startswith(CANNOT) and f"no answer in {max(_set(timers)):.0f} s ({sts.url})" in done.err
+    assert done.err.startswith(CANNOT) and f"no response within {max(_set(timers)):.0f} s ({sts.url})" in done.err
     assert 30 <= max(_set(timers)) < 40 and time.monotonic() - begun < 10
 
 
@@ -375,7 +375,7 @@ def test_a_chain_that_trickles_in_is_cut_off_as_one(world: World, sts: StrictSts
     done = world.run("b", "true")
 
     asked = [seconds for seconds in _set(timers) if seconds]
-    assert done.code == 125 and "no answer in" in done.err, asked
+    assert done.code == 125 and "no response within" in done.err, asked
     assert all(later < sooner for sooner, later in pairwise(asked))
 
 
@@ -387,7 +387,7 @@ def test_a_server_that_says_nothing_is_given_up_on(world: World, sts: StrictSts)
 
     done = world.run("dev", "true", prefix=HURRY)
 
-    assert done.code == 125 and "no answer" in done.err
+    assert done.code == 125 and "no response" in done.err
     assert 2 < time.monotonic() - begun < 8
 
 

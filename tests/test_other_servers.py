@@ -106,7 +106,7 @@ def test_keys_on_a_server_without_their_sessions_are_told_that_a_role_works(
     done = world.run("base", "true")
 
     assert done.code == 125
-    assert "has no GetSessionToken" in done.err and "role_arn" in done.err
+    assert "does not support GetSessionToken" in done.err and "role_arn" in done.err
 
 
 def test_what_is_no_tls_is_told_with_its_reason(world: World) -> None:

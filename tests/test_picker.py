@@ -65,7 +65,7 @@ def test_what_is_picked_runs_the_command_behind_the_dashes(lists: World) -> None
 
     assert code == 0
     assert _told(screen) == [
-        f"awsudo: the same without the list: awsudo -d 15m prod -- sh -c '{AS}'",
+        f"awsudo: to skip the list: awsudo -d 15m prod -- sh -c '{AS}'",
         "as prod",
     ]
 
@@ -80,7 +80,7 @@ def test_without_a_command_what_is_picked_gets_a_shell(lists: World) -> None:
         screen.type(f"{AS}\r").until("as staging$")
 
         assert screen.type("exit 7\r").end() == 7
-    assert "awsudo: the same without the list: awsudo staging" in screen.text
+    assert "awsudo: to skip the list: awsudo staging" in screen.text
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_profile_that_is_called_like_a_subcommand_is_named_as_it_can_be_typed(
         screen.type("export").until(lambda text: "the dev side" not in text)
         screen.type("\r").end()
 
-    assert _told(screen) == [f"awsudo: the same without the list: awsudo -p export -- sh -c '{AS}'", "as export"]
+    assert _told(screen) == [f"awsudo: to skip the list: awsudo -p export -- sh -c '{AS}'", "as export"]
 
 
 def test_the_list_is_on_the_terminal_whatever_stdin_and_stdout_are(lists: World) -> None:

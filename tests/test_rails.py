@@ -143,7 +143,7 @@ def test_a_confirmation_shows_what_it_is_about_and_takes_the_accounts_name(world
     )
 
     with terminal(world, "dev", *WHO, env={"TERM": "xterm"}) as asked:
-        asked.expect_exact("Type prod-data (the account) to go on, or press Enter to stop: ")
+        asked.expect_exact("Type prod-data (the account) to continue, or press Enter to stop: ")
         before, calls = asked.before, len(sts.calls)
         asked.sendline("prod-data")
         code, said = ended(asked)
@@ -161,7 +161,7 @@ def test_any_other_answer_runs_nothing(world: World, sts: StrictSts, answer: str
     guarded(world, "awsudo_confirm = sh*")
 
     with terminal(world, "dev", *WHO) as asked:
-        asked.expect_exact("Type dev (the target) to go on")
+        asked.expect_exact("Type dev (the target) to continue")
         asked.sendline(answer)
         code, said = ended(asked)
 
@@ -174,7 +174,7 @@ def test_each_run_is_confirmed_again(world: World) -> None:
     guarded(world, "awsudo_confirm = true")
     world.settle()
     with terminal(world, "dev", "true") as asked:
-        asked.expect_exact("to go on")
+        asked.expect_exact("to continue")
         asked.sendline("dev")
         assert ended(asked)[0] == 0
 
@@ -229,7 +229,7 @@ def test_yes_confirms_only_where_the_profile_lets_scripts(world: World, sts: Str
         world.run("each", "--yes", "dev", "--", *WHO),
     ]
 
-    assert refused.code == 125 and "profile dev takes a confirmation on a terminal only" in refused.err
+    assert refused.code == 125 and "profile dev accepts confirmation only on a terminal" in refused.err
     assert calls == 0
     assert without.code == 125 and "awsudo --yes dev true" in without.err
     assert [each.code for each in allowed] == [0, 0, 0], allowed
@@ -262,7 +262,7 @@ def test_a_program_asks_where_there_is_no_terminal(world: World, sts: StrictSts)
     assert f"cannot run {wrong}/x" in refused[2].err
     assert (done.code, done.out) == (0, "as=dev\n")
     question = note.read_text()
-    assert "dev in 111111111111, eu-west-1" in question and "Type dev (the target) to go on" in question
+    assert "dev in 111111111111, eu-west-1" in question and "Type dev (the target) to continue" in question
     assert "\x1b" not in question
 
 
@@ -293,7 +293,7 @@ def test_a_fleet_asks_once_and_lists_the_targets_that_ask(world: World, sts: Str
     world.config(texts[0] + "awsudo_confirm = true\n" + texts[1] + "awsudo_confirm = sh\n" + texts[2])
 
     with terminal(world, "each", "--all", "--no-merge", "--", *WHO) as asked:
-        asked.expect_exact("Type 2 (how many they are) to go on")
+        asked.expect_exact("Type 2 (the number of targets) to continue")
         before, calls = asked.before, len(sts.calls)
         asked.sendline("2")
         code, said = ended(asked)

@@ -105,7 +105,7 @@ ANSWERS = [
         "SignatureDoesNotMatch",
         "Credential should be scoped to a valid region. ",
         "the call was signed for eu-west-1, and the endpoint is in another",
-        "let region and endpoint agree",
+        "make region and endpoint agree",
     ),
     Answer(
         "PackedPolicyTooLarge",
@@ -114,7 +114,7 @@ ANSWERS = [
         "use fewer tags, name fewer actions, or keep a role's policy as a managed one: --policy-arn ARN",
         400,
     ),
-    Answer("ThrottlingException", "Rate exceeded", "AWS gets too many calls", "try again in some seconds", 400),
+    Answer("ThrottlingException", "Rate exceeded", "AWS is throttling calls", "try again in a few seconds", 400),
     Answer(
         "ValidationError",
         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",

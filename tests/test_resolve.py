@@ -314,7 +314,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "a credentials file in UTF-16": Wrong(FROM_BASE, ("~/.aws/credentials: line 1",), credentials=BASE.encode("utf-16")),
     "a file without a section": Wrong(
-        "region = eu-west-1\n" + FROM_BASE, ("~/.aws/config: line 1 stands before any [section]",)
+        "region = eu-west-1\n" + FROM_BASE, ("~/.aws/config: line 1 is before any [section]",)
     ),
     "a file with a byte order mark": Wrong(
         b"\xef\xbb\xbf" + FROM_BASE.encode(), ("~/.aws/config: line 1", "byte order mark")

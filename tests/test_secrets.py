@@ -170,5 +170,5 @@ def test_an_answer_without_an_end_is_not_read_to_its_end(world: World, sts: Stri
 
     done = world.run("dev", "true")
 
-    assert done.code == 125 and "is not AWS's" in done.err
+    assert done.code == 125 and "is not from AWS" in done.err
     assert len(sts.calls) == 1

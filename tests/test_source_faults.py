@@ -122,7 +122,7 @@ SETTINGS = {
     ),
     "nobody there": Setting(
         {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/creds"},
-        ("the container credentials endpoint (http://127.0.0.1:9) does not answer",),
+        ("the container credentials endpoint (http://127.0.0.1:9) does not respond",),
     ),
 }
 
@@ -167,9 +167,13 @@ INSTANCE = {
             "security_credentials": Answer(200, b"web"),
             "web": as_json({"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web."}),
         },
-        ("gave no credentials: AssumeRoleUnauthorizedAccess", "EC2 cannot assume the role web.", "ec2.amazonaws.com"),
+        (
+            "returned no credentials: AssumeRoleUnauthorizedAccess",
+            "EC2 cannot assume the role web.",
+            "ec2.amazonaws.com",
+        ),
     ),
-    "no role": ({"token": Answer(200, b"t")}, ("the instance has no role (HTTP 404 of",)),
+    "no role": ({"token": Answer(200, b"t")}, ("the instance has no role (HTTP 404 from",)),
     "a field is missing": (
         {
             "token": Answer(200, b"t"),
@@ -206,7 +210,7 @@ def test_what_the_metadata_service_says_is_passed_on(
         ({"AWS_EC2_METADATA_DISABLED": "true"}, ("is switched off by AWS_EC2_METADATA_DISABLED",)),
         (
             {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9", "AWS_EC2_METADATA_DISABLED": "false"},
-            ("(http://127.0.0.1:9) does not answer",),
+            ("(http://127.0.0.1:9) does not respond",),
         ),
         (
             {
@@ -214,7 +218,7 @@ def test_what_the_metadata_service_says_is_passed_on(
                 "AWS_EC2_METADATA_DISABLED": "false",
                 "AWS_EC2_METADATA_V1_DISABLED": "true",
             },
-            ("gave no token for IMDSv2 (HTTP 403), and IMDSv1 is switched off", "--http-put-response-hop-limit 2"),
+            ("returned no token for IMDSv2 (HTTP 403), and IMDSv1 is switched off", "--http-put-response-hop-limit 2"),
         ),
     ],
     ids=["switched off", "nobody there", "only IMDSv1"],
@@ -233,7 +237,7 @@ def test_a_metadata_service_that_is_not_there_is_told_as_that(
 # -- credential_process ----------------------------------------------------------------------------------------------
 
 PROCESSES = {
-    "nothing": ("true", "nothing at all"),
+    "nothing": ("true", "there is no output"),
     "text before the JSON": ("echo hello '{}'", "there is text before the JSON"),
     "an array": ("echo '[]'", "the JSON is not an object"),
     "no Version": ('echo \'{"AccessKeyId": "A"}\'', "no Version"),
@@ -279,7 +283,7 @@ def test_a_process_that_only_a_shell_could_read_is_told_so(world: World, command
 
     told = _fails(world, {}, "vault", "true")
 
-    assert "no shell reads it" in told and "by hand" not in told
+    assert "it is not run by a shell" in told and "by hand" not in told
 
 
 # -- web identity ----------------------------------------------------------------------------------------------------
@@ -287,7 +291,12 @@ def test_a_process_that_only_a_shell_could_read_is_told_so(world: World, command
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "is empty"), (b" \n", "is empty"), (b"abc", "has 3 characters, which is no token"), (b"\xff", "not UTF-8")],
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"abc", "has 3 characters, which is not a token"),
+        (b"\xff", "not UTF-8"),
+    ],
 )
 def test_a_token_file_without_a_token_is_named(world: World, tmp_path: Path, content: bytes, words: str) -> None:
     """Not as a profile with a bad ca_bundle."""
@@ -384,8 +393,8 @@ def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: s
     """A redirect, a page, a bare status: what answered, with which status, and what to look at."""
     words = {
         "a redirect": "HTTP 302",
-        "a login page": "something that is not AWS's",
-        "407": "a proxy wants a user name and a password (HTTP 407)",
+        "a login page": "a response that is not from AWS",
+        "407": "the proxy requires a user name and a password (HTTP 407)",
     }
     with Sso() as sso, Service(credentials=PORTAL[name]) as portal:
         world.config(SSO_PROFILE)
@@ -394,7 +403,7 @@ def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: s
 
         told = _fails(world, dict(env), "corp", "true")
 
-    expected = words.get(name) or ("too many calls" if name.startswith("429") else "HTTP 401")
+    expected = words.get(name) or ("throttling calls" if name.startswith("429") else "HTTP 401")
     assert expected in told, told
     assert "None" not in told
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     #: Takes the question, such as "MFA code of arn:aws:iam::123456789012:mfa/ann", and returns the answer.
     Prompt = Callable[[str], str]
 
-#: So many seconds before its end a session of the library is renewed: a long-running program has time for a retry.
+#: A session of the library is renewed this many seconds before its end: a long-running program has time for a retry.
 RENEW_AHEAD = 900.0
 
 
@@ -97,7 +97,7 @@ def environment(target: str, *, prompt: Prompt | None = None, **inputs: Unpack[I
 def session(target: str, *, prompt: Prompt | None = None, **inputs: Unpack[Inputs]) -> boto3.Session:
     """A boto3 Session as the target. Its credentials renew themselves, for as long as the source can give new ones.
 
-    The first session is got now, so that a mistake shows here; a later failure raises at the request that needed it.
+    The first session is fetched now, so that a mistake raises here; later failures raise at the request that needs it.
     The Session has the target's Region. Raises AwsudoError.
     """
     import boto3
@@ -118,7 +118,7 @@ def session(target: str, *, prompt: Prompt | None = None, **inputs: Unpack[Input
 
 
 def answer_for(target: str, prompt: Prompt | None, inputs: Inputs, *, ahead: float) -> Answer:
-    """What session_for() gives for these inputs. ahead: seconds before its end from which a session is renewed."""
+    """The result of session_for() for these inputs. ahead: seconds before its end from which a session is renewed."""
     return _answer(target, prompt, inputs, ahead=ahead)
 
 
@@ -133,7 +133,7 @@ def _answer(target: str, prompt: Prompt | None, inputs: Inputs, *, ahead: float 
         context.files,
         name_of=lambda option: option.field,
     )
-    # as the command line would have it: PROFILE is the source of a role, or the target itself
+    # as on the command line: PROFILE is the source of a role, or the target itself
     words = [target] if profile is None else [target, "true"]
     request = exec_request(words, profile, fields)
     if profile is not None and request.role is None:
@@ -177,7 +177,7 @@ class _Callback(NoTerminal):
         said: str = "",
         about: Sequence[Line] = (),
     ) -> str:
-        """What the function answers. Raises AwsudoError if there is none."""
+        """The function's answer. Raises AwsudoError if there is no function."""
         if self._prompt is None:
             return super().ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
         return self._prompt(question.strip(" :")).strip()

@@ -40,7 +40,7 @@ class Provider(CredentialProvider):  # type: ignore[misc]  # botocore has no typ
     def load(self) -> Any:
         """Credentials that renew themselves. Raises AwsudoError."""
         found = self.answer().credentials
-        # of a short session a third, as the cache has it: else every request would look for a new one
+        # a third of a short session, as in the cache: otherwise every request would look for a new one
         third = ((found.expiration or 0) - found.issued) / 3
         return RefreshableCredentials.create_from_metadata(
             _metadata(found),
@@ -51,7 +51,7 @@ class Provider(CredentialProvider):  # type: ignore[misc]  # botocore has no typ
         )
 
     def answer(self) -> Answer:
-        """The session as it is now, out of the cache if it is not to be renewed yet. Raises AwsudoError."""
+        """The session as it is now, from the cache unless it is due for renewal. Raises AwsudoError."""
         return answer_for(self._target, self._prompt, self._inputs, ahead=RENEW_AHEAD)
 
 

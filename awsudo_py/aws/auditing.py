@@ -25,7 +25,7 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, None)
 
 
 class Auditor:
-    """AWS as one session reads it. Each call raises AwsudoError."""
+    """Calls with one session's credentials. Each call raises AwsudoError."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Auditor:
         self._endpoints = Endpoints(config, environ)
 
     def role(self, name: str) -> Mapping[str, Any]:
-        """The role of that name in the session's account, as iam:GetRole gives it."""
+        """The role of that name in the session's account, as iam:GetRole returns it."""
         url = self._endpoints.url("iam", self._chain.config_profile)
         aws = self._aws()
         return aws.guarded(
@@ -54,7 +54,7 @@ class Auditor:
         )
 
     def lookup(self, region: str, pause: Callable[[float], None] = time.sleep) -> Callable[..., Mapping[str, Any]]:
-        """LookupEvents in a Region, which takes the parameters of the call; a throttled call is tried again."""
+        """LookupEvents in a Region, with the parameters of the call; a throttled call is tried again."""
         url = self._endpoints.url("cloudtrail", self._chain.config_profile)
 
         def call(**parameters: Any) -> Mapping[str, Any]:
@@ -63,7 +63,7 @@ class Auditor:
                 return dict(client.lookup_events(**parameters))
 
             for wait in _PAUSES:
-                aws = self._aws()  # one a call: its time limit is for one
+                aws = self._aws()  # one for each call: its time limit is for one call
                 try:
                     return aws.guarded(Ask(f"the CloudTrail events in {region}"), partial(once, aws))
                 except AwsudoError as error:

@@ -14,7 +14,7 @@ from awsudo_py.resolve.aws_config import nested
 if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: Those that are asked for credentials or about keys.
+#: The services that awsudo calls for credentials and about keys.
 _SERVICES = (
     "cloudtrail",
     "cognito-identity",
@@ -29,7 +29,7 @@ _SERVICES = (
 
 
 class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
-    """botocore's loader, told which services there are: looking takes it as long as the call to STS."""
+    """botocore's loader with a fixed list of services: searching for them takes as long as the call to STS."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
         return list(_SERVICES)
@@ -44,7 +44,7 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
 
     def __init__(self, config: AwsConfig, profile: str | None, source: str | None = None) -> None:
         """With the settings of a profile, and with those of another, from which its chain starts, at hand."""
-        # named even where there is none: the chain, not AWS_PROFILE, says which profile counts
+        # set even if it is empty: the chain, not AWS_PROFILE, decides which profile counts
         super().__init__(profile=profile or "default")
         self._given, self._names = config, {"default", profile, source}
         self.register_component("data_loader", _LOADER)
@@ -67,12 +67,12 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
 
 
 def _with_nested(settings: dict[str, str]) -> dict[str, Any]:
-    """The settings with indented blocks as dictionaries, as botocore has them."""
+    """The settings with indented blocks as dictionaries, as in botocore."""
     result: dict[str, Any] = dict(settings)
     for key, value in settings.items():
         if value.startswith("\n"):
             try:
                 result[key] = nested(value)
             except ValueError:
-                continue  # of no meaning to STS, or resolve has refused it
+                continue  # not used by STS, or already refused by resolve
     return result

@@ -1,4 +1,4 @@
-"""Reads an answer up to a bound: what is longer is no answer of AWS's, and would fill the memory."""
+"""Reads a response up to a limit: a longer one does not come from AWS, and would fill the memory."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.exceptions import ReadTimeoutError as ReadTimedOut
 
-#: The longest answer (bytes): a hundred times what STS gives with the longest token.
+#: The longest response (bytes): a hundred times that of STS with the longest token.
 LONGEST = 1024 * 1024
 
 
 class TooLong(ResponseParserError):  # type: ignore[misc]  # botocore has no types
-    """An answer that goes on beyond the bound."""
+    """A response that is longer than the limit."""
 
 
 class BoundedSession:
-    """botocore's HTTP session, but that it reads up to the bound and no further."""
+    """botocore's HTTP session, which reads up to the limit and no further."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     def send(self, request: Any) -> Any:
-        """The response, read whole. Raises what botocore's own session raises, and TooLong."""
+        """The response, read whole. Raises the errors of botocore's own session, and TooLong."""
         request.stream_output = True  # or botocore would read it, to its end
         response = self._session.send(request)
         chunks: list[bytes] = []
@@ -34,7 +34,7 @@ class BoundedSession:
                 length += len(chunk)
                 if length > LONGEST:
                     response.raw.close()  # with its connection: the rest of the answer is still on it
-                    raise TooLong(f"an answer of more than {LONGEST} bytes")
+                    raise TooLong(f"a response of more than {LONGEST} bytes")
                 chunks.append(chunk)
         except ReadTimedOut as error:
             raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
@@ -51,6 +51,6 @@ class BoundedSession:
 
 
 def bound(client: Any) -> None:
-    """Let a botocore client read no answer beyond the bound."""
+    """Make a botocore client refuse responses beyond the limit."""
     endpoint = client._endpoint  # noqa: SLF001 (botocore has no public way to choose what sends)
     endpoint.http_session = BoundedSession(endpoint.http_session)

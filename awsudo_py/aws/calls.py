@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class BotocoreSts:
-    """AWS as one chain needs it.
+    """The calls to AWS that one chain needs.
 
-    session_name is for hops that have none; stored_key gives what is stored in the OS keyring, sso_token the access
-    token of an SSO session, web_token a web identity token; clients are those that it shares with other chains.
+    session_name is for hops that have none; stored_key returns a key from the OS keyring, sso_token the access
+    token of an SSO session, web_token a web identity token; clients are shared with other chains.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Clients and calls: botocore with our time-outs, our configuration, and its errors told in words.
+"""Clients and calls: botocore with our time-outs, our configuration, and readable errors.
 
 1. No call hangs: 5 s to connect, 10 s to read, three tries, and 38 s for all of it.
-2. What botocore raises is told in words, and its own text is not shown: it may quote what it was given.
+2. Errors of botocore get a text of our own; theirs is not displayed, as it may quote its input.
 3. botocore's DEBUG log prints secrets: nothing here turns logging on.
 """
 
@@ -52,25 +52,25 @@ if TYPE_CHECKING:
     from awsudo_py.model import RoleChain, Wanted
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: Seconds; see rule 1. Nobody is to wait longer than 40 s, and a run that waits for this one must be told in time.
+#: Seconds; see rule 1. No run may take longer than 40 s, and a run that waits for this one must hear of it in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
 #: Connections that threads can have to one service at the same time.
 CONNECTIONS = 64
-#: Seconds from which on a clock is told to be wrong: AWS itself allows five minutes (IAM user guide).
+#: A clock that is further off than this (seconds) is reported: AWS itself allows five minutes (IAM user guide).
 _CLOCK_OFF = 300
 #: What goes wrong before a request is on its way.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
-#: What a profile says of its credentials, which no client looks at: profiles that differ in no more share theirs.
+#: Settings about credentials, which no client reads: profiles that differ only in these share a client.
 _OF_NO_CLIENT = ("aws_", "role_", "sso_", "mfa_", "credential_", "source_", "external_id", "duration_", "login_")
-#: What servers answer that do not know a call.
+#: Error codes of servers that do not support a call.
 _NO_SUCH_ACTION = ("InvalidAction", "NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "UnknownOperation")
 _Result = TypeVar("_Result")
 
 
 class Aws:
-    """AWS as one chain reaches it. clients: those that it shares with other chains.
+    """The connection of one chain to AWS. clients: shared with other chains.
 
-    sso_token gives the access token for a source of kind sso, other than a refused one.
+    sso_token returns the access token for a source of kind sso, but not one that was refused.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Aws:
     ) -> None:
         self.chain = chain
         self.clock = clock
-        self.stored_key = stored_key  # what the OS keyring holds for a source
+        self.stored_key = stored_key  # returns the key that the OS keyring has for a source
         self.sso_token = sso_token
-        self.web_token = web_token  # gives the web identity token for a source of a CI job or a program
+        self.web_token = web_token  # returns the web identity token for a source of a CI job or a program
         self.saml_assertion = saml_assertion
         self._config = config
         self._clients = clients or Clients()
@@ -102,11 +102,11 @@ class Aws:
         return self._call
 
     def restart(self) -> None:
-        """Give the next call the time of a chain of its own: somebody, or a queue, was waited for in between."""
+        """Reset the time limit for the next call: time was spent waiting for a user or a queue."""
         self._left = float(ALTOGETHER)
 
     def session(self, profile: str | None) -> Any:
-        """A botocore session that works with this profile's settings; with none there are none."""
+        """A botocore session that works with this profile's settings; without a profile, with no settings."""
         return GivenSession(self._config, profile, self.chain.source.profile)
 
     def client(
@@ -118,7 +118,7 @@ class Aws:
         url: str | None = None,
         tries: int = TRIES,
     ) -> Any:
-        """A client that signs what this thread calls next with these credentials; with none it does not sign."""
+        """A client that signs what this thread calls next with these credentials; without any, it does not sign."""
         profile, signs = self.chain.config_profile, credentials is not None
         sign_with(credentials)
 
@@ -141,18 +141,18 @@ class Aws:
 
     @property
     def tries(self) -> int:
-        """How often a call is tried. Where calls are paced, whoever paces them tries again, at that pace."""
+        """How often a call is tried. Paced calls are retried by their caller, at that pace."""
         return TRIES if self._clients.pace is None else 1
 
     def sts(self, credentials: Credentials | None, tries: int) -> Any:
         """A client for STS, where the chain has it."""
         endpoint = self.chain.endpoint
-        # named even where there is none: botocore would look for one, and take an empty one as it is
+        # passed even if empty: botocore would otherwise look for one, and use an empty one as it is
         region = endpoint.region or ("aws-global" if endpoint.url is None else None)
         return self.client("sts", region, credentials=credentials, url=endpoint.url, tries=tries)
 
     def credentials_of(self, what: Wanted, call: Callable[[], Any]) -> Credentials:
-        """The credentials in the answer that call() brings. Raises AwsudoError."""
+        """The credentials in the response of call(). Raises AwsudoError."""
 
         def ask() -> Credentials:
             answer = call()
@@ -181,22 +181,22 @@ class Aws:
         user_id: str = "",
         date: str = "",
     ) -> Credentials:
-        """The session with these parts. date: the Date of the answer. ValueError if no command could use it."""
+        """The session with these parts. date: the Date of the answer. ValueError if no command could use them."""
         now = self.clock()
         if until <= now:
             off = _seconds_ahead(date, now)
             if off > _CLOCK_OFF:
                 raise Rejected(
-                    f"this machine's clock is {brief(off)} ahead of AWS: the session that AWS gave seems to be over",
+                    f"this machine's clock is {brief(off)} ahead of AWS: the session from AWS seems to have expired",
                     hint="set the clock: sudo timedatectl set-ntp true (Linux), sudo sntp -sS time.apple.com (macOS)",
                 )
-            raise ValueError("a session that is over")
+            raise ValueError("a session that has expired")
         return Credentials(*usable(access_key_id, secret, token), until, arn=arn, user_id=user_id)
 
     def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
-        """What the call gives; whatever it raises becomes an AwsudoError.
+        """The result of the call; any error becomes an AwsudoError.
 
-        An error of Python's own means an answer that makes no sense, if a request was sent, else a setting.
+        A plain Python error means a malformed response if a request was sent, else a bad setting.
         """
         source = self.chain.source
         self._call = made = Call()
@@ -217,10 +217,10 @@ class Aws:
             raise
         except CredentialRetrievalError:
             raise NoCredentials(
-                f"{kind_of(source).giver or source.where} gave no credentials", hint=renew(source)
+                f"{kind_of(source).giver or source.where} returned no credentials", hint=renew(source)
             ) from None
         except DeadlinePassed:
-            raise self._unreachable(what, f"no answer in {ALTOGETHER} s") from None
+            raise self._unreachable(what, f"no response within {ALTOGETHER} s") from None
         except ResponseParserError:
             raise self._garbage(what) from None
         except NoRegionError:
@@ -244,7 +244,7 @@ class Aws:
         ) as error:
             if self._call.address:
                 raise self._garbage(what) from None
-            # botocore stumbles so over a setting that it takes as it is
+            # botocore fails like this on a setting that it does not check
             raise ConfigError(
                 f"cannot get {subject(what)}: botocore cannot work with the settings of profile "
                 f"{self.chain.config_profile or source.profile or 'default'} ({type(error).__name__})",
@@ -252,13 +252,13 @@ class Aws:
                 f"aws configure list --profile {shlex.quote(self.chain.config_profile or source.profile or 'default')}",
             ) from None
         finally:
-            # all calls of a chain together have the time of one
+            # all calls of a chain share one time limit
             self._left = max(self._left - (time.monotonic() - begun), 0.001)
 
     def _garbage(self, what: Wanted) -> Unreachable:
         return Unreachable(
-            f"cannot get {subject(what)}: {self._address()} answered something that is not AWS's",
-            hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
+            f"cannot get {subject(what)}: {self._address()} returned a response that is not from AWS",
+            hint="it may be a proxy, a captive portal or a wrong endpoint_url: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
     def _refusal(self, what: Wanted, error: ClientError) -> AwsudoError:
@@ -273,11 +273,11 @@ class Aws:
             and (code in _NO_SUCH_ACTION or status in (404, 405, 501))
         ):
             return Rejected(
-                f"cannot get {subject(what)}: {self._address()} has no GetSessionToken",
-                hint="S3-compatible servers give sessions of roles only: name a profile with a role_arn",
+                f"cannot get {subject(what)}: {self._address()} does not support GetSessionToken",
+                hint="S3-compatible servers return sessions of roles only: name a profile with a role_arn",
             )
         if code == str(status) and status < 500:
-            # botocore's stand-in for a code, where the answer has none
+            # botocore's placeholder for a missing error code
             if status != 429:
                 return self._foreign(what, status)
             code, text = "TooManyRequestsException", ""
@@ -289,12 +289,12 @@ class Aws:
     def _foreign(self, what: Wanted, status: int) -> Unreachable:
         if status == 407:
             return Unreachable(
-                f"cannot get {subject(what)}: a proxy wants a user name and a password (HTTP 407)",
-                hint="put them into its URL: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+                f"cannot get {subject(what)}: the proxy requires a user name and a password (HTTP 407)",
+                hint="add them to its URL: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
             )
         return Unreachable(
-            f"cannot get {subject(what)}: {self._address()} answered HTTP {status} without a reason of AWS's",
-            hint="a proxy, a captive portal or a wrong endpoint_url answers so: check HTTPS_PROXY and AWS_ENDPOINT_URL",
+            f"cannot get {subject(what)}: {self._address()} answered HTTP {status} without an AWS error",
+            hint="it may be a proxy, a captive portal or a wrong endpoint_url: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
     def _unreachable(self, what: Wanted, why: str, *, sent: bool = True, proxy: str = "") -> AwsudoError:
@@ -321,7 +321,7 @@ class Aws:
 
 
 def address_of(url: str) -> str:
-    """Scheme, host and port of a URL, without the user and the password in it; empty for none."""
+    """Scheme, host and port of a URL, without user and password; empty for an empty URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if url else ""
 
@@ -332,7 +332,7 @@ def date_of(answer: Mapping[str, Any]) -> str:
 
 
 def _seconds_ahead(date: str, now: float) -> float:
-    """By how much this machine's clock is ahead of a Date header; 0 if there is none."""
+    """By how many seconds this machine's clock is ahead of a Date header; 0 without a header."""
     try:
         return now - parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError):
@@ -342,7 +342,7 @@ def _seconds_ahead(date: str, now: float) -> float:
 def usable(access_key_id: object, secret: object, token: object) -> tuple[str, str, str]:
     """The three parts, if an environment can hold each. ValueError if not.
 
-    An empty one is worse than none: an SDK would look for credentials elsewhere, and find others.
+    An empty value is worse than a missing one: an SDK would look for credentials elsewhere, and find others.
     """
     for part in (access_key_id, secret, token):
         if not isinstance(part, str) or not part or b"\0" in part.encode():
@@ -354,7 +354,7 @@ def moment(text: str) -> float:
     """Seconds since the epoch of a time stamp, read as the SDKs read them. ValueError if it is not one."""
     try:
         stamp: datetime = parse_timestamp(text)
-    except RuntimeError as error:  # botocore's word for a number that is no time
+    except RuntimeError as error:  # raised by botocore for a number out of range
         raise ValueError(str(error)) from None
     return (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp()
 
@@ -364,11 +364,11 @@ def _network_trouble(error: Exception) -> str:
         # OpenSSL's reason, such as `[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)`
         reason = re.search(r"\[SSL(?:: \w+)?\] ([\w ]+)|(EOF occurred[\w ]*)", str(error))
         if "CERTIFICATE_VERIFY_FAILED" in str(error) or reason is None:
-            return "the server's certificate is not one that is trusted here (see AWS_CA_BUNDLE)"
+            return "the server's certificate is not trusted on this machine (see AWS_CA_BUNDLE)"
         return f"TLS failed: {(reason[1] or reason[2]).strip()}"
     for kind, said in (
         (ConnectTimeoutError, "connection timed out"),
-        (ReadTimeoutError, "no answer"),
+        (ReadTimeoutError, "no response"),
         (ProxyConnectionError, "the proxy cannot be reached"),
         ((ConnectionError, HTTPClientError), "the connection failed or was closed"),
     ):

@@ -3,7 +3,7 @@
 1. A client belongs to an endpoint and its settings, never to credentials: those that sign are the current call's.
 2. Threads share clients. What belongs to one call (credentials, the address it went to, the secrets it sent) is in a
    context variable, so that no call signs with the credentials of another.
-3. A service may repeat what it was sent: each secret that a call sends is noted, to be struck out of the answer's text.
+3. A service may repeat what it was sent: each secret that a call sends is noted, to remove it from the response's text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SECRET_PARAMETERS = frozenset(
         *("SessionToken", "Logins", "idToken", "assertion"),
     )
 )
-#: What an access key ID looks like. Anything else in its place may be a secret that was put there by mistake.
+#: What an access key ID looks like. Any other value may be a secret that was put there by mistake.
 _KEY_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
 _STRUCK = "[removed: it was sent]"
 
@@ -50,7 +50,7 @@ class Call:
         self._sent: set[str] = set()
 
     def run(self, call: Callable[[], _Result]) -> _Result:
-        """What the call gives."""
+        """The result of the call."""
         _CALL.set(self)
         return call()
 
@@ -68,13 +68,13 @@ class Call:
 
 
 class CurrentCredentials(Credentials):  # type: ignore[misc]  # botocore has no types
-    """What botocore takes for a client's credentials: those of the call that is being made."""
+    """The credentials of a client, for botocore: those of the current call."""
 
     def __init__(self) -> None:
         super().__init__("of the call", "of the call")
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials that sign the current call; a call without any is a mistake of ours."""
+        """The credentials that sign the current call; a call without any is a bug."""
         signer = _SIGNER.get()
         if signer is None:
             raise RuntimeError("a call without credentials")
@@ -115,7 +115,7 @@ def note_parameters(params: Any, **_: Any) -> None:
 
 
 class Pace(Protocol):
-    """Keeps many threads below the rate that a service takes."""
+    """Keeps many threads below the rate limit of a service."""
 
     def take(self, service: str) -> None:
         """Wait until a call may go out."""
@@ -125,7 +125,7 @@ class Pace(Protocol):
 
 
 class Clients:
-    """Clients by what tells them apart. pace: what calls wait for, where there are many."""
+    """Clients by their key. pace: what calls wait for, if there are many."""
 
     def __init__(self) -> None:
         self.pace: Pace | None = None

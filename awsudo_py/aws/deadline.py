@@ -1,4 +1,4 @@
-"""Gives up a call that takes too long, whatever it is that trickles in."""
+"""Gives up a call that takes too long, even if data keeps trickling in."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _Result = TypeVar("_Result")
 
 
 class DeadlinePassed(BaseException):
-    """Not an Exception: the libraries in between would take it for one of theirs, and try again."""
+    """Not an Exception: the libraries in between would treat it as one of theirs, and try again."""
 
 
 def within(seconds: float, call: Callable[[], _Result]) -> _Result:
-    """What the call gives, or raises; DeadlinePassed if it takes longer than this many seconds.
+    """The result or the error of the call; DeadlinePassed if it takes longer than this many seconds.
 
     The call runs in a thread of its own, so that this works in every thread and needs no signal. A call that is given
-    up goes on until its connection ends, and nobody hears of it.
+    up goes on until its connection ends, and its result is dropped.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []

@@ -1,6 +1,6 @@
-"""Turns what AWS refused into an error: what was refused, which side to look at, and what to do next.
+"""Turns a refusal of AWS into an error: what was refused, which side to look at, and what to do next.
 
-What the answer says is read by policy/; here it meets what our side knows: the call, the chain, the clock.
+The answer's text is read by policy/; this module adds what awsudo knows: the call, the chain, the clock.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 #: Kinds of source → the operation that gets its session.
 _OPERATIONS = {"web-identity": "AssumeRoleWithWebIdentity", "sso": "GetRoleCredentials", "login": "CreateOAuth2Token"}
-#: Codes of services that are called too often.
+#: Error codes of throttled calls.
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 #: Sides on which policies decide, so that evaluating them tells more.
 _OF_POLICIES = {"trust", "identity", "boundary", "session", "scp", "rcp", "unknown"}
 
 
 def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: RoleChain, now: float) -> AwsudoError:
-    """The error that says what an answer of AWS means for us.
+    """The error for an answer of AWS.
 
-    code, text, status and date are the answer's; what was to be got, on the way through the chain.
+    code, text, status and date are those of the answer; what is the object of the call, on the way through the chain.
     """
     title = subject(what)
     text = "" if text == "None" else text  # an answer without a text
@@ -60,13 +60,13 @@ def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: R
 
 
 def _words(chain: RoleChain) -> str:
-    """The words of a command line that mean the chain: a role by its ARN needs the profile that it started from."""
+    """The words of a command line that name the chain: a role by its ARN needs the profile that it started from."""
     target, profile = shlex.quote(chain.target), chain.source.profile
     return f"-p {shlex.quote(profile)} {target}" if profile and looks_like_role(chain.target) else target
 
 
 def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:
-    """What our side knows of the call."""
+    """What awsudo knows about the call."""
     source, endpoint = chain.source, chain.endpoint
     call = Call(
         operation="",
@@ -125,7 +125,7 @@ def _claims(file: str) -> tuple[tuple[str, str], ...]:
 
 
 def subject(what: Wanted) -> str:
-    """What was asked for, as messages name it."""
+    """The object of the call, as messages name it."""
     if isinstance(what, Ask):
         return what.title
     if isinstance(what, RoleHop):
@@ -137,7 +137,7 @@ def subject(what: Wanted) -> str:
 
 
 def _mfa_session_before(what: Wanted, chain: RoleChain) -> SessionTokenHop | None:
-    """The MFA session with which a role of the chain is assumed, if it is with one."""
+    """The MFA session with which a role of the chain is assumed, if there is one."""
     if len(chain.hops) < 2 or not isinstance(what, RoleHop):
         return None
     session, role = chain.hops[:2]

@@ -1,4 +1,4 @@
-"""Reads what a caller may read about a refusal: who calls, roles, policies, simulations, authorization details.
+"""Reads what a caller may read about a refusal: the caller, roles, policies, simulations, authorization details.
 
 Each call is announced before it is made, and raises AwsudoError. Nothing is changed at AWS.
 """
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from awsudo_py.model import RoleChain
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: A list of IAM's is read to this length; a longer one is not known whole.
+#: A list of IAM is read up to this length; a longer one counts as incomplete.
 _MOST = 1000
 
 
 class RoleFacts(NamedTuple):
-    """A role, as iam:GetRole gives it."""
+    """A role, as iam:GetRole returns it."""
 
     arn: str  # with its path
-    trust: Policy | None  # None: it came without one
+    trust: Policy | None  # None: not in the response
     boundary: str  # ARN of its permissions boundary; empty: none
 
 
 class Simulation(NamedTuple):
-    """What iam:SimulatePrincipalPolicy says to one action on the role."""
+    """The result of iam:SimulatePrincipalPolicy for one action on the role."""
 
     action: str
     decision: str  # allowed, explicitDeny, implicitDeny
     policies: tuple[str, ...]  # whose statements matched
-    by_organization: bool | None  # whether the SCPs allow it; None: it does not say
+    by_organization: bool | None  # whether the SCPs allow it; None: not reported
     by_boundary: bool | None
 
 
@@ -54,7 +54,7 @@ class Check(NamedTuple):
 
 
 class Evidence:
-    """AWS as one caller reads it. announce gets the name of each call before it is made."""
+    """Read calls with one caller's credentials. announce gets the name of each call before it is made."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Evidence:
         self._announce = announce
 
     def caller(self) -> str:
-        """The ARN of who calls."""
+        """The ARN of the caller."""
 
         def call(aws: Aws) -> str:
             return str(aws.sts(self._credentials, aws.tries).get_caller_identity()["Arn"])
@@ -100,7 +100,7 @@ class Evidence:
         return str(found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
 
     def policies_of_user(self, name: str) -> tuple[Policy, ...]:
-        """The policies of a user, those of its groups included."""
+        """The policies of a user and of its groups."""
         groups = self._iam(
             "ListGroupsForUser", f"the groups of {name}", lambda iam: iam.list_groups_for_user(UserName=name)
         )
@@ -114,7 +114,7 @@ class Evidence:
         return tuple(self._policies("Role", name))
 
     def managed(self, arn: str) -> Policy:
-        """The version of a managed policy that counts."""
+        """The default version of a managed policy."""
         version = self._iam("GetPolicy", f"the policy {arn}", lambda iam: iam.get_policy(PolicyArn=arn))
         number = version["Policy"]["DefaultVersionId"]
         found = self._iam(
@@ -125,8 +125,8 @@ class Evidence:
         return parse(found["PolicyVersion"]["Document"], arn)
 
     def simulate(self, source: str, actions: Sequence[str], role: str) -> list[Simulation]:
-        """What the policies of a user or role say to these actions on the role, by AWS's own simulator."""
-        # one resource a call: since July 2026 there is one result an action, not one a resource
+        """The result of AWS's own simulator for these actions on the role, for a user or role."""
+        # one resource for each call: since July 2026 there is one result for each action, not for each resource
         found = self._iam(
             "SimulatePrincipalPolicy",
             f"a simulation of the policies of {source}",
@@ -192,7 +192,7 @@ class Evidence:
 
 
 def _whole(answer: Mapping[str, Any], name: str) -> list[Any]:
-    """A list of an answer. Raises AwsudoError if there is more of it than is read."""
+    """A list of an answer. Raises AwsudoError if it is longer than is read."""
     if answer.get("IsTruncated") is True:
         raise AwsudoError(f"more {name} than can be read at once")
     return list(answer.get(name, ()))

@@ -30,7 +30,7 @@ def sign_in_token(
 ) -> str:
     """A sign-in token for this role session; it is valid for 15 minutes.
 
-    endpoint: the URL of the federation endpoint. duration: seconds that the console session lasts; None leaves it to
+    endpoint: the URL of the federation endpoint. duration: seconds that the console session lasts; None leaves that to
     the console, which ends it with the credentials. Raises Rejected, Unreachable.
     """
     session = {
@@ -67,8 +67,8 @@ def sign_in_token(
             raise ValueError("not a token")
     except (ValueError, TypeError, KeyError):
         raise Unreachable(
-            f"{host} did not answer as the console's sign-in endpoint does",
-            hint="a proxy or a captive portal answers so: check HTTPS_PROXY",
+            f"{host} does not respond like the console's sign-in endpoint",
+            hint="the cause may be a proxy or a captive portal: check HTTPS_PROXY",
         ) from None
     return token
 
@@ -76,9 +76,9 @@ def sign_in_token(
 def _refused(status: int, host: str, duration: int | None) -> AwsudoError:
     if status in (400, 401, 403):
         hint = (
-            "AWS takes a console duration up to the role's maximum session duration: leave --duration out"
+            "AWS accepts a console duration up to the role's maximum session duration: leave --duration out"
             if duration is not None
-            else "the session may have ended, or may not be one of a role: awsudo --refresh console TARGET"
+            else "the session may have ended, or may not be a role session: awsudo --refresh console TARGET"
         )
         return Rejected(f"the console's sign-in endpoint refused the session (HTTP {status}, {host})", hint=hint)
     return Unreachable(f"the console's sign-in endpoint answered HTTP {status} ({host})", hint="try again in a minute")

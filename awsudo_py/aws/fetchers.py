@@ -102,7 +102,7 @@ def _file_token(source: Source, what: str) -> str:
             f"cannot read the {what} {path}: {why}", hint=access_hint(path) or f"named by {source.where}"
         ) from None
     if not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN:
-        size = f"has {len(token)} characters, which is no token" if token else "is empty"
+        size = f"has {len(token)} characters, which is not a token" if token else "is empty"
         raise NoCredentials(
             f"the {what} {path} {size} ({source.where})",
             hint="the platform writes that file (EKS, GitHub, GitLab): see why it wrote no token",
@@ -135,7 +135,7 @@ def saml(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 
 def _role_parameters(source: Source) -> dict[str, Any]:
-    """What of the inputs both calls take."""
+    """The inputs that both calls accept."""
     found: dict[str, Any] = {}
     if source.setting("duration"):
         found["DurationSeconds"] = int(source.setting("duration"))
@@ -163,7 +163,7 @@ def cognito(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 
 def process(aws: Aws, source: Source, session_name: str) -> Credentials:
-    """Run a credential_process. Its stderr and its terminal are the user's; stdin is the child's and not given."""
+    """Run a credential_process. It has the user's terminal and stderr, but no stdin."""
     import subprocess
 
     where = f"credential_process of profile {source.profile} ({source.where})"
@@ -179,7 +179,7 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
             check=False,
         )
     except (OSError, ValueError, IndexError) as error:
-        why = getattr(error, "strerror", None) or "its words cannot be split: unbalanced quotes, or nothing"
+        why = getattr(error, "strerror", None) or "it cannot be parsed: it is empty or has unbalanced quotes"
         raise NoCredentials(f"{where} cannot be run: {why}", hint=_no_shell(command)) from None
     if outer and done.returncode == AwsudoError.exit_code:
         raise Told  # an awsudo inside has printed why, and the outermost adds for which profile
@@ -208,17 +208,17 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 
 def _no_shell(command: str) -> str:
-    """What to do with a command that cannot be run; a shell would have read more into it."""
+    """The hint for a command that cannot be run; a shell might have expanded it."""
     expands = next((character for character in "~$*|<>;&`" if character in command), "")
     if not expands:
         return "run it by hand to see"
-    return f"no shell reads it, so {expands} has no meaning: write the whole path, or sh -c '…'"
+    return f"it is not run by a shell, so {expands} has no meaning: write the whole path, or sh -c '…'"
 
 
 def _printed(output: bytes) -> tuple[str, Credentials | None]:
-    """What a credential_process printed: what is wrong with it, or the credentials. Nothing of it is repeated."""
+    """The fault in the output of a credential_process, or its credentials. The output is never repeated."""
     if not output.strip():
-        return "nothing at all", None
+        return "there is no output", None
     try:
         given = json.loads(output)
     except (ValueError, RecursionError):
@@ -249,7 +249,7 @@ def _printed(output: bytes) -> tuple[str, Credentials | None]:
     try:
         *keys, _ = usable(given["AccessKeyId"], given["SecretAccessKey"], token or "none")
     except ValueError:
-        return "a value with a NUL or half a character in it", None
+        return "a value contains a NUL or an incomplete character", None
     return "", Credentials(keys[0], keys[1], token or None, until)
 
 
@@ -257,7 +257,7 @@ def login(aws: Aws, source: Source, session_name: str) -> Credentials:
     """The session that `aws login` left, renewed if need be."""
 
     def load() -> Credentials | None:
-        # the profile that has it need not be the one that was named
+        # the profile that has it may not be the one that was named
         session = aws.session(aws.chain.config_profile)
         resolver = CredentialResolver(ProfileProviderBuilder(session).providers(source.profile))
         found = resolver.get_provider("login").load()
@@ -271,7 +271,7 @@ def login(aws: Aws, source: Source, session_name: str) -> Credentials:
         try:
             credentials = aws.guarded(source, load)
         except (Rejected, NoCredentials):
-            # another program may have renewed it meanwhile, with the token that we had: what it left is in the file
+            # another program may have renewed it meanwhile, with our token: the file has the result
             credentials = aws.guarded(source, load)
     except MissingDependencyException:
         from awsudo_py.installation import command_to_add

@@ -1,4 +1,4 @@
-"""Asks what AWS knows of an access key and its user, and changes it: the IAM calls, and GetCallerIdentity."""
+"""Reads and changes an access key and its user at AWS: the IAM calls, and GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 class AccessKey(NamedTuple):
-    """A key of a user, as IAM tells of it."""
+    """A key of a user, as IAM describes it."""
 
     access_key_id: str
     active: bool
@@ -32,7 +32,7 @@ class LastUse(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who credentials are, as STS says."""
+    """The identity of credentials, from STS."""
 
     arn: str
     account: str
@@ -40,9 +40,9 @@ class Identity(NamedTuple):
 
 
 class Iam:
-    """IAM as one key sees it: it asks for that key's own user. Each method raises AwsudoError.
+    """IAM calls with one key, about that key's own user. Each method raises AwsudoError.
 
-    url is where IAM is, None for AWS's own place. tries: how often a call that changes nothing is sent.
+    url is the address of IAM, None for AWS's own. tries: how often a call that changes nothing is sent.
     """
 
     def __init__(self, aws: Aws, credentials: Credentials, url: str | None, *, tries: int = TRIES) -> None:
@@ -52,11 +52,11 @@ class Iam:
         self._tries = tries
 
     def arn(self) -> str:
-        """Who the key is: the ARN of its user."""
+        """The ARN of the key's user."""
         return self.identity().arn
 
     def identity(self) -> Identity:
-        """Who the credentials are (sts:GetCallerIdentity, which nobody can be denied)."""
+        """The identity of the credentials (sts:GetCallerIdentity, which needs no permission)."""
 
         def call() -> Identity:
             answer = self._aws.sts(self._credentials, self._tries).get_caller_identity()
@@ -95,7 +95,7 @@ class Iam:
     def create(self) -> tuple[Credentials, str]:
         """A new key of the user, and when it was made (RFC 3339).
 
-        Sent once: each time it arrives there is one more key, whatever becomes of the answer.
+        Sent once: each request that arrives creates one more key, even if the response is lost.
         """
 
         def ask() -> tuple[Credentials, str]:

@@ -1,6 +1,6 @@
 """Gets the credentials of a machine's role: from a container's endpoint, or from EC2's instance metadata service.
 
-botocore makes the requests. What the services answer is kept, since botocore leaves their own words out of its errors.
+botocore makes the requests. The responses of the services are kept, since botocore leaves their text out of its errors.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from awsudo_py.aws.client import Aws
     from awsudo_py.model import Source
 
-#: Where a relative path is asked for (Amazon ECS developer guide, "Task IAM role").
+#: Where a relative path is requested (Amazon ECS developer guide, "Task IAM role").
 _ECS = "http://169.254.170.2"
 _TOKEN, _TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-#: What an answer has to hold.
+#: The fields that a response must have.
 _FIELDS = ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")
 #: Code of an instance metadata answer → what to do.
 _INSTANCE_HINTS = {
@@ -41,7 +41,7 @@ _INSTANCE_HINTS = {
 
 
 class _Answer:
-    """One answer of a service: its status, and what it says went wrong."""
+    """One response of a service: its status, and its error."""
 
     def __init__(self, method: str, status: int, body: bytes) -> None:
         self.method = method
@@ -80,7 +80,7 @@ class _Recorder:
 
 
 class _NoRetry(Exception):
-    """The service has answered for good: to ask again would be to wait for the same."""
+    """The service's answer is final: calling again would return the same."""
 
 
 def container(aws: Aws, source: Source) -> Credentials:
@@ -114,8 +114,8 @@ def container(aws: Aws, source: Source) -> Credentials:
             raise refused from None
         except ValueError:
             raise ConfigError(
-                f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {address_of(full)}: plain http is allowed to this machine and "
-                "to the addresses of ECS and EKS only",
+                f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {address_of(full)}: plain http is allowed only "
+                "to this machine and to the addresses of ECS and EKS",
                 hint="use https, or leave it to the platform to set this variable",
             ) from None
         return _credentials(aws, f"{giver} ({address_of(url)})", answer)
@@ -124,7 +124,7 @@ def container(aws: Aws, source: Source) -> Credentials:
 
 
 def _authorization(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The token for the container's endpoint, and what it was read from; both empty if there is none."""
+    """The token for the container's endpoint, and its origin; both empty if there is no token."""
     path = environ.get(_TOKEN_FILE, "")
     token, where = environ.get(_TOKEN, ""), _TOKEN
     if path:
@@ -151,10 +151,12 @@ def _refused(
 ) -> NoCredentials | Unreachable:
     where = f"{giver} ({address_of(url)})"
     if not answers:
-        return Unreachable(f"{where} does not answer", hint="is this running in a container of ECS or EKS?")
+        return Unreachable(f"{where} does not respond", hint="is this running in a container of ECS or EKS?")
     last = answers[-1]
     if last.status == 200:
-        return NoCredentials(f"{where} answered something that is not JSON", hint=f"what answers at {address_of(url)}?")
+        return NoCredentials(
+            f"{where} returned a response that is not JSON", hint=f"check what is listening at {address_of(url)}"
+        )
     hint = "does the task have a task role?" if ecs else "is AWS_CONTAINER_CREDENTIALS_FULL_URI right?"
     if last.status in (401, 403):
         hint = f"it did not accept the authorization token ({token_from})" if token_from else f"no {_TOKEN} is set"
@@ -163,19 +165,19 @@ def _refused(
 
 def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
     fields = answer if isinstance(answer, dict) else {}
-    # an empty token is that of long-lived keys, which some servers of credentials give
+    # an empty token is that of long-lived keys, which some credential servers return
     missing = [name for name in _FIELDS if not (fields.get(name) or (name == "Token" and fields.get(name) == ""))]
     if missing:
-        raise NoCredentials(f"the answer of {where} has no {', '.join(missing)}")
+        raise NoCredentials(f"the response from {where} has no {', '.join(missing)}")
     try:
         until = moment(str(fields["Expiration"]))
         *keys, _ = usable(fields["AccessKeyId"], fields["SecretAccessKey"], fields["Token"] or "none")
     except ValueError:
-        raise NoCredentials(f"the answer of {where} has an Expiration or keys that cannot be used") from None
+        raise NoCredentials(f"the response from {where} has an Expiration or keys that cannot be used") from None
     if until <= aws.clock():
         raise NoCredentials(
-            f"{where} gave credentials that expired at {rfc3339(until)}",
-            hint="is this machine's clock right? if so: restart what serves them",
+            f"{where} returned credentials that expired at {rfc3339(until)}",
+            hint="check this machine's clock; if it is right, restart the service that provides them",
         )
     return Credentials(keys[0], keys[1], fields["Token"] or None, until)
 
@@ -183,7 +185,7 @@ def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
 def instance(aws: Aws, source: Source) -> Credentials:
     """The session of an EC2 instance's role. Raises AwsudoError."""
     giver = kind_of(source).giver
-    # where nothing was configured, this is the last place that was looked at
+    # without any configuration, this is the last place searched
     lead = f"{source.where}: " if source.where.startswith("credential_source") else f"no credentials: {source.where}; "
     elsewhere = "name a profile (awsudo PROFILE …, or -p PROFILE ROLE), or sign in: awsudo login"
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
@@ -197,9 +199,9 @@ def instance(aws: Aws, source: Source) -> Credentials:
         try:
             found = provider.load()
         except MetadataRetrievalError:
-            status = f"HTTP {recorder.answers[-1].status}" if recorder.answers else "no answer"
+            status = f"HTTP {recorder.answers[-1].status}" if recorder.answers else "no response"
             raise NoCredentials(
-                f"{lead}{where} gave no token for IMDSv2 ({status}), and IMDSv1 is switched off",
+                f"{lead}{where} returned no token for IMDSv2 ({status}), and IMDSv1 is switched off",
                 hint=(
                     "by AWS_EC2_METADATA_V1_DISABLED or ec2_metadata_v1_disabled",
                     "in a container, the instance needs a hop limit of 2: aws ec2 modify-instance-metadata-options "
@@ -218,17 +220,17 @@ def instance(aws: Aws, source: Source) -> Credentials:
 
 def _without_role(lead: str, where: str, answers: list[_Answer], elsewhere: str) -> NoCredentials:
     if not answers:
-        return NoCredentials(f"{lead}{where} does not answer", hint=(elsewhere, "it is there on EC2 instances only"))
+        return NoCredentials(f"{lead}{where} does not respond", hint=(elsewhere, "it exists only on EC2 instances"))
     last = answers[-1]
     if last.status == 200 and last.code and last.code != "Success":
         hint = _INSTANCE_HINTS.get(last.code, "see the instance's role in the EC2 console")
-        return NoCredentials(f"{lead}{where} gave no credentials: {last.code}", hint=hint, detail=last.message)
+        return NoCredentials(f"{lead}{where} returned no credentials: {last.code}", hint=hint, detail=last.message)
     if last.status == 200 and last.method == "GET":
         missing = [name for name in _FIELDS if not last.fields.get(name)]
-        return NoCredentials(f"{lead}the answer of {where} has no {', '.join(missing)}", hint=elsewhere)
+        return NoCredentials(f"{lead}the response from {where} has no {', '.join(missing)}", hint=elsewhere)
     if last.status == 404:
         return NoCredentials(
-            f"{lead}the instance has no role (HTTP 404 of {where})",
+            f"{lead}the instance has no role (HTTP 404 from {where})",
             hint=("attach an instance profile: aws ec2 associate-iam-instance-profile", elsewhere),
         )
     return NoCredentials(f"{lead}{where} refused: HTTP {last.status}", hint=elsewhere, detail=last.said)

@@ -1,4 +1,4 @@
-"""Gets MFA codes: the one that was given, a program's, or one typed on the terminal; none is ever sent twice."""
+"""Gets MFA codes: passed as an option, printed by a program, or typed on the terminal; no code is ever sent twice."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from awsudo_py.model import Hop, Program, Source
     from awsudo_py.terminal import Terminal
 
-#: How often the terminal is asked for a code that AWS takes.
+#: How often the terminal prompts until AWS accepts the code.
 TRIES = 3
 #: So many answers are looked at for one code: a program that answers the same each time is not asked for ever.
 _MOST_ANSWERS = 10
 _OTHERWISE = (
-    "give the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
+    "pass the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
     "or on stdin: --mfa-code -",
     "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
     "or run it once on a terminal: the session is cached",
@@ -33,7 +33,7 @@ _WAIT = "a code works once, and for half a minute: wait for the next one"
 
 
 class Codes:
-    """The codes of one run. given: one that option, variable or pipe gave; process: a program that prints one."""
+    """The codes of one run. given: one from an option, a variable or a pipe; process: a program that prints one."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Codes:
         self._sent: set[str] = set()
 
     def with_code(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
-        """What the call gives with a code of the hop's device.
+        """The result of the call with a code of the hop's device.
 
         Raises what the call raises, and AwsudoError if there is no way to get a code. If a code that was typed is
         refused, the prompt comes again; any other code is tried once.
@@ -92,7 +92,7 @@ class Codes:
             try:
                 code = limits.mfa_code(typed, Origin("that", AwsudoError))
             except AwsudoError:
-                said = "a code is six digits"
+                said = "a code has six digits"
                 continue
             if code not in self._sent:
                 return code
@@ -102,15 +102,15 @@ class Codes:
     def _subject(self, hop: Hop) -> str:
         profile = f"profile {hop.profile}" if hop.profile else ""
         if isinstance(hop, RoleHop):
-            return f"{profile or hop.role_arn} alone"  # who expects to be asked once sees that this is not that
+            return f"{profile or hop.role_arn} alone"  # whoever expects one prompt sees that this is another one
         return profile or f"the keys of {self._source.where}"
 
 
 def printed_code(program: Program, environ: Mapping[str, str], terminal: Terminal) -> str:
     """The code that a program prints. Its stdin and stderr are the terminal, so that it can ask for a PIN or a touch.
 
-    It is not hurried: it may be waiting for its user. Raises ConfigError or AwsudoError naming where it is configured,
-    and never what it printed; Interrupted on Ctrl-C.
+    It has no time limit: it may be waiting for its user. Raises ConfigError or AwsudoError with the place that sets it,
+    and never its output; Interrupted on Ctrl-C.
     """
     import subprocess
 
@@ -118,7 +118,7 @@ def printed_code(program: Program, environ: Mapping[str, str], terminal: Termina
         words = shlex.split(program.command, posix=os.name != "nt")
     except ValueError as error:
         raise ConfigError(
-            f"{program.where}: it cannot be split into words: {error}", hint="no shell reads it; quote as in sh"
+            f"{program.where}: it cannot be parsed: {error}", hint="it is not run by a shell; quote it as in sh"
         ) from None
     if not words:
         raise ConfigError(f"{program.where} is empty", hint="name a program that prints the code, or remove it")
@@ -134,7 +134,7 @@ def printed_code(program: Program, environ: Mapping[str, str], terminal: Termina
         why = getattr(error, "strerror", None) or "it cannot be started"
         raise ConfigError(
             f"{program.where} cannot be run: {words[0]}: {why}",
-            hint="its first word is the program; no shell reads it, so a pipe takes: sh -c '… | …'",
+            hint="its first word is the program; it is not run by a shell; for a pipe, use: sh -c '… | …'",
         ) from None
     if done.returncode == -2:
         raise CtrlC

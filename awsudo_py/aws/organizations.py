@@ -31,7 +31,7 @@ class Account(NamedTuple):
 
 
 class Organization:
-    """The organization as one session reads it."""
+    """The organization, read with one session."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Organization:
     def accounts(self, parents: tuple[str, ...] = ()) -> list[Account]:
         """The accounts that are active: all, or those below these OUs (or roots), at any depth. Raises AwsudoError."""
         listed = self._all() if not parents else (found for parent in parents for found in self._below(parent))
-        # closed accounts stay in the list for 90 days; whatever is not ACTIVE lets no role be assumed
+        # closed accounts stay in the list for 90 days; in an account that is not ACTIVE no role can be assumed
         active = {
             each["Id"]: Account(each["Id"], each.get("Name", "")) for each in listed if each["Status"] == "ACTIVE"
         }

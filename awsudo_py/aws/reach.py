@@ -1,4 +1,4 @@
-"""Tries whether an STS answers: one request without credentials, whose answer also tells AWS's time."""
+"""Checks whether an STS answers: one request without credentials, whose answer also tells AWS's time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from awsudo_py.aws.client import Aws
 
 
-#: Statuses with which something on the way answers, and not STS.
+#: Statuses of proxies and gateways on the way, not of STS.
 _OF_GATEWAYS = (407, 502, 503, 504)
 
 
 class Reached(NamedTuple):
-    """What came of a try."""
+    """The result of a check."""
 
     name: str  # the region, or the address of a server of one's own
     answered: bool
@@ -36,7 +36,7 @@ class Reached(NamedTuple):
 
 
 def reach(aws: Aws) -> Reached:
-    """Ask the STS of a chain for nothing. Any answer will do: it came through DNS, TLS and the proxy."""
+    """Call the STS of a chain without credentials. Any response will do: it came through DNS, TLS and the proxy."""
     endpoint = aws.chain.endpoint
     name = endpoint.url or endpoint.region or "the global endpoint"
     try:
@@ -54,11 +54,11 @@ def reach(aws: Aws) -> Reached:
             begun = time.monotonic()
             answer = session.send(AWSRequest("GET", url).prepare())
             if answer.status_code in _OF_GATEWAYS:
-                hint = "a proxy or a gateway answers so: check HTTPS_PROXY"
+                hint = "the cause may be a proxy or a gateway: check HTTPS_PROXY"
                 raise Unreachable(f"STS ({name}): HTTP {answer.status_code}", hint=hint)
             return time.monotonic() - begun, str(answer.headers.get("Date", ""))
 
-        seconds, date = aws.guarded(Ask(f"an answer of STS ({name})"), send)
+        seconds, date = aws.guarded(Ask(f"a response from STS ({name})"), send)
     except AwsudoError as error:
         return Reached(name, answered=False, why=error.message.partition(": ")[2] or error.message, hints=error.hints)
     try:

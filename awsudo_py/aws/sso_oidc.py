@@ -32,7 +32,7 @@ class Registered(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device sign-in that waits for its user."""
+    """A device sign-in that is waiting for its user."""
 
     device_code: str
     user_code: str

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.aws.client import Aws
 
-#: What ListAccounts and ListAccountRoles give at most at once (service model).
+#: The most that ListAccounts and ListAccountRoles return in one page (service model).
 LARGEST_PAGE = 100
 _Result = TypeVar("_Result")
 
@@ -25,16 +25,16 @@ class Account(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A part of a list, and what asks for the next part; empty after the last."""
+    """A part of a list, and the token for the next part; empty after the last."""
 
     items: tuple[Any, ...]
     following: str
 
 
 class Portal:
-    """The portal as one token opens it. Each method is one call, sent once, and raises AwsudoError.
+    """The portal, called with one token. Each method is one call, sent once, and raises AwsudoError.
 
-    The pace is the caller's affair: the portal answers 20 calls a second, whoever makes them.
+    The caller sets the pace: the portal answers 20 calls a second, whoever makes them.
     """
 
     def __init__(self, aws: Aws, region: str, title: str, token: Callable[[], str]) -> None:
@@ -70,7 +70,7 @@ class Portal:
         return self._ask(f"the roles of account {account_id}", call)
 
     def sign_out(self) -> None:
-        """End the session of the token, at the portal and for the roles that it gives from now on."""
+        """End the session of the token, at the portal; it then returns no more role sessions."""
         self._ask(f"the SSO session {self._title} signed out", lambda client, token: client.logout(accessToken=token))
 
     def _ask(self, title: str, call: Callable[[Any, str], _Result]) -> _Result:
@@ -80,7 +80,7 @@ class Portal:
 
 
 def _plain(name: str) -> str:
-    """An identifier, if it can stand in a configuration file. ValueError if not."""
+    """An identifier, if it can be written to a configuration file. ValueError if not."""
     if not name or not name.isprintable() or " " in name:
         raise ValueError("not an identifier")
     return name

@@ -15,7 +15,7 @@ from awsudo_py.aws_credentials import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: The calls by which a role's sessions come about.
+#: The calls that create a role's sessions.
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GetScopedCredentials")
 #: Seconds between two requests.
 PACE = 0.5
@@ -28,7 +28,7 @@ class Use(NamedTuple):
 
     time: str  # RFC 3339, UTC
     event: str  # the name of the call
-    who: str  # ARN of the caller, or what the identity provider calls it
+    who: str  # ARN of the caller, or its name at the identity provider
     session_name: str
     source_identity: str
     reason: str  # description of a scoped session, or the session tag `reason`

@@ -1,1 +1,1 @@
-"""From the words of a command line to a request, and the subcommands."""
+"""Turns the words of a command line into a request; has the subcommands."""

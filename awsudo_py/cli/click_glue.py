@@ -1,4 +1,4 @@
-"""Makes click commands of the tables in grammar/, and calls each with a typed record of what it was given."""
+"""Makes click commands of the tables in grammar/, and calls each with a typed record of its values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _O = TypeVar("_O", bound=Options)
 
 
 class Process(NamedTuple):
-    """What this process was started with, and what main prepared."""
+    """How this process was started, and what main prepared."""
 
     argv: Sequence[str]
     terminal: Terminal
@@ -40,7 +40,7 @@ class Process(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call of a subcommand, or of awsudo itself: all that its options do not say."""
+    """One call of a subcommand, or of awsudo itself: everything besides its options."""
 
     process: Process
     name: str  # the subcommand's words, for messages; empty for awsudo itself
@@ -71,7 +71,7 @@ class Words(click.Command):
         return rest
 
     def _spelled(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The words with --serve=linger among the options as click takes it: a switch of its own."""
+        """The words, with --serve=linger among the options rewritten for click as a switch of its own."""
         if "--serve=linger" not in args:
             return args
         valued = {flag for each in self.get_params(ctx) if not getattr(each, "is_flag", True) for flag in each.opts}
@@ -85,7 +85,7 @@ class Words(click.Command):
         return args
 
     def _takes_more(self, ctx: click.Context, words: list[str]) -> bool:
-        """Whether the last of these words is an option whose value is still to come."""
+        """Whether the last of these words is an option that still needs its value."""
         try:
             self.make_parser(ctx).parse_args(words)
         except click.UsageError:
@@ -94,7 +94,7 @@ class Words(click.Command):
 
 
 class Dashed(click.Command):
-    """A command whose options and arguments stand in any order before `--`; ctx.args holds what follows that."""
+    """A command whose options and arguments come in any order before `--`; ctx.args holds what follows that."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         at = args.index("--") if "--" in args else len(args)
@@ -105,13 +105,13 @@ class Dashed(click.Command):
 
 
 class _Subcommand(click.Command):
-    """A subcommand, whose help is made as all other pages are."""
+    """A subcommand, with help in the format of all other pages."""
 
     line: Subcommand
     path: str
 
     def get_help(self, ctx: click.Context) -> str:
-        from awsudo_py.cli import help as pages  # here, so that other runs do without it
+        from awsudo_py.cli import help as pages  # here, so that other runs do not import it
 
         return pages.subcommand(self.path, self.line, self.help or "").rstrip("\n")
 
@@ -182,7 +182,7 @@ def subcommand(path: str, record: type[_O]) -> Callable[[Callable[[Call, _O], in
 def _with_outer(path: str, line: Subcommand, ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
     """A subcommand's options with those given before it (`awsudo -q keys list`). Raises UsageError.
 
-    One that the subcommand does not take is refused: ignored, it would be a silent mistake.
+    One that the subcommand does not accept is refused: ignoring it would be a silent mistake.
     """
     outer = {name: value for name, value in ctx.find_root().params.items() if _given(value)}
     merged = {name: value if _given(value) else outer.get(name, value) for name, value in values.items()}
@@ -211,7 +211,7 @@ def empty_profile() -> UsageError:
 
 
 def set_level(terminal: Terminal, *, quiet: bool, verbose: bool) -> None:
-    """Let the terminal be quiet or verbose."""
+    """Make the terminal quiet or verbose."""
     terminal.level = -1 if quiet else 1 if verbose else 0
 
 
@@ -221,7 +221,7 @@ def loaded(line: Subcommand) -> click.Command:
 
 
 class _Group(click.Group):
-    """A subcommand that leads to others."""
+    """A subcommand that has subcommands."""
 
     def __init__(self, line: Subcommand) -> None:
         names = {"help_option_names": ["-h", "--help"]}
@@ -257,7 +257,7 @@ class _Group(click.Group):
         return loaded(self._line.subs[cmd_name]) if cmd_name in self._line.subs else None
 
     def get_help(self, ctx: click.Context) -> str:
-        from awsudo_py.cli import help as pages  # here, so that other runs do without it
+        from awsudo_py.cli import help as pages  # here, so that other runs do not import it
 
         return pages.subcommand(self._line.name, self._line, "").rstrip("\n")
 
@@ -307,7 +307,7 @@ def inputs_of(context: Context, options: Common) -> dict[str, Any]:
 
 
 def targeted(call: Call, context: Context, target: str | None, profile: str | None, options: Common) -> Request:
-    """The request of a subcommand that takes a target and no command. Raises UsageError."""
+    """The request of a subcommand with a target and no command. Raises UsageError."""
     from awsudo_py.resolve.request import exec_request
 
     words = [] if target is None else [target]
@@ -328,9 +328,9 @@ def answered(
     picked: bool = False,
     chain: RoleChain | None = None,
 ) -> Answer:
-    """What session_for() gives for a user's request, which is then in the journal, and its target in lists.
+    """The result of session_for() for a user's request, which is recorded in the journal and the history.
 
-    picked: whether it counts as a use though AWS is not called. Raises AwsudoError.
+    picked: whether it counts as a use even if AWS is not called. Raises AwsudoError.
     """
     from awsudo_py.recording import write_journal
     from awsudo_py.session_for import session_for
@@ -345,9 +345,9 @@ def answered(
 
 
 def picked_target(context: Context) -> str:
-    """The target that the user picks from a list; the profile of the environment comes first.
+    """The target that the user picks from a list, in which the profile of the environment comes first.
 
-    Raises Interrupted if none, UsageError without a terminal.
+    Raises Interrupted if the user picks none, UsageError without a terminal.
     """
     from awsudo_py.shell import history
     from awsudo_py.shell.picker import choices, pick
@@ -380,7 +380,7 @@ def ambient_profile(context: Context) -> str:
 
 
 def description_of(answer: Answer) -> str:
-    """The target of a session, who it is at AWS, and until when."""
+    """The target of a session, its identity at AWS, and its expiry."""
     who = answer.credentials.arn or answer.chain.role_arn or answer.credentials.access_key_id
     until = answer.credentials.expiration
     return f"{answer.chain.target} ({who}){f', until {rfc3339(until)}' if until else ''}"

@@ -1,9 +1,9 @@
-"""Holds a run to the guard rails of its target: refuses what awsudo_deny names, and asks where awsudo_confirm says so.
+"""Applies the guard rails of a run's target: refuses what awsudo_deny names, and prompts where awsudo_confirm is set.
 
 1. Nothing is called, and no session is read, before the answer.
 2. The question is asked on the controlling terminal. Without one the run is refused; --yes answers only where the
    profile allows scripts to.
-3. The answer is a name, not a key: it cannot be given by pressing Return once too often.
+3. The answer is a name, not a key: pressing Return once too often does not confirm.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from awsudo_py.model import RoleChain
     from awsudo_py.terminal import Line
 
-#: awsudo_color → a style of the terminal; other colours are bold.
+#: awsudo_color → a style of the terminal; other colours become bold.
 _STYLES = {"red": "alarm", "orange": "yellow", "yellow": "yellow", "green": "green"}
-#: So many targets are listed in a question about several.
+#: How many targets are listed in a question about several.
 MOST_LISTED = 12
 
 
 class Guarded(NamedTuple):
-    """A target that asks: its rails, and who it is, for the question."""
+    """A target that needs confirmation: its rails, and its identity for the question."""
 
     rails: Rails
     name: str
@@ -60,9 +60,9 @@ class Guarded(NamedTuple):
 def pass_rails(
     context: Context, chain: RoleChain, words: Sequence[str], argv: Sequence[str], *, yes: bool = False
 ) -> None:
-    """Return if the target's rails let this run go on. Raises AwsudoError.
+    """Return if the target's rails allow this run. Raises AwsudoError.
 
-    words: the command, or the shell that is opened; none where the session is handed to something else, by the words
+    words: the command, or the shell that is opened; none if the session goes to something else, by the words
     of argv.
     """
     found = RailsByTarget(context.config).of_chain(chain)
@@ -83,7 +83,7 @@ def pass_rails(
 def confirm(
     context: Context, targets: Sequence[Guarded], line: str, argv: Sequence[str], *, yes: bool = False, of: int = 1
 ) -> None:
-    """Return if the user confirms the line for these targets, which are some of so many. Raises AwsudoError."""
+    """Return if the user confirms the line for these targets, out of that many. Raises AwsudoError."""
     first = targets[0]
     what = f"profile {first.rails.profile}" + (f", with {len(targets) - 1} more," if len(targets) > 1 else "")
     line = line_shown(line)
@@ -92,15 +92,15 @@ def confirm(
         return
     if yes and strict is not None:
         raise AwsudoError(
-            f"--yes: profile {strict.profile} takes a confirmation on a terminal only"
+            f"--yes: profile {strict.profile} accepts confirmation only on a terminal"
             f" ({CONFIRM}, {context.config.at(strict.profile, CONFIRM)})",
             hint=f"leave --yes out and answer on a terminal; to let scripts confirm: {SCRIPTS} = allow in the profile",
         )
     word, kind = (first.word, "the target" if first.word == first.name else "the account")
     if len(targets) > 1:
-        word, kind = str(len(targets)), "how many they are"
+        word, kind = str(len(targets)), "the number of targets"
     about: list[Line] = [*_listed(targets, of), [("  ", ""), (line, "bold"), (f"    in {_directory()}", "dim")]]
-    question = f"  Type {word} ({kind}) to go on, or press Enter to stop: "
+    question = f"  Type {word} ({kind}) to continue, or press Enter to stop: "
     try:
         answer = context.terminal.ask(question, otherwise="run it in the foreground of a terminal", about=about)
     except NoPrompt:
@@ -146,7 +146,7 @@ def pass_fleet_rails(
 
 
 def _role_of(target: Target) -> str:
-    """The ARN of a target that is a role and no profile; empty for one that is written in another way."""
+    """The ARN of a target that is written as a role; empty for any other target."""
     try:
         return role_arn(target.word)
     except InvalidInput:

@@ -1,4 +1,4 @@
-"""Lets no core dump of awsudo be written: it would hold keys and sessions in the clear, for whoever finds the file."""
+"""Prevents core dumps of awsudo: they would contain keys and sessions in plain text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def forbid() -> Callable[[], None]:
-    """Forbid them to this process; gives what puts the caller's limit back, for the command that we become."""
-    if sys.platform == "win32":  # no such limit; Windows Error Reporting asks its user
+    """Disable them in this process; returns a function that restores the caller's limit for the command."""
+    if sys.platform == "win32":  # no such limit; Windows Error Reporting asks the user
         return lambda: None
     import resource
 
     try:
         before = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
-    except (OSError, ValueError):  # a sandbox forbids it, and may forbid core dumps by itself
+    except (OSError, ValueError):  # a sandbox forbids it, and may itself forbid core dumps
         return lambda: None
     return lambda: resource.setrlimit(resource.RLIMIT_CORE, before)

@@ -59,9 +59,9 @@ _SOURCE_KEYS = {
     "login": "login_session",
 }
 _OPTIONS = {option.field: option for option in INPUTS}
-#: What is set stands in a column; a longer line does not widen it.
+#: The column of the places; a longer line does not widen it.
 _WIDEST = 46
-#: Variables whose values only the session has.
+#: Variables whose values come from the session.
 _OF_SESSION = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     *("AWS_CREDENTIAL_EXPIRATION", "AWSUDO_EXPIRATION"),
@@ -99,7 +99,7 @@ def show(
 
 
 def explanation(context: Context, request: Request, chain: RoleChain, command: Sequence[str]) -> dict[str, Any]:
-    """All that is to be said about the chain, as data; no secret is in it."""
+    """The whole explanation of the chain, as data, without secrets."""
     from awsudo_py.session_for import obtain
 
     places = _Places(context)
@@ -135,7 +135,7 @@ def explanation(context: Context, request: Request, chain: RoleChain, command: S
 
 
 class _Places:
-    """Where settings stand, with their lines; each file is read once."""
+    """Finds settings and their lines; each file is read once."""
 
     def __init__(self, context: Context) -> None:
         self.config = context.config
@@ -210,11 +210,11 @@ def _hop(hop: Hop, places: _Places, request: Request, chain: RoleChain, *, last:
 def _value(
     field: str, hop: Hop, places: _Places, request: Request, *, last: bool, others: Sequence[str | None]
 ) -> dict[str, Any] | None:
-    """One value of a hop, the place that sets it, and what that place overrides; None if there is nothing to say."""
+    """One value of a hop, the place that sets it, and what that place overrides; None if there is nothing to report."""
     value = getattr(hop, field, None)
     ways: list[tuple[str, _Place]] = []
     origins = request.origins
-    # what is given with a request shapes the last call, and the device whichever call takes its code
+    # the request's inputs shape the last call, and the device the call that takes its code
     origin = origins.get(field) if last or field == "mfa_serial" else None
     if origin is not None:
         ways.append((_text(field, value), _Place(origin.name)))
@@ -308,7 +308,7 @@ def _next_run(context: Context, request: Request, chain: RoleChain, way: Obtain)
     reasons = {
         "its credentials are fetched on every run": not kind_of(chain.source).replayable,
         "the OS keyring holds its session": request.store == "keyring",
-        "it has a notice to give": bool(chain.notices),
+        "it prints a notice": bool(chain.notices),
         "no run with exactly these words and files is on record": True,
     }
     return {
@@ -320,7 +320,7 @@ def _next_run(context: Context, request: Request, chain: RoleChain, way: Obtain)
 
 
 def _environment(context: Context, chain: RoleChain) -> dict[str, Any]:
-    """The variables that the command would get and lose: names, and the values of those that are no secret."""
+    """The variables that the command would get and lose: names, and the values that are not secret."""
     nobody = Credentials("", "", "", context.run.clock() + 3600)
     changes = changes_for(
         nobody,
@@ -362,7 +362,7 @@ def _lines(found: dict[str, Any], now: float, *, names: bool, bold: bool, width:
     column = min(max(len(left) for left, _ in rows), _WIDEST)
     for left, right in rows:
         if width is not None and max(len(left), column) + 2 + len(right) > width and right:
-            # behind it there is no room: below it
+            # no room behind it: below it
             yield escape(left)
             yield f"{' ' * 12}{mark(right, 'dim')}"
         else:
@@ -375,7 +375,7 @@ def _lines(found: dict[str, Any], now: float, *, names: bool, bold: bool, width:
 
 
 def _rows(found: dict[str, Any], now: float) -> Iterator[tuple[str, str]]:
-    """Each line, and the place or the explanation that stands behind it."""
+    """Each line, with the place or the explanation behind it."""
     for step in found["steps"]:
         account = " ".join(filter(None, (step.get("account"), _named(step.get("account_name")))))
         about = account or _short(step.get("access_key_id"))

@@ -1,7 +1,7 @@
 """Writes changes of an environment as text: one table of formats, and all quoting.
 
-A format is one function, one line of _FORMATS and its name in the grammar. What a format cannot carry is refused, never
-mangled.
+A format is one function, one line of _FORMATS and its name in the grammar. A value that a format cannot carry is
+refused, never mangled.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ _SECRET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def _github(changes: Changes) -> str:
-    """For a step of GitHub Actions: masks the secrets on stdout, and hands the variables on to the steps that follow.
+    """For a step of GitHub Actions: masks the secrets on stdout, and hands the variables to the following steps.
 
-    That is by the file $GITHUB_ENV, which cannot unset: a variable that is to go, and is there, becomes empty.
+    The file $GITHUB_ENV cannot unset a variable: one that is set, and must go, becomes empty.
     """
     import os
 

@@ -1,6 +1,6 @@
 """Draws targets as a graph: Mermaid, Graphviz dot, or SVG without another program.
 
-Nodes are sources and roles; an edge is a call of STS. Roles stand in their accounts.
+Nodes are sources and roles; an edge is a call of STS. Roles are grouped by account.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MERMAID_EDGES, _MERMAID_TEXT = 500, 50_000
 class Node(NamedTuple):
     """A source, a role, or a target that does not resolve (kind `source`, `role`, `fault`)."""
 
-    name: str  # its own, unique
+    name: str  # unique
     kind: str
     title: str
     targets: tuple[str, ...] = ()  # the profiles that lead to it
@@ -102,7 +102,7 @@ def made(found: Iterable[Outline]) -> Graph:
 
 
 def _by_account(nodes: Iterable[Node]) -> dict[str, list[Node]]:
-    """The roles of each account; those that stand in none under the empty name."""
+    """The roles of each account; those without an account under the empty name."""
     found: dict[str, list[Node]] = {}
     for node in nodes:
         found.setdefault(node.account if node.kind == "role" else "", []).append(node)
@@ -155,7 +155,7 @@ def _mermaid(drawn: Graph) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """The text with every character that Mermaid or HTML could read as its own written as a number."""
+    """The text with every character that is special to Mermaid or HTML written as a number."""
     return "".join(
         character if character.isalnum() or character in " ._/:+=,@-" else f"#{ord(character)};"
         for character in escape(text)
@@ -199,17 +199,17 @@ def _dot_text(text: str) -> str:
 
 #: Pixels: the height of a row, the width of a character at 12 px (sans-serif, on average), gaps and margins.
 _ROW, _CHARACTER, _GAP, _MARGIN, _PAD = 20, 6.7, 90, 24, 10
-#: Boxes of one depth stand above one another up to this height, then in another column beside it.
+#: Boxes of one depth are stacked up to this height, then in another column beside it.
 _TALLEST = 1_400
 _LONGEST = 46
 
 
-#: With more edges than this nobody can follow a line, and each role says where it is assumed from.
+#: With more edges than this, lines cannot be followed, and each role names where it is assumed from.
 _MANY = 60
 
 
 class _Row(NamedTuple):
-    """A node's line: its texts, each with its style, and the text for a pointer that stands on it."""
+    """A node's line: its texts, each with its style, and its tooltip."""
 
     name: str
     parts: tuple[tuple[str, str], ...]
@@ -222,7 +222,7 @@ class _Row(NamedTuple):
 
 
 class _Box(NamedTuple):
-    """Nodes that are drawn in one box: an account at one depth, a source, or what does not resolve."""
+    """Nodes that are drawn in one box: an account at one depth, a source, or a target that does not resolve."""
 
     kind: str
     title: str
@@ -285,9 +285,9 @@ def _svg(drawn: Graph) -> str:
 
 
 def _columns(drawn: Graph) -> list[list[list[_Box]]]:
-    """By depth, the columns of boxes. A node stands as deep as the longest way to it."""
+    """By depth, the columns of boxes. The depth of a node is the longest path to it."""
     depth = {node.name: 0 for node in drawn.nodes}
-    for _ in drawn.nodes:  # as often as the longest way is long
+    for _ in drawn.nodes:  # as many times as the longest path has edges
         before = dict(depth)
         for edge in drawn.edges:
             depth[edge.end] = max(depth[edge.end], min(depth[edge.start] + 1, len(depth)))
@@ -320,7 +320,7 @@ def _columns(drawn: Graph) -> list[list[list[_Box]]]:
 
 
 def _row(node: Node, incoming: Sequence[Edge], titles: dict[str, str]) -> _Row:
-    """titles: those of all nodes, if each row is to say where it is assumed from."""
+    """titles: those of all nodes, if each row names where it is assumed from."""
     title, *rest = _label(node)
     parts = [(_cut(title), "name")]
     if rest:

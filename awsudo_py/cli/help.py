@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from awsudo_py.grammar.options import Option
     from awsudo_py.grammar.registry import Subcommand
 
-#: A page is not wider than this, whatever the terminal is: long lines are hard to read.
+#: A page is at most this wide, even on a wider terminal: long lines are hard to read.
 _WIDEST = 100
 _FIRST_COLUMN = 27
 
@@ -118,7 +118,7 @@ def _usage() -> list[str]:
     lines = []
     for number, (form, what) in enumerate(texts.USAGE):
         lead = "Usage: " if number == 0 else "       "
-        # where it does not fit, the form alone says enough
+        # if it does not fit, the form alone is enough
         what = what if len(lead) + widest + 2 + max(len(each) for _, each in texts.USAGE) <= _width() else ""
         lines.append(f"{lead}{form:<{widest}}  {what}".rstrip())
     return lines
@@ -138,7 +138,7 @@ def _groups() -> list[str]:
 
 
 def of_group(group: str) -> list[Subcommand]:
-    """The subcommands of a group, in the order in which people look for them."""
+    """The subcommands of a group, the most used first."""
     found = [each for each in SUBCOMMANDS.values() if each.group == group]
     return sorted(found, key=lambda each: texts.ORDER.index(each.name) if each.name in texts.ORDER else 99)
 

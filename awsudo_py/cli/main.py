@@ -49,7 +49,7 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
         with subcommand.make_context(line.name, words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
-    from awsudo_py.cli.commands.run import run  # here, so that --help does without it
+    from awsudo_py.cli.commands.run import run  # here, so that --help does not import it
 
     options = RunOptions(values)
     if options.profile == "":
@@ -80,13 +80,13 @@ def _subcommand(word: str) -> Subcommand | None:
     line = SUBCOMMANDS.get(word)
     if line is None or word in RESERVED:
         return line
-    from awsudo_py.shell.completion.candidates import is_profile  # here, so that other runs do without it
+    from awsudo_py.shell.completion.candidates import is_profile  # here, so that other runs do not import it
 
     return None if is_profile(word, os.environ) else line
 
 
 def run(argv: Sequence[str], terminal: Terminal) -> int:
-    """Do what the words say; returns the exit code, unless this process becomes the command. Raises AwsudoError."""
+    """Run the command line; returns the exit code, unless this process becomes the command. Raises AwsudoError."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # --help has characters that not every terminal can show
     process = Process(argv, terminal, forbid())

@@ -9,27 +9,27 @@ from typing import Any
 
 
 class Options:
-    """What a subcommand was given. An option that was not given is None, False or ()."""
+    """The values of a subcommand's options. An option that was not used is None, False or ()."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
 
 
 class Common(Options):
-    """What nearly every subcommand takes."""
+    """The options of nearly every subcommand."""
 
     quiet: bool
     verbose: bool
 
 
 class CallOptions(Common):
-    """What a subcommand takes that calls AWS with a profile's keys."""
+    """The options of a subcommand that calls AWS with a profile's keys."""
 
     region: str | None
 
 
 class RequestOptions(Common):
-    """What a run takes, and every subcommand that resolves a target as a run does."""
+    """The options of a run, and of every subcommand that resolves a target as a run does."""
 
     profile: str | None
     duration: str | None
@@ -62,7 +62,7 @@ class RequestOptions(Common):
 
 
 class RunOptions(RequestOptions):
-    """What a run itself takes."""
+    """The options of a run itself."""
 
     yes: bool
     wait: str | None

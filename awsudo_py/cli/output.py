@@ -25,8 +25,8 @@ _GAP = "  "
 class Column(NamedTuple):
     """A column of a table.
 
-    yields: which columns give way where the table is too wide: those with the highest number first, 0 never.
-    right: whether its cells are numbers, which stand at the right.
+    yields: which columns are shortened if the table is too wide: those with the highest number first, 0 never.
+    right: whether its cells are numbers, which are aligned right.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Span(NamedTuple):
 
 
 def write(text: str) -> None:
-    """Write to stdout, as bytes: what a secret is made of survives every locale. Raises AwsudoError if it is closed."""
+    """Write to stdout, as bytes, so that a secret survives every locale. Raises AwsudoError if it is closed."""
     if sys.stdout is None:
         raise AwsudoError("cannot write to stdout: it is closed")
     sys.stdout.flush()
@@ -99,7 +99,7 @@ def glyph(name: str) -> str:
     return GLYPHS[name][plain_glyphs(sys.stdout, os.environ)]
 
 
-#: Each with the form for dumb terminals and locales that are not UTF-8.
+#: Each with its form for dumb terminals and locales that are not UTF-8.
 GLYPHS = {
     "ok": ("✓", "ok"),
     "bad": ("✗", "x"),

@@ -1,8 +1,8 @@
 """Reads policy documents from files, as Terraform, the console and the AWS CLI write them.
 
 1. A file holds a document, a list of documents, or an answer of the AWS CLI with a document in it.
-2. Each --scp file is one level of the organization. A file that only denies adds to a level, as a Deny counts wherever
-   it stands; where no file allows anything, FullAWSAccess is taken to stand beside them, as AWS attaches it.
+2. Each --scp file is one level of the organization. A file that only denies adds to a level, as a Deny counts in any
+   file; if no file allows anything, FullAWSAccess is assumed to be attached too, as AWS attaches it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from awsudo_py.policy.documents import MAX_CHARACTERS, Policy, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Where the answers of the AWS CLI hold it: iam get-role, get-policy-version, get-role-policy; organizations
+#: The fields of AWS CLI answers that have it: iam get-role, get-policy-version, get-role-policy; organizations
 #: describe-policy.
 _WRAPPED = (
     ("Role", "AssumeRolePolicyDocument"),
@@ -37,16 +37,16 @@ def documents(path: str) -> tuple[Policy, ...]:
     try:
         held = json.loads(text)
     except (ValueError, RecursionError):
-        return (parse(text, path),)  # which says where it goes wrong
+        return (parse(text, path),)  # its error has the position
     if isinstance(held, list):
         return tuple(parse(_unwrapped(each), f"{path}[{number}]") for number, each in enumerate(held, 1))
     unwrapped = _unwrapped(held)
-    # the text itself, so that a key that stands twice is found
+    # the text itself, so that a duplicate key is found
     return (parse(text if unwrapped is held else unwrapped, path),)
 
 
 def levels(paths: Iterable[str]) -> tuple[tuple[tuple[Policy, ...], ...], bool]:
-    """The levels of service control policies in these files, and whether FullAWSAccess was taken for granted."""
+    """The levels of service control policies in these files, and whether FullAWSAccess was assumed."""
     found: list[tuple[Policy, ...]] = []
     denying: list[Policy] = []
     for path in paths:

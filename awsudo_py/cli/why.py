@@ -1,7 +1,7 @@
-"""awsudo explain --why: evaluates the policies of one AssumeRole call, and shows what decides it.
+"""awsudo explain --why: evaluates the policies of one AssumeRole call, and shows the deciding statements.
 
-1. With policy files there is no call: what is given is all there is, and what is not given is not there.
-2. Without files, what could not be read is unknown.
+1. With policy files there is no call: the given files are all the policies that exist.
+2. Without files, policies that could not be read are unknown.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXIT_CODES = {Outcome.ALLOW: 0, Outcome.DENY: 1, Outcome.IMPLICIT_DENY: 1, Outco
 
 
 def why(context: Context, request: Request, options: ExplainOptions) -> int:
-    """Show why the target's role can or cannot be assumed; the exit code says which. Raises AwsudoError."""
+    """Show why the target's role can or cannot be assumed; returns the exit code of the outcome. Raises AwsudoError."""
     hop, chain = _last_hop(context, request)
     target = request.target or request.role or request.profile or ""
     files = (options.trust_policy, options.boundary, options.session_policy)
@@ -78,7 +78,7 @@ def _last_hop(context: Context, request: Request) -> tuple[RoleHop, RoleChain | 
     last = chain.hops[-1] if chain.hops else None
     if not isinstance(last, RoleHop):
         raise AwsudoError(
-            f"{chain.target} assumes no role by itself, so that no policies decide on it here",
+            f"{chain.target} assumes no role itself, so there are no policies to evaluate",
             hint="awsudo explain TARGET --why, for a profile with role_arn or a role's ARN",
         )
     return last, chain
@@ -109,12 +109,10 @@ def _online(context: Context, request: Request, options: ExplainOptions, hop: Ro
     if options.no_calls:
         caller = options.caller or _caller_in(chain)
         if caller is None:
-            raise UsageError(
-                "without a call it is not known who calls", hint="add --caller ARN, or leave --no-calls out"
-            )
+            raise UsageError("the caller is not known without a call", hint="add --caller ARN, or leave --no-calls out")
         made = _made(context, request, options.context_keys, hop, chain, caller)
-        return Report(target, made, nothing, evaluate(made, nothing), [], ("nothing was called: --no-calls",))
-    from awsudo_py.cli import why_online  # here, as it takes botocore
+        return Report(target, made, nothing, evaluate(made, nothing), [], ("no call was made: --no-calls",))
+    from awsudo_py.cli import why_online  # here, as it imports botocore
 
     denial = why_online.attempt(context, request, chain)
     return _called(context, request, chain, denial, target, caller=options.caller, keys=options.context_keys)
@@ -157,7 +155,7 @@ def _called(
     )
     caller = caller or (denial.caller if denial else "") or credentials.arn or evidence.caller()
     made = _made(context, request, keys, hop, chain, caller)
-    # what a call goes through is not known from here, nor what a session carries
+    # neither the call's path nor what its session carries is known here
     unknown = OF_VPC_ENDPOINTS | (_OF_SESSIONS if credentials.session_token and not made.mfa_code else frozenset())
     made = made._replace(unknown=frozenset(unknown - {key.lower() for key, _ in made.context}))
     if denial is None:
@@ -211,7 +209,7 @@ def _made(
 
 
 def read_policies(options: ExplainOptions) -> tuple[Policies, tuple[str, ...]]:
-    """The policies in the files of the command line, and what was taken for granted. Raises PolicyError."""
+    """The policies in the files of the command line, and what was assumed. Raises PolicyError."""
     trust = policy_files.documents(options.trust_policy) if options.trust_policy is not None else ()
     if len(trust) > 1:
         raise UsageError("a role has one trust policy, and the file holds several", hint="give one document")
@@ -223,7 +221,7 @@ def read_policies(options: ExplainOptions) -> tuple[Policies, tuple[str, ...]]:
     if not options.identity_policies:
         notes.append("no policy of the caller given: --identity-policy FILE")
     if granted:
-        notes.append("the SCPs given only deny: FullAWSAccess is taken to stand beside them")
+        notes.append("these SCPs only deny: FullAWSAccess is assumed to be attached too")
     return (
         Policies(
             trust[0] if trust else None,
@@ -238,7 +236,7 @@ def read_policies(options: ExplainOptions) -> tuple[Policies, tuple[str, ...]]:
 
 
 def context_keys(words: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Condition keys from KEY=VALUE; a key that stands twice has two values. Raises UsageError."""
+    """Condition keys from KEY=VALUE; a key that is given twice has two values. Raises UsageError."""
     found: dict[str, tuple[str, ...]] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -261,7 +259,7 @@ def _listed(value: str) -> list[str]:
 
 
 def _caller_in(chain: RoleChain | None) -> str | None:
-    """The caller as far as the chain tells it: the role before the last."""
+    """The caller as far as the chain shows it: the role before the last."""
     before = [hop for hop in (chain.hops[:-1] if chain else ()) if isinstance(hop, RoleHop)]
     return before[-1].role_arn if before else None
 

@@ -2,7 +2,7 @@
 
 1. In this order: what AWS's text says; its own evaluation, by the authorization ID; the policies that can be read, and
    our evaluation of them.
-2. What AWS says goes before what we evaluate. What could not be read is unknown, and said so.
+2. AWS's statements take precedence over our evaluation. What could not be read is reported as unknown.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _Result = TypeVar("_Result")
 
 
 class Findings(NamedTuple):
-    """What was found out with calls."""
+    """The results of the calls."""
 
     policies: Policies
     notes: tuple[str, ...] = ()
     denial: Denial | None = None  # what AWS's text says
     checks: tuple[Check, ...] = ()  # AWS's own evaluation
-    roles: tuple[str, ...] = ()  # roles that exist, if the one in question does not
+    roles: tuple[str, ...] = ()  # roles that exist, if the requested one does not
     caller_role: str | None = None  # the role of the caller's session, with its path
 
 
 def attempt(context: Context, request: Request, chain: RoleChain) -> Denial | None:
-    """Ask for the session: None if AWS gives it, else what its text says. Raises AwsudoError for any other failure."""
+    """Request the session: None if AWS returns it, else how its refusal reads. Raises AwsudoError for others."""
     from awsudo_py.session_for import session_for
 
     context.terminal.detail("calling sts:AssumeRole")
@@ -59,11 +59,11 @@ def attempt(context: Context, request: Request, chain: RoleChain) -> Denial | No
 
 
 def denial_of(error: Rejected) -> Denial | None:
-    """What the text of a refusal says, if it is one that policies decide on."""
+    """The reading of a refusal's text, if policies decided it."""
     found = explained(error.code, error.detail, DenialCall()) if error.code.startswith("AccessDenied") else None
     if found is None or found.side == "mfa":
         return None
-    # what the error lists knows the call, too
+    # the error's list also knows the call
     return found._replace(candidates=tuple(line[2:] for line in error.hints if line.startswith("- ")))
 
 
@@ -81,7 +81,7 @@ def credentials_before(context: Context, request: Request, chain: RoleChain) -> 
 
 
 def gather(evidence: Evidence, made: policy_context.Request, chain: RoleChain, denial: Denial | None) -> Findings:
-    """What can be read about a refusal."""
+    """What the caller may read about a refusal."""
     reader = _Reader(evidence)
     checks: tuple[Check, ...] = ()
     if denial is not None and denial.authorization_id:
@@ -113,14 +113,14 @@ def gather(evidence: Evidence, made: policy_context.Request, chain: RoleChain, d
 
 
 class _Reader:
-    """Reads, and notes what could not be read."""
+    """Reads, and records what could not be read."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.notes: list[str] = []
 
     def read(self, what: str, call: Callable[[], _Result]) -> _Result | None:
-        """What the call gives; None, with a note, if it is refused or gives what cannot be used."""
+        """The result of the call; None, with a note, if it is refused or cannot be used."""
         try:
             return call()
         except AwsudoError as error:
@@ -128,12 +128,12 @@ class _Reader:
             return None
 
     def note(self, what: str, error: AwsudoError) -> None:
-        """Note that something could not be read."""
+        """Record that something could not be read."""
         self.notes.append(f"{what} could not be read: {error.message.partition(': ')[2] or error.message}")
 
 
 def _trust(reader: _Reader, made: policy_context.Request) -> tuple[Policy | None, tuple[str, ...]]:
-    """The role's trust policy, and the roles that there are if this one is not."""
+    """The role's trust policy, or the existing roles if this one does not exist."""
     if not made.same_account:
         reader.notes.append(
             f"the role's trust policy is in account {made.role.account}, where the caller cannot read it"
@@ -184,7 +184,7 @@ def _statement(effect: str, actions: list[str], resource: str = "*") -> dict[str
 
 
 def _simulated(simulated: list[Simulation], role: str) -> Policy:
-    """A policy that says what the simulation says."""
+    """A policy with the result of the simulation."""
     statements = [
         _statement("Allow" if each.decision == "allowed" else "Deny", [each.action], role)
         for each in simulated
@@ -195,7 +195,7 @@ def _simulated(simulated: list[Simulation], role: str) -> Policy:
 
 
 def _by_organization(simulated: list[Simulation]) -> tuple[tuple[Policy, ...], ...] | None:
-    """The SCPs, as far as the simulation knows them."""
+    """The SCPs, as far as the simulation shows them."""
     if any(each.by_organization is None for each in simulated):
         return None
     allowed = [each.action for each in simulated if each.by_organization]
@@ -212,7 +212,7 @@ def _by_boundary(simulated: list[Simulation]) -> tuple[Policy, ...] | None:
 
 
 def _session_policy(chain: RoleChain) -> tuple[Policy, ...] | None:
-    """The policy that the caller's session was narrowed with, as far as the chain tells; None: not known."""
+    """The policy that the caller's session was narrowed with, as far as the chain shows it; None: not known."""
     before = chain.hops[-2] if len(chain.hops) > 1 else None
     if isinstance(before, RoleHop):
         if before.policy_arns:
@@ -224,7 +224,7 @@ def _session_policy(chain: RoleChain) -> tuple[Policy, ...] | None:
 
 
 def settled(verdict: Verdict, denial: Denial | None) -> Verdict:
-    """The verdict with what AWS says before what we evaluated."""
+    """The verdict, in which AWS's statements take precedence over our evaluation."""
     if denial is None:
         return reported(verdict, Outcome.ALLOW, Side.NONE, verdict.action)
     sides = {side.value: side for side in Side}
@@ -240,7 +240,7 @@ def settled(verdict: Verdict, denial: Denial | None) -> Verdict:
 
 
 def evaluated(made: policy_context.Request, findings: Findings) -> tuple[policy_context.Request, Verdict]:
-    """The request with what was found out about the caller, and the verdict."""
+    """The request, completed with the caller's details, and the verdict."""
     role = findings.caller_role
     if role is not None and role_of(role) is not None:
         made = made._replace(caller=made.caller._replace(role_arn=role))

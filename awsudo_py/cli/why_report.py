@@ -35,15 +35,15 @@ _SHOWN = (Side.IDENTITY, Side.TRUST, Side.BOUNDARY, Side.SESSION, Side.SCP, Side
 
 
 class Report(NamedTuple):
-    """What --why has to say."""
+    """The report of --why."""
 
     target: str
     request: policy_context.Request
     policies: Policies
     verdict: Verdict
     advice: list[Advice]
-    notes: tuple[str, ...] = ()  # what was taken for granted, or could not be read
-    denial: Denial | None = None  # what AWS's text says, if it was called and refused
+    notes: tuple[str, ...] = ()  # what was assumed, or could not be read
+    denial: Denial | None = None  # the reading of AWS's text, if it was called and refused
     checks: tuple[Check, ...] = ()  # AWS's own evaluation
     called: bool = False  # whether AWS was called for the session
 
@@ -59,7 +59,7 @@ _HEADINGS = {
 
 
 class Line(NamedTuple):
-    """A line of the report: its style, of one word only where that is named, and how far its next lines stand in."""
+    """A line of the report: its style, of one word only if that is named, and the indent of its continuation lines."""
 
     text: str
     style: str = ""
@@ -102,7 +102,7 @@ def lines(report: Report) -> Iterator[Line]:
     yield Line(f"  role      {request.role.arn}", inset=12)
     yield Line(f"  sent      {_sent(request)}", inset=12)
     if report.called and report.denial is None:
-        yield Line("  AWS       gave a session; it is cached")
+        yield Line("  AWS       returned a session, which is cached")
         return
     if report.denial is not None:
         yield Line(f"  AWS       {report.denial.text}", "dim", inset=12)
@@ -117,7 +117,7 @@ def lines(report: Report) -> Iterator[Line]:
 
 
 def _side_lines(found: SideResult, policies: Policies) -> Iterator[Line]:
-    """What one side says, and why."""
+    """The verdict of one side, with its reasons."""
     word, hue, statement = _summary(found, policies)
     title = f"  {_TITLES[found.side].ljust(20)}  "
     if statement is None:
@@ -129,7 +129,7 @@ def _side_lines(found: SideResult, policies: Policies) -> Iterator[Line]:
 
 
 def _tail(report: Report) -> Iterator[Line]:
-    """What would change it, and notes."""
+    """What would change the verdict, and notes."""
     outcome = report.verdict.outcome
     if report.advice:
         yield Line("")
@@ -194,7 +194,7 @@ def _others(verdict: Verdict) -> str:
 
 
 def _summary(found: SideResult, policies: Policies) -> tuple[str, str, StatementResult | None]:
-    """What a side says, its colour, and the statement that decides it."""
+    """The verdict of a side, its colour, and the deciding statement."""
     given = getattr(policies, found.side.value)
     if given is None:
         return "unknown", "yellow", None

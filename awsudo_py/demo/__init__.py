@@ -1,1 +1,1 @@
-"""The demo: a small STS of its own, and the story that is told with it."""
+"""The demo: a small STS of its own, and the story around it."""

@@ -1,7 +1,7 @@
 """A small STS on this machine: a user, two roles, sessions that expire, refusals in AWS's words.
 
-It holds nothing of worth: its keys are made when it starts, they open nothing else, and it listens on the loopback
-interface only. It checks who calls (key ID, token, expiry) and what the caller may do, not the signature.
+It holds nothing of value: its keys are made when it starts and work nowhere else, and it listens on the loopback
+interface only. It checks the caller (key ID, token, expiry) and its permissions, not the signature.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Refusal(Exception):
 
 
 class Identity(NamedTuple):
-    """Who a set of credentials belongs to. trusted_as: what a role's trust policy calls it."""
+    """The owner of a set of credentials. trusted_as: its name in a role's trust policy."""
 
     arn: str
     trusted_as: str
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write no log: the story is what is shown."""
+        """Write no log: only the story is displayed."""
 
 
 def _element(name: str, content: str, *, xmlns: str = "") -> str:

@@ -60,7 +60,7 @@ class _World:
         self.home = home
         programs = (str(home / "bin"), str(Path(sys.argv[0]).resolve().parent), environ.get("PATH", os.defpath))
         ours = {name: value for name, value in environ.items() if not name.startswith(("AWS_", "AWSUDO_", "XDG_"))}
-        # a proxy would be asked for what is on this very machine
+        # a proxy would be called for what is on this machine
         self.environ = {name: value for name, value in ours.items() if not name.lower().endswith("_proxy")} | {
             "HOME": str(home),
             "PATH": os.pathsep.join(programs),
@@ -113,7 +113,7 @@ class _World:
 
 
 class _Story:
-    """What is printed, in order."""
+    """The parts of the story, in order."""
 
     def __init__(self, world: _World, sts: DemoSts) -> None:
         self._world = world
@@ -122,7 +122,7 @@ class _Story:
         self._bold, self._dim, self._plain = ("\033[1m", "\033[2m", "\033[0m") if coloured else ("", "", "")
 
     def tell(self) -> int:
-        """Print all of it. Returns the exit code of the first run that went wrong."""
+        """Print all of it. Returns the exit code of the first run that failed."""
         self._say(
             f"A throw-away world on this machine: a small STS, the user {USER} with long-lived",
             "keys, and two roles. Nothing of yours is read or changed.",
@@ -180,7 +180,7 @@ class _Story:
 
 
 def _open_shell(world: _World) -> int:
-    """A shell in this world. Returns how it ended."""
+    """Open a shell in this world. Returns its exit code."""
     shell = users_shell(world.environ)
     print(
         f"A shell in a throw-away world; `exit` ends both. Profiles: {USER}, build, deploy. Try:",
@@ -194,7 +194,7 @@ def _open_shell(world: _World) -> int:
     try:
         return child.supervise(child.find(shell, world.environ), [shell], world.environ)
     finally:
-        os.chdir("/")  # a directory that is somebody's cannot be removed everywhere
+        os.chdir("/")  # a directory in use cannot be removed on every system
 
 
 def _folded(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Checks of the machine, for `awsudo doctor`: what is wrong, and the command that mends it."""
+"""Checks of the machine, for `awsudo doctor`: each problem, with the command that fixes it."""

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.outline import Outline
 
 TOPIC = "config"
-#: How the keys begin that make a profile a target.
+#: The prefixes of keys that make a profile a target.
 _CREDENTIALS = (
     *("aws_access_key_id", "aws_secret_access_key", "role_arn", "source_profile", "credential_", "sso_"),
     *("web_identity_token_file", "login_session"),
 )
-#: Where the cause of a fault stands, by these keys, the first that a profile has.
+#: The keys that locate the cause of a fault: the first one that a profile has.
 _CAUSES = ("source_profile", "credential_source", "role_arn", "sso_session", "mfa_serial", "")
 
 
 def file_faults(context: Context) -> list[Finding]:
-    """What keeps a file from being read, or its sections from being profiles; empty if nothing does."""
+    """What prevents a file from being read, or its sections from being profiles; empty if nothing does."""
     found = [problem(TOPIC, error.message, *error.hints) for error in faults(context.deciding, context.files)]
     if found:
         return found
@@ -44,7 +44,9 @@ def file_faults(context: Context) -> list[Finding]:
         meant = re.sub(r"^profile\s*", "", name.strip(), flags=re.IGNORECASE) or name
         header = f'[profile "{meant}"]' if " " in meant else f"[profile {meant}]"
         where = f"{config.config_file}:{line}" if line else config.config_file
-        found.append(warning(TOPIC, f"{where}: section [{name}] is no profile to the SDKs", f"rename it to {header}"))
+        found.append(
+            warning(TOPIC, f"{where}: section [{name}] is not a profile for the SDKs", f"rename it to {header}")
+        )
     return found
 
 
@@ -71,7 +73,7 @@ def profile_faults(context: Context, outlines: Sequence[Outline]) -> Iterator[Fi
 
 
 def hidden_subcommands(config: AwsConfig) -> Iterator[Finding]:
-    """Profiles that are named like a subcommand: which of the two the name means, and how the other is reached."""
+    """Profiles that are named like a subcommand: which of the two the name means, and how to reach the other."""
     for name in config.names():
         quoted = shlex.quote(name)
         if name in RESERVED:

@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "problem"]
 class Finding(NamedTuple):
     """One result of a check.
 
-    A problem keeps something from working, a warning may surprise. fixes: what mends it, mostly a command to paste.
+    A problem prevents something from working, a warning may surprise. fixes: remedies, mostly commands to paste.
     """
 
     level: Level

@@ -1,4 +1,4 @@
-"""Checks the installation: versions, other programs of the name, and what the shell knows of awsudo."""
+"""Checks the installation: versions, other programs of the name, and the shell's setup for awsudo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMPLETED = ("bash", "zsh", "fish")
 
 
 def versions(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """awsudo's own version, those of what it stands on, and which awsudo the PATH finds first."""
+    """The versions of awsudo and its dependencies, and which awsudo the PATH finds first."""
     found = [f"awsudo {__version__}", f"Python {platform.python_version()}"]
     for name in ("botocore", "boto3"):
         try:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from awsudo_py.aws.reach import Reached
     from awsudo_py.context import Context
 
-#: Regions that are tried at most: those of most targets.
+#: The most regions that are checked: those of most targets.
 MOST = 6
-#: Seconds: AWS takes signatures of 5 min before and after its own time (IAM user guide).
+#: Seconds: AWS accepts signatures up to 5 min before and after its own time (IAM user guide).
 _CLOCK_WRONG, _CLOCK_OFF = 300.0, 30.0
 _SET_CLOCK = "set the clock: sudo timedatectl set-ntp true (Linux), sudo sntp -sS time.apple.com (macOS)"
 
 
 def check(context: Context, chains: Iterable[RoleChain]) -> Iterator[Finding]:
-    """Every STS that these chains call, at once; and the clock, by the first that answers."""
+    """Check every STS that these chains call, at once; and the clock, by the first that answers."""
     from awsudo_py.aws.client import Aws
     from awsudo_py.aws.reach import reach
 
@@ -67,9 +67,9 @@ def _clock(answered: list[Reached]) -> Iterator[Finding]:
         return
     how = f"{brief(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} AWS"
     if abs(ahead) >= _CLOCK_WRONG:
-        yield problem("clock", f"{how}: AWS refuses what is signed more than 5 min off", _SET_CLOCK)
+        yield problem("clock", f"{how}: AWS rejects requests signed more than 5 min off", _SET_CLOCK)
     elif abs(ahead) >= _CLOCK_OFF:
         yield warning("clock", how, _SET_CLOCK)
     else:
         # a Date header counts whole seconds
-        yield ok("clock", how if abs(ahead) >= 2 else "right, by the time that AWS sends")
+        yield ok("clock", how if abs(ahead) >= 2 else "matches the time at AWS")

@@ -1,4 +1,4 @@
-"""Checks who can read and write the files with credentials: the AWS files, the SSO cache, and awsudo's own."""
+"""Checks the permissions of the files with credentials: the AWS files, the SSO cache, and awsudo's own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
         found += _own(place) if place else ()
     yield from found
     if not found:
-        yield ok(TOPIC, "credentials, sign-ins and cached sessions are readable by you alone")
+        yield ok(TOPIC, "credentials, sign-ins and cached sessions are readable only by you")
 
 
 def _file(path: str) -> Iterator[Finding]:

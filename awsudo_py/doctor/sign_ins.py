@@ -75,7 +75,7 @@ def keyring(context: Context) -> Iterator[Finding]:
         name = context.keys.keyring().name
         missing = [each for each, key in stored.items() if context.keys.find(key.access_key_id, key.backend) is None]
         if not stored:
-            context.keys.find("AKIA")  # a locked keyring says so
+            context.keys.find("AKIA")  # a locked keyring reports that
     except AwsudoError as error:
         if needed:
             yield problem("keyring", error.message, *error.hints)

@@ -1,4 +1,4 @@
-"""Checks the environment: variables that contradict each other, that are stale, or that name what is not there."""
+"""Checks the environment: variables that contradict each other, are stale, or name missing files or profiles."""
 
 from __future__ import annotations
 
@@ -53,19 +53,21 @@ def _keys(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield warning(TOPIC, f"{there} is set and {missing} is not", f"unset {there}")
     first, second = (environ.get(name, "") for name in _TOKENS)
     if first and second and first != second:
-        yield warning(TOPIC, f"{_TOKENS[0]} and {_TOKENS[1]} differ; SDKs disagree which counts", f"unset {_TOKENS[0]}")
+        yield warning(
+            TOPIC, f"{_TOKENS[0]} and {_TOKENS[1]} differ; SDKs disagree on which to use", f"unset {_TOKENS[0]}"
+        )
     if key.startswith("ASIA") and not (first or second):
         yield warning(TOPIC, f"{key} is a session's key, and AWS_SESSION_TOKEN is not set", f"unset {' '.join(_KEYS)}")
     if key and environ.get("AWS_PROFILE"):
         yield warning(
             TOPIC,
-            f"AWS_ACCESS_KEY_ID and AWS_PROFILE={environ['AWS_PROFILE']} are both set; SDKs disagree which counts",
+            f"AWS_ACCESS_KEY_ID and AWS_PROFILE={environ['AWS_PROFILE']} are both set; SDKs disagree on which to use",
             f"unset {' '.join(name for name in _KEYS if environ.get(name))}",
             "unset AWS_PROFILE",
         )
     for name in _KEYS:
         if environ.get(name, "") != environ.get(name, "").strip():
-            yield warning(TOPIC, f"{name} begins or ends with a blank or a line break", f"set {name} without it")
+            yield warning(TOPIC, f"{name} begins or ends with a space or a line break", f"set {name} without it")
 
 
 def _stale(environ: Mapping[str, str], now: float) -> Iterator[Finding]:

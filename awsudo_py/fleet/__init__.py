@@ -1,1 +1,1 @@
-"""One command on many targets: which ones, running it, and what came of it."""
+"""One command on many targets: selecting them, running it, and its results."""

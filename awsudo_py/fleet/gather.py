@@ -1,4 +1,4 @@
-"""Puts the journals of a run's shards together: what came of all targets, and what is missing."""
+"""Merges the journals of a run's shards: the results of all targets, and the missing ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Gathered(NamedTuple):
     tally: Tally
     seconds: float  # from the first start to the last end
     missing_shards: list[int]
-    shards: int  # how many there should be; 0 if the journals do not say
+    shards: int  # the expected number; 0 if the journals do not have it
     missing_targets: list[str]
 
 
@@ -79,7 +79,7 @@ def _files(places: Sequence[str]) -> Iterator[str]:
 
 
 def _shard(record: dict[str, Any]) -> tuple[int, int]:
-    """Shard number and count, as a journal and as --json write them."""
+    """Shard number and count, as written in a journal and by --json."""
     number, of = record.get("shard"), record.get("of")
     if isinstance(number, str):
         first, _, last = number.partition("/")

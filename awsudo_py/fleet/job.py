@@ -46,7 +46,7 @@ LINES, ORDERED, MERGED, JSON, MERGED_JSON = "lines", "ordered", "merged", "json"
 
 
 class Job(NamedTuple):
-    """What is to be done, and how."""
+    """The targets, the command and the settings of a run."""
 
     targets: Sequence[Target]
     command: tuple[str, ...]
@@ -68,7 +68,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a run: its exit code, and the signal that interrupted it, 0 if none did."""
+    """The outcome of a run: its exit code, and the signal that interrupted it, or 0."""
 
     code: int
     signal: int = 0
@@ -82,11 +82,11 @@ def run_job(
     *,
     core_limit: tuple[int, int] | None = None,
 ) -> Outcome:
-    """Do all of it. core_limit: the limit of core dumps that commands get. Raises AwsudoError."""
+    """Run the whole job. core_limit: the limit of core dumps for commands. Raises AwsudoError."""
     _open_standard_streams()
-    # looked up before anything is spent
+    # looked up before any call
     path = child.find(job.command[0], context.environ)
-    # its first line says what is planned: a shard that has nothing to do is not a missing one
+    # its first line has the plan: a shard that has nothing to do is not a missing one
     joblog = Joblog(job.joblog, job.command, job.shard, job.targets) if job.joblog else None
     job = _left(job, terminal)
     if not job.targets:
@@ -118,7 +118,7 @@ def run_job(
 
 
 def _left(job: Job, terminal: FleetTerminal) -> Job:
-    """The job without the targets that an earlier run has done."""
+    """The job without the targets that an earlier run completed."""
     if not (job.resume or job.only_failed):
         return job
     past = read_past(job.joblog, job.command)
@@ -130,7 +130,7 @@ def _left(job: Job, terminal: FleetTerminal) -> Job:
 
 
 def _width(job: Job, terminal: FleetTerminal) -> tuple[int, tuple[int, int] | None]:
-    """How many run at once, and the limit of open files as it was, if that had to be raised."""
+    """How many run at once, and the original limit of open files, if it had to be raised."""
     import resource
 
     files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -156,7 +156,7 @@ def _cores() -> int:
 
 
 def _open_standard_streams() -> None:
-    """Let no descriptor of ours take the place of a standard stream that is closed. Raises AwsudoError for stdout."""
+    """Keep our descriptors from replacing a standard stream that is closed. Raises AwsudoError for stdout."""
     if sys.stdout is None:
         raise AwsudoError("cannot write to stdout: it is closed", hint="to discard the output: >/dev/null")
     for standard in (0, 2):
@@ -188,7 +188,7 @@ def _run(  # noqa: C901 (the order of one run's steps)
     folder: str,
     joblog: Joblog | None,
 ) -> Outcome:
-    # here, so that the supervisors do without them
+    # here, so that the supervisors do not import them
     from awsudo_py.fleet.merge import Groups, print_merged, style_of
     from awsudo_py.fleet.report import Report
     from awsudo_py.fleet.sessions import Sessions
@@ -236,7 +236,7 @@ def _run(  # noqa: C901 (the order of one run's steps)
         terminal.take_back()
         if view is not None:
             view.close()
-    # not of a run that failed itself: what is there is not all
+    # not of a run that failed itself: its output is incomplete
     for sink in sinks:
         sink.close()
     seconds = time.time() - began
@@ -248,7 +248,7 @@ def _run(  # noqa: C901 (the order of one run's steps)
         names = merged_json.without
         terminal.notice(f"no JSON on stdout of {len(names)} targets: {some(names, 3)}")
     if terminal.level >= 0:
-        # what was printed a moment ago is not printed again
+        # not printed again if it was just printed
         listed = job.mode != MERGED and (job.mode not in (LINES, ORDERED) or len(job.targets) > 20)
         terminal.show(
             [*summary(tally, seconds=seconds, not_started=fleet.not_started, listed=listed), *_again(job, tally)]
@@ -268,7 +268,7 @@ def _view(job: Job, terminal: FleetTerminal, line: str) -> Any:
 
 
 def _again(job: Job, tally: Tally) -> list[str]:
-    """The line to run next, where something failed."""
+    """The line to run next, if something failed."""
     if not job.joblog or tally.exit_code == 0:
         return []
     return [f"  to run the failed ones again, add --only-failed to the same line ({job.joblog} lists them)"]

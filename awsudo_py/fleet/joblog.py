@@ -1,7 +1,7 @@
-"""The journal of a fleet run: JSON lines, one a result, so that a later run goes on where this one ended.
+"""The journal of a fleet run: JSON lines, one for each result, so that a later run continues where this one ended.
 
 1. A line is written with one call as soon as its target is done: kill -9 loses nothing that was reported.
-2. A line cut short by a crash is left out when it is read, and the next one starts on a new line.
+2. A line cut short by a crash is skipped when it is read, and the next one starts on a new line.
 3. A result counts for the same target and the same command only: another command is never skipped.
 4. Journals of shards say which targets they planned: a merge names those that no shard reported.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def digest_of(command: Sequence[str]) -> str:
-    """What tells one command from another."""
+    """The digest that identifies a command."""
     text = b"\0".join(word.encode("utf-8", "surrogateescape") for word in command)
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -63,7 +63,7 @@ class Joblog(Quiet):
 
 
 class Past(NamedTuple):
-    """What a journal says of earlier runs of one command: class by target, the last one counts."""
+    """A journal's results of earlier runs of one command: class by target, the last one counts."""
 
     kinds: dict[str, str]
 
@@ -75,7 +75,7 @@ class Past(NamedTuple):
 
 
 def read_past(path: str, command: Sequence[str]) -> Past:
-    """What the journal says of this command. A missing file says nothing. Raises AwsudoError."""
+    """The journal's results for this command. A missing file has none. Raises AwsudoError."""
     digest = digest_of(command)
     try:
         records = list(records_of(path))
@@ -87,7 +87,7 @@ def read_past(path: str, command: Sequence[str]) -> Past:
 
 
 def records_of(path: str) -> Iterable[dict[str, Any]]:
-    """The records of a journal, or of a file of `--json`; other lines are left out. Raises OSError."""
+    """The records of a journal, or of a file of `--json`; other lines are skipped. Raises OSError."""
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             try:

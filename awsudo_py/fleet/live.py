@@ -1,4 +1,4 @@
-"""Shows on the terminal, while a fleet runs, how far it is and what it waits for."""
+"""Shows the progress of a fleet run on the terminal, and what it is waiting for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from awsudo_py.fleet.records import Result
     from awsudo_py.fleet.run import State
 
-#: So many of the slowest are named, and those that run longer than this (seconds).
+#: How many of the slowest are named, if they run longer than this (seconds).
 NAMED, SLOW = 5, 1.0
 
 
@@ -39,13 +39,13 @@ class Live(Quiet):
     def _start(self) -> None:
         from rich.live import Live as View
 
-        # a new one each time: an old one would draw over what was written since
+        # a new one each time: an old one would draw over newer output
         self._view = View(console=self._console, auto_refresh=False, transient=True)
         self._view.start()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Nothing is drawn for the length of a with block: others write on the terminal."""
+        """Pause drawing for the length of a with block: others write on the terminal."""
         with self._turn:
             self._view.stop()
             try:
@@ -65,7 +65,7 @@ class Live(Quiet):
                 self._turn.release()
 
     def close(self) -> None:
-        # not waiting for a turn: at a question that nobody answers any more, nothing is drawn anyway
+        # without waiting for the lock: during an abandoned question nothing is drawn anyway
         self._closed = True
         self._view.stop()
 

@@ -1,4 +1,4 @@
-"""Puts identical results together, and prints each group once with the targets that gave it."""
+"""Groups identical results, and prints each group once with its targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.fleet.records import Result, Target
 
-#: Outputs that are larger (bytes) are not compared line by line: it takes time that grows with the square.
+#: Larger outputs (bytes) are not compared line by line: the time grows with the square.
 LARGEST_DIFF = 1 << 20
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "dim"}
 
@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 class Groups(Quiet):
-    """Collects results into groups. Of each the output is kept once, and the names, in the order of the targets."""
+    """Collects results into groups. Each output is stored once, with the names in the order of the targets."""
 
     def __init__(self, spool: Spool, targets: Sequence[Target]) -> None:
         self._spool = spool
@@ -81,7 +81,7 @@ class Style(NamedTuple):
     colour: bool
 
     def painted(self, text: str, name: str) -> str:
-        """The text in a style of terminal.STYLES, where there is colour; its line end stays outside."""
+        """The text in a style of terminal.STYLES, if there is colour; its line end is not styled."""
         body = text.removesuffix("\n")
         return f"{styled(body, name)}{text[len(body) :]}" if self.colour and body else text
 
@@ -95,7 +95,7 @@ def style_of(stream: TextIO | None, environ: Mapping[str, str]) -> Style:
 
 
 def print_merged(groups: Groups, stream: Stream, style: Style, *, diff: bool) -> None:
-    """Print the groups, largest first; with diff, all but the first as what differs from it. Raises OSError."""
+    """Print the groups, largest first; with diff, all but the first as a diff against it. Raises OSError."""
     ran = groups.of_commands()
     for position, group in enumerate(ran):
         stream.text(header(group, style))
@@ -138,7 +138,7 @@ def _headed(count: int, names: list[str], end: str, colour: str, style: Style) -
 
 
 def _fitting(names: list[str], room: int) -> str:
-    """As many names as fit, and how many there are besides."""
+    """As many names as fit, and how many more there are."""
     count = len(names)
     while count > 1 and len(escape(some(names, count))) > room:
         # from thousands down to what could fit, then one by one
@@ -148,7 +148,7 @@ def _fitting(names: list[str], room: int) -> str:
 
 
 def _diff(first: Group, group: Group) -> list[str] | None:
-    """What differs from the first group, as a unified diff; None if that would be no help."""
+    """The difference from the first group, as a unified diff; None if that would not help."""
     lines: list[str] = []
     for name in ("stdout", "stderr"):
         before, after = getattr(first, name), getattr(group, name)

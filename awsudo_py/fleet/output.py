@@ -1,8 +1,8 @@
-"""Prints what a fleet's commands write: line by line with their names, in order, as JSON, or into a directory.
+"""Prints the output of a fleet's commands: line by line with their names, in order, as JSON, or into a directory.
 
-1. A line is never torn: what two commands write at the same time stays two lines. One longer than a megabyte is cut.
+1. A line is never torn: simultaneous output stays on separate lines. One longer than a megabyte is cut.
 2. Bytes reach a pipe or a file as they are; on a terminal, everything but text is escaped.
-3. Output that has to wait is kept in a file, not in memory.
+3. Output that has to wait is stored in a file, not in memory.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 #: A line that is longer (bytes) is cut.
 LONGEST_LINE = 1 << 20
-#: What is shorter (bytes) may as well wait in memory.
+#: Shorter output (bytes) may wait in memory.
 _SHORT = 256
 #: The largest output (bytes) that is parsed as JSON.
 LARGEST_JSON = 64 << 20
 
 
 class Quiet:
-    """A sink that does nothing: the others say what they take."""
+    """A sink that does nothing: subclasses override what they need."""
 
     def started(self, target: Target) -> None:
         """See run.Sink."""
@@ -56,7 +56,7 @@ class Quiet:
 
 
 class Stream:
-    """A descriptor to write to; a terminal gets text only."""
+    """A descriptor to write to; a terminal gets only text."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -80,7 +80,7 @@ class Stream:
 
 
 def visible(data: bytes) -> bytes:
-    """The bytes with everything escaped that is no text; lines and tabs stay."""
+    """The bytes with everything but text escaped; lines and tabs stay."""
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     if not text.replace("\n", "").replace("\t", "").isprintable():
         text = "\n".join("\t".join(escape(cell) for cell in line.split("\t")) for line in text.split("\n"))
@@ -89,7 +89,7 @@ def visible(data: bytes) -> bytes:
 
 @contextmanager
 def writing(place: str) -> Iterator[None]:
-    """Failures to write a file of ours, in the length of a with block, as AwsudoError; the others are of stdout."""
+    """Turn failures to write our own files, in a with block, into AwsudoError; other failures are those of stdout."""
     try:
         yield
     except OSError as error:
@@ -97,7 +97,7 @@ def writing(place: str) -> Iterator[None]:
 
 
 def disk_trouble(place: str, why: str) -> AwsudoError:
-    """The error of output that cannot be kept."""
+    """The error for output that cannot be stored."""
     return AwsudoError(
         f"cannot write {place}: {why}", hint="free some space, or set TMPDIR to a directory on a larger file system"
     )
@@ -195,7 +195,7 @@ class Lines(Quiet):
 
 
 def write_lines(stream: Stream, lines: bytes, target: Target) -> None:
-    """Write whole lines after the target's name. Raises OSError, but not for stderr: nobody is there to be told."""
+    """Write whole lines after the target's name. Raises OSError, but not for stderr."""
     try:
         stream.write(prefixed(lines, f"{escape(target.name)}: ".encode()))
     except OSError:
@@ -274,7 +274,7 @@ class JsonLines(Quiet):
 
 
 def json_fields(result: Result) -> dict[str, Any]:
-    """A result without its output, as JSON has it."""
+    """A result without its output, for JSON."""
     target = result.target
     fields: dict[str, Any] = {
         "target": target.name,
@@ -324,7 +324,7 @@ def _base64(output: Output) -> Iterator[bytes]:
 
 
 def json_of(output: Output) -> Any:
-    """The JSON document that the output is; None if it is none, or too large to be parsed."""
+    """The output as a JSON document; None if it is not JSON, or too large to be parsed."""
     if not 0 < output.size <= LARGEST_JSON or output.read(64).lstrip()[:1] not in (b"{", b"["):
         return None
     try:
@@ -334,7 +334,7 @@ def json_of(output: Output) -> Any:
 
 
 class MergedJson(Quiet):
-    """One JSON document of all: arrays put together, `awsudo_target` in each object.
+    """One JSON document of all: arrays joined, `awsudo_target` in each object.
 
     Documents that are arrays, or objects without an array, become one array. Of objects that have arrays (as the AWS
     CLI prints) each member becomes one array, under its name.
@@ -344,7 +344,7 @@ class MergedJson(Quiet):
         self._stream = stream
         self._folder = folder
         self._files: dict[str | None, Any] = {}
-        self.without: list[str] = []  # targets that ran well and printed something else than JSON
+        self.without: list[str] = []  # targets that succeeded and printed something other than JSON
 
     def finished(self, result: Result) -> None:
         if result.kind != OK or not result.stdout.size:
@@ -389,7 +389,7 @@ class MergedJson(Quiet):
 
 
 def _items(document: Any) -> Iterator[tuple[str | None, Any]]:
-    """What a document gives to the merged one: pairs of member (None: the whole) and item."""
+    """A document's part of the merged one: pairs of member (None: the whole) and item."""
     if isinstance(document, list):
         yield from ((None, item) for item in document)
     elif not any(isinstance(value, list) for value in document.values()):
@@ -428,7 +428,7 @@ class Directory(Quiet):
 
 
 def directory_name(name: str) -> str:
-    """The target's name as the name of a directory: what a path cannot have is written %XX."""
+    """The target's name as the name of a directory: characters that a path cannot have are written %XX."""
     quoted = re.sub(
         rb"[^\w@:+=,. -]|^\.",
         lambda match: b"%%%02X" % match[0][0],
@@ -448,7 +448,7 @@ class Counter(Quiet):
 
 
 def summary(tally: Tally, *, seconds: float, not_started: int = 0, listed: bool = True, most: int = 3) -> list[str]:
-    """The summary's lines: the three classes, and of those that are not ok the reasons with their targets."""
+    """The summary's lines: the three classes, and the reasons of the results that are not ok, with their targets."""
     lines = []
     if listed:
         for error, names in sorted(tally.reasons.items(), key=lambda pair: -len(pair[1])):
@@ -465,7 +465,7 @@ def summary(tally: Tally, *, seconds: float, not_started: int = 0, listed: bool 
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """The first names, and how many there are besides."""
+    """The first names, and how many more there are."""
     more = len(names) - most
     return ", ".join([*names[:most], *([f"and {more} more"] if more > 0 else [])])
 
@@ -481,5 +481,5 @@ def spell(seconds: float) -> str:
 
 
 def clock_time(moment: float) -> str:
-    """A moment in UTC, as JSON and reports have it."""
+    """A moment in UTC, for JSON and reports."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

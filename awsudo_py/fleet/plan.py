@@ -1,8 +1,8 @@
 """Selects the targets of a fleet run: pure, from words and records to a list.
 
-1. Every word that selects must match something: a typo never shrinks the selection, and nothing means "all" but --all.
-2. Exclusions win, wherever they stand. One that names no target at all is an error too.
-3. The order is that of the configuration, or of the files and words that name the targets; nothing comes twice.
+1. Every word that selects must match something: a typo never shrinks the selection, and only --all means "all".
+2. Exclusions win, wherever they are. One that matches no target is an error too.
+3. The order is that of the configuration, or of the files and words that name the targets; no target is listed twice.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """What the command line selects."""
+    """The selection of the command line."""
 
     words: tuple[str, ...] = ()
     everything: bool = False
-    names: tuple[str, ...] = ()  # of profiles, each of which is there
+    names: tuple[str, ...] = ()  # of profiles, each of which must exist
     where: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     role: str = ""  # with accounts: assume this role in each
     accounts: tuple[tuple[str, str], ...] = ()  # number and name
-    source: str | None = None  # the profile whose credentials assume what is given as a role
+    source: str | None = None  # the profile whose credentials assume roles
 
 
 def known_targets(config: AwsConfig) -> list[Target]:
@@ -45,7 +45,7 @@ def known_targets(config: AwsConfig) -> list[Target]:
 
 
 def select(wanted: Wanted, known: Sequence[Target], read: Callable[[str], str]) -> list[Target]:
-    """The targets that are wanted. read gives the text of a file, or of stdin for `-`. Raises AwsudoError."""
+    """The selected targets. read returns the text of a file, or of stdin for `-`. Raises AwsudoError."""
     by_name = {target.name: target for target in known}
     words = [word for written in wanted.words for word in _written_out(written, read)]
     excluded = [word[1:] for word in words if word[:1] in ("!", "^")]
@@ -145,7 +145,7 @@ def _of_role(word: str, source: str | None) -> Target:
 
 
 def _of_accounts(wanted: Wanted) -> list[Target]:
-    """The role in each of the accounts, under the account's name where one is known."""
+    """The role in each of the accounts, under the account's name if it is known."""
     targets = []
     for account, name in wanted.accounts:
         if not _ACCOUNT.fullmatch(account):

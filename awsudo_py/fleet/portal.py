@@ -1,4 +1,4 @@
-"""Makes targets of what a sign-in portal lists: one role in all of its accounts."""
+"""Makes targets from the list of a sign-in portal: one role in all of its accounts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def portal_profiles(context: Context, session_name: str, role: str) -> dict[str,
 
 
 def _listing(context: Context, session: SsoSession) -> Listing:
-    """What the portal lists: as it was listed within a day, else now."""
+    """The portal's list: one that was made within a day, else a new one."""
     sign_ins, run = context.sign_ins, context.run
     directory = state_directory(context.environ)
     listings = Listings(FileStore(directory) if directory is not None else None)
     before = listings.read(session.word)
     if before is not None and before.complete and 0 <= run.clock() - before.at < STALE:
         return before
-    sign_ins.tokens().token(session)  # here, where the user can be asked
+    sign_ins.tokens().token(session)  # here, where a prompt is possible
     tokens = sign_ins.tokens(offers=False)
     context.terminal.notice(f"listing the accounts of {session.title}")
     return listed(

@@ -18,9 +18,9 @@ _CHUNK = 1 << 16
 
 
 class Target(NamedTuple):
-    """One target of a fleet run: what awsudo runs as, and what selects it.
+    """One target of a fleet run: its request, and the fields that select it.
 
-    word and source make the request: word alone is TARGET, with a source it is `-p SOURCE WORD`. region is set only
+    word and source form the request: word alone is TARGET, with a source it is `-p SOURCE WORD`. region is set only
     where --regions multiplies the targets.
     """
 
@@ -47,14 +47,14 @@ class Target(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All that `--where WORD` looks into, in lower case."""
+        """The text that `--where WORD` searches, in lower case."""
         tags = [f"{key}={value}" for key, value in self.tags]
         parts = (self.name, self.account, self.account_name, self.role, self.region or self.home_region, *tags)
         return " ".join(parts).lower()
 
 
 class Output:
-    """What a command wrote to one stream: in memory while it is short, else in a file."""
+    """The output of a command to one stream: in memory while it is short, else in a file."""
 
     __slots__ = ("_data", "offset", "path", "size", "temporary")
 
@@ -97,7 +97,7 @@ NOTHING = Output()
 
 
 class Result(NamedTuple):
-    """What came of one target."""
+    """The result of one target."""
 
     target: Target
     kind: str  # one of CLASSES
@@ -108,12 +108,12 @@ class Result(NamedTuple):
     attempts: int = 1
     stdout: Output = NOTHING
     stderr: Output = NOTHING
-    reason: str = ""  # of no session: the class of the error; of a failure: timeout, if that is why
-    error: str = ""  # of no session: the message
+    reason: str = ""  # without a session: the class of the error; of a failure: timeout, if that is the reason
+    error: str = ""  # without a session: the message
 
     @property
     def code(self) -> int:
-        """The exit code as a shell gives it."""
+        """The exit code as a shell reports it."""
         if self.kind == NO_SESSION:
             return 125
         return 128 + self.signal if self.signal is not None else self.exit or 0

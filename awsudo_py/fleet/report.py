@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from awsudo_py.fleet.merge import Group, Groups
     from awsudo_py.fleet.records import Output, Result, Tally, Target
 
-#: Bytes of a group's stream that the page holds; what is longer is cut, with a note.
+#: Bytes of a group's stream in the page; a longer one is cut, with a note.
 MOST_SHOWN = 256 << 10
-#: So many groups are open at first, if they failed; names that are longer (characters) do not fit in a header.
+#: How many failed groups are open at first; and how long (characters) names in a header may be.
 MOST_OPEN, ONE_LINE = 10, 80
 _TITLES = {OK: "ok", FAILED: "failed", NO_SESSION: "no session"}
 

@@ -1,7 +1,7 @@
-"""Runs a fleet: gets the sessions, hands the commands to the supervisors, and passes on what comes of them.
+"""Runs a fleet: gets the sessions, hands the commands to the supervisors, and passes on their results.
 
 1. No more commands run at once than the width; sessions are got a little ahead of that, each by a thread.
-2. A target that fails is tried again as often as --retry says: a command that failed, a session that was not to be had
+2. A target that fails is tried again as often as --retry allows: a failed command, or a session that was not available
    for a reason that may pass.
 3. Interrupted once, nothing more is started and what runs is ended; interrupted again, it is killed; interrupted once
    more, nothing is waited for.
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from awsudo_py.child_environment import Changes
     from awsudo_py.fleet.records import Target
 
-#: How often a session is tried, where the network or AWS failed, and where AWS is called too often.
+#: How often a session is tried if the network or AWS failed, and if AWS throttled the call.
 SESSION_TRIES, THROTTLED_TRIES = 3, 30
 #: Seconds between two looks at the screen.
 TICK = 0.1
 
 
 class Order(NamedTuple):
-    """What a target runs with: the changes to the environment, and its own words and folder, if it has such."""
+    """What a target runs with: the changes to the environment, and its own words and folder, if any."""
 
     changes: Changes
     argv: Sequence[str] | None = None
@@ -55,7 +55,7 @@ class Rules(NamedTuple):
 
 
 class NoSession(Exception):
-    """A target has no session. again: whether trying again may help; throttled: whether AWS is called too often."""
+    """A target has no session. again: whether trying again may help; throttled: whether AWS throttled the call."""
 
     def __init__(self, reason: str, error: str, *, again: bool = False, throttled: bool = False) -> None:
         super().__init__(reason)
@@ -70,7 +70,7 @@ class _GivenUp(Exception):
 
 
 class Sink(Protocol):
-    """Something that takes what a fleet gives: a printer, a log, a view."""
+    """A consumer of a fleet's results: a printer, a log, a view."""
 
     def started(self, target: Target) -> None:
         """A command runs."""
@@ -85,11 +85,11 @@ class Sink(Protocol):
         """Some time has passed."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """The run is over."""
 
 
 class State(NamedTuple):
-    """Where a fleet is."""
+    """The progress of a fleet."""
 
     running: Sequence[tuple[Target, float]]  # with the moment it began, slowest first
     getting: int  # sessions under way
@@ -114,7 +114,7 @@ class _Task:
 
 
 class Fleet:
-    """One run over many targets. order gives what a target runs with, in any thread; it raises NoSession."""
+    """One run over many targets. order returns what a target runs with, in any thread; it raises NoSession."""
 
     def __init__(
         self,
@@ -148,16 +148,16 @@ class Fleet:
 
     @property
     def interrupted(self) -> int:
-        """The signal that interrupted the run; 0 if none did."""
+        """The signal that interrupted the run, or 0."""
         return self._interrupts[0] if self._interrupts else 0
 
     @property
     def not_started(self) -> int:
-        """How many targets were left alone, because the run ended early."""
+        """How many targets were not run, because the run ended early."""
         return len(self._waiting) + len(self._ready) + self._getting
 
     def run(self) -> None:
-        """Run it to its end. Raises AwsudoError if it cannot go on; nothing is left running then."""
+        """Run to the end. Raises AwsudoError if it cannot continue; nothing is left running then."""
         before = {number: signal.signal(number, self._interrupt) for number in _signals()}
         wakeup = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         try:
@@ -200,7 +200,7 @@ class Fleet:
                     self._hear(by_descriptor[descriptor])
 
     def _interrupt(self, number: int, _frame: object) -> None:
-        """Rule 3, in the middle of whatever is being done: it may be waiting for a reader who has stopped reading."""
+        """Rule 3, in the middle of any operation: it may be waiting for a reader who has stopped reading."""
         self._interrupts.append(number)
         self._stopping = True
         for each in self._supervisors:
@@ -221,13 +221,13 @@ class Fleet:
         try:
             to.send(*message)
         except OSError:
-            return False  # its end is noticed where its messages are read
+            return False  # its end is noticed when its messages are read
         return True
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Rule 1: begin what there is room for."""
+        """Rule 1: start as many as there is room for."""
         while self._arrived:
             task, order = self._arrived.popleft()
             self._getting -= 1
@@ -352,7 +352,7 @@ class Fleet:
         self._finish(result)
 
     def _not_started(self, number: int, error: str, code: int) -> None:
-        """The system would not start the command: like env(1), 127 or 126."""
+        """The system did not start the command: 127 or 126, like env(1)."""
         task = self._running.pop(number)
         assert task.supervisor is not None
         task.supervisor.load -= 1
@@ -387,7 +387,7 @@ class Fleet:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _lost(self, source: Supervisor) -> AwsudoError:
-        """A supervisor is gone: what it had started has nobody else to end it."""
+        """A supervisor is gone: its commands have to be ended here."""
         for task in self._running.values():
             if task.supervisor is source and task.pid:
                 try:
@@ -405,6 +405,6 @@ class Fleet:
 
 
 def _signals() -> list[int]:
-    """The signals that end a run, but for those that are ignored on purpose (nohup)."""
+    """The signals that end a run, except those that are ignored on purpose (nohup)."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

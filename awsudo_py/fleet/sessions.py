@@ -1,7 +1,7 @@
-"""Gets the sessions of a fleet: one call for each target, and one for whatever several of them share.
+"""Gets the sessions of a fleet: one call for each target, and one for each session that several of them share.
 
-1. A source, and each hop but a target's last, is got once for all targets; so is the reason why it is not to be had.
-2. All calls to a service take their turn at one token bucket, the AssumeRole calls of every thread included.
+1. A source, and each hop but a target's last, is fetched once for all targets; so is the reason if it is not available.
+2. All calls to a service share one token bucket, the AssumeRole calls of every thread included.
 3. Questions are asked one at a time, on the terminal, while nothing else is drawn there.
 """
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from awsudo_py.fleet.records import Target
     from awsudo_py.sessions.obtain import Obtained
 
-#: So many different notices are displayed.
+#: How many different notices are displayed.
 MOST_NOTICES = 10
-#: A shared session is got again when it lasts no longer than this (seconds).
+#: A shared session is renewed if it lasts no longer than this (seconds).
 ALMOST_OVER = 60
 
 
@@ -67,7 +67,7 @@ class _Entry:
 
 
 class Shared:
-    """Rule 1: what several targets share, by its key."""
+    """Rule 1: sessions that several targets share, by key."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -75,7 +75,7 @@ class Shared:
         self._entries: dict[str, _Entry] = {}
 
     def __call__(self, key: str, get: Callable[[], Obtained]) -> Obtained:
-        """What get() gave to the first that came. Raises what it raised."""
+        """The result of the first caller's get(). Raises its error."""
         key = digest(key)
         with self._lock:
             entry = self._entries.get(key)
@@ -98,7 +98,7 @@ class Shared:
         return entry.value
 
     def _is_over(self, entry: _Entry) -> bool:
-        """Whether it has to be got again: it expires, or the reason why it was not to be had may have passed."""
+        """Whether it must be fetched again: it expires, or the reason of the failure may have passed."""
         if not entry.done.is_set():
             return False
         if entry.value is None:
@@ -118,7 +118,7 @@ class FleetTerminal(Terminal):
         self.aside: Callable[[], AbstractContextManager[None]] | None = None
 
     def notice(self, text: str) -> None:
-        """See Terminal; of hundreds of notices, one for each target, the first are enough."""
+        """See Terminal; only the first of hundreds of notices are displayed."""
         if len(self._told) < MOST_NOTICES or text in self._told:
             self._told.add(text)
             super().notice(text)
@@ -127,7 +127,7 @@ class FleetTerminal(Terminal):
             super().notice("more notices like these are left out; see one target's: awsudo explain TARGET")
 
     def take_back(self) -> None:
-        """Write without waiting for a thread that asks: the run is over, and nobody will answer it."""
+        """Write without waiting for a thread that prompts: the run is over, and nobody will answer."""
         self.aside = None
         self._turn = threading.RLock()
 
@@ -225,11 +225,11 @@ def may_pass(error: BaseException | None) -> bool:
 
 
 def reason_of(error: AwsudoError) -> str:
-    """The class of an error: AWS's code for it, else ours."""
+    """The class of an error: AWS's code, else ours."""
     return error.code or type(error).__name__
 
 
 def message_of(error: AwsudoError) -> str:
-    """What is wrong, without the name of what was to be got: the same for all targets with the same trouble."""
+    """The fault without the target's name: the same for all targets with the same fault."""
     _, colon, why = error.message.partition(": ")
     return why if colon and error.message.startswith("cannot ") else error.message

@@ -1,6 +1,6 @@
 """Splits targets over the tasks of a batch engine: which shard this is, and which targets belong to it.
 
-A target's shard is a digest of its name: a new account moves no other target to another shard.
+A target's shard comes from a digest of its name: a new account moves no other target.
 """
 
 from __future__ import annotations

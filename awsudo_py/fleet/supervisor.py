@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.child_environment import Changes
 
-#: A supervisor for each core, up to so many: starting processes keeps a core busy.
+#: One supervisor for each core, up to this many: starting processes keeps a core busy.
 MOST = 4
 #: Bytes of a stream that are kept in memory, and those on the way to awsudo above which commands have to wait.
 SPILL, ENOUGH = 1 << 16, 1 << 20
@@ -118,18 +118,18 @@ class Supervisor:
             signal.signal(number, handler)
         theirs.close()
         self._inbox = Inbox()
-        self.load = 0  # commands that it has now
+        self.load = 0  # commands that it runs now
 
     def send(self, *message: Any) -> None:
         """Send one message. Raises OSError if the supervisor is gone."""
         self.socket.sendall(packed(message))
 
     def signal(self, number: int) -> None:
-        """END or KILL what it runs; it starts no more then."""
+        """END or KILL its commands; it then starts no more."""
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
-            return  # that is noticed where its messages are read
+            return  # that is noticed when its messages are read
 
     def receive(self) -> list[tuple[Any, ...]] | None:
         """The messages that have arrived; None if the supervisor is gone."""
@@ -140,7 +140,7 @@ class Supervisor:
         return self._inbox.messages(data) if data else None
 
     def close(self) -> None:
-        """Let the supervisor go, and with it all that still runs."""
+        """Close the supervisor, which ends all its commands."""
         self.socket.close()
         try:
             os.waitpid(self.pid, 0)
@@ -173,7 +173,7 @@ class _Process:
     def __init__(self, setting: Setting, control: socket.socket, ignored: list[int]) -> None:
         self._setting = setting
         self._ignored = ignored  # signals, by the caller
-        self._told: list[int] = []  # END and KILL, as they came
+        self._told: list[int] = []  # END and KILL, in the order of arrival
         self._control = control
         self._inbox = Inbox()
         self._outgoing = bytearray()
@@ -184,7 +184,7 @@ class _Process:
         self._all, self._few = select.poll(), select.poll()
 
     def serve(self) -> None:
-        """Work until awsudo closes the socket; then nothing that it started is left."""
+        """Work until awsudo closes the socket; then none of its commands is left."""
         self._prepare()
         try:
             while not self._closed:
@@ -209,7 +209,7 @@ class _Process:
             if number not in self._ignored:
                 defaults.append(number)
         self._defaults = [*defaults, *(getattr(signal, name) for name in _PYTHON_IGNORES)]
-        # nothing of the caller's is held open by us, and no descriptor of ours is 0, 1 or 2
+        # we hold nothing of the caller's open, and none of our descriptors is 0, 1 or 2
         null = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             if standard != null:
@@ -227,7 +227,7 @@ class _Process:
             poll.register(self._control, select.POLLIN)
 
     def _turn(self) -> None:
-        """Wait for something to happen, and see to it."""
+        """Wait for events, and handle them."""
         poll = self._few if len(self._outgoing) > ENOUGH else self._all  # rule 4
         wanted = select.POLLIN | (select.POLLOUT if self._outgoing else 0)
         poll.modify(self._control, wanted)
@@ -349,7 +349,7 @@ class _Process:
             return os.posix_spawn(path, argv, environ, setpgroup=0, **how)
 
     def _set_limits(self, pid: int) -> None:
-        """Give a command the limits that the caller had, where the system lets us do so."""
+        """Give a command the caller's limits, if the system allows it."""
         if not hasattr(resource, "prlimit"):
             return
         for kind, limit in (
@@ -402,7 +402,7 @@ class _Process:
             while view:
                 view = view[os.write(file, view) :]
         except OSError as error:
-            # one error for all: what is written now would be cut short without anybody seeing it
+            # one error for all: later output would be cut short unnoticed
             os.close(file)
             command.files[which] = None
             if not self._ending:
@@ -430,7 +430,7 @@ class _Process:
                 continue
             command.status = status
             if command.why:
-                _signal(pid, signal.SIGKILL)  # what of its group did not end with it
+                _signal(pid, signal.SIGKILL)  # the rest of its group
             command.deadline = time.monotonic() + LINGER  # rule 6
             self._finish(command)
 

@@ -1,4 +1,4 @@
-"""Keeps a fleet's calls to STS below the rate that it takes.
+"""Keeps a fleet's calls to STS below its rate limit.
 
 One token bucket for all threads: a call takes a token, a Throttling answer halves the rate, and every second without
 one gives some of it back. STS has a quota of 600 requests per second, per account and Region (IAM quotas page), which
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Calls per second at the start, and what a throttled run goes down to at the least.
+#: Calls per second at the start, and the lowest rate of a throttled run.
 MOST, LEAST = 300.0, 1.0
-#: What a quiet second gives back, in calls per second, and a halving counts for all that was on its way then (seconds).
+#: The recovery in a quiet second (calls per second), and how long a halving covers calls under way.
 RECOVERY, SAME_TROUBLE = 5.0, 0.5
 
 
 class Bucket:
-    """A token bucket. wait blocks for so many seconds; it may return early when the run is over."""
+    """A token bucket. wait blocks for that many seconds; it may return early when the run is over."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Bucket:
             self._wait(pause)
 
     def slow_down(self) -> None:
-        """A call was throttled: halve the rate, once for all calls that were on their way together."""
+        """A call was throttled: halve the rate, once for all calls that were under way together."""
         with self._lock:
             self._fill()
             now = self._clock()

@@ -1,17 +1,17 @@
-"""Decides how many commands run at once: pure, from the machine's limits to a width and what to say about it."""
+"""Decides how many commands run at once: pure, from the machine's limits to a width and a message."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Descriptors that a running command takes here (two pipes, two files, two on the way), and those of awsudo itself.
+#: Descriptors that a running command needs here (two pipes, two files, two in transit), and those of awsudo itself.
 PER_COMMAND, OWN = 6, 64
 #: What a command is assumed to need, in bytes: the AWS CLI's resident size.
 COMMAND_MEMORY = 64 << 20
 
 
 class Width(NamedTuple):
-    """How many commands run at once, the open-files limit it takes, and why it is less than it could be."""
+    """How many commands run at once, the open-files limit for it, and why it is less than requested."""
 
     commands: int
     files: int
@@ -19,7 +19,7 @@ class Width(NamedTuple):
 
 
 def width(wanted: int | None, *, cores: int, files: tuple[int, int], memory: int | None, targets: int) -> Width:
-    """The width: as wanted, or min(64, 8 x cores), cut to what the limits allow.
+    """The width: as requested, or min(64, 8 x cores), reduced to the limits.
 
     files: soft and hard limit of open files, negative for none; memory: bytes available, if known.
     """
@@ -37,7 +37,7 @@ def width(wanted: int | None, *, cores: int, files: tuple[int, int], memory: int
 
 
 def available_memory() -> int | None:
-    """The bytes of memory that are available, here and in our control group; None where the system does not say."""
+    """The bytes of memory that are available, here and in our control group; None if unknown."""
     found = [_meminfo(), *(_cgroup(*names) for names in _CGROUPS)]
     known = [each for each in found if each is not None]
     return min(known) if known else None

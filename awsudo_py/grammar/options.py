@@ -1,6 +1,6 @@
 """The options as plain data: click's grammar, the variables, completion, help and the man page read them.
 
-Nothing is imported here: completion has no time for it.
+Nothing is imported here: completion must be fast.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ class Option:
     """One option: how it is written, and its line in --help.
 
     field: the name of its value in the command's Options record; for an input, the field of Request.
-    metavar: what stands for its value in --help; empty for a switch.
+    metavar: the placeholder of its value in --help; empty for a switch.
     many: may be given more than once; in a variable, separated by commas.
-    values: what completes its value: words, or the name of a kind (`profile`, `region`, `file`, …).
+    values: the completions of its value: words, or the name of a kind (`profile`, `region`, `file`, …).
     strict: whether only the words in `values` are accepted.
     """
 
@@ -62,9 +62,9 @@ PROFILE = Option(
 )
 QUIET = Option("quiet", ("-q", "--quiet"), "", "Print errors only.")
 VERBOSE = Option("verbose", ("-v", "--verbose"), "", "Print how the target is resolved, and each call to AWS.")
-#: The CI systems whose jobs have a web identity token; resolve/ci_identities.py knows how each gives it.
+#: The CI systems whose jobs have a web identity token; resolve/ci_identities.py has the source of each.
 CI_SYSTEMS = ("github", "gitlab", "circleci", "buildkite", "bitbucket")
-#: Every input of AssumeRole, and what else shapes a run; resolve/request.py reads their values.
+#: Every input of AssumeRole, and the other inputs of a run; resolve/request.py reads their values.
 INPUTS = (
     Option(
         "duration",
@@ -174,14 +174,14 @@ INPUTS = (
         strict=True,
     ),
 )
-#: What a run takes: before a target, or after a subcommand that resolves one.
+#: The options of a run: before a target, or after a subcommand that resolves one.
 REQUEST = (PROFILE, QUIET, VERBOSE, *INPUTS)
-#: What a run itself takes besides.
+#: More options of a run itself.
 DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the run would do. The same as explain.")
-#: The npm awsudo has it; sessions are cached here in any case.
+#: An option of the npm awsudo; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
-WHY = Option("why", ("--why",), "", "If the role is refused, read at AWS why, and show it; see explain --why.")
-#: What takes the place of the answer to the question of a profile with awsudo_confirm.
+WHY = Option("why", ("--why",), "", "If AWS refuses the role, find out why and show it; see explain --why.")
+#: The option that answers the question of a profile with awsudo_confirm.
 CONFIRMED = Option(
     "yes", ("-y", "--yes"), "", "Confirm for a script, where the profile has awsudo_confirm_scripts = allow."
 )
@@ -192,19 +192,21 @@ RUN = (
     DRY_RUN,
     WHY,
     Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),
-    Option("serve_linger", ("--serve-linger",), "", "The same, until the last process that COMMAND leaves ends."),
+    Option(
+        "serve_linger", ("--serve-linger",), "", "The same, until the last process that COMMAND leaves running ends."
+    ),
     PRESERVE,
 )
-#: What several subcommands take; each means the same everywhere.
+#: Options of several subcommands; each means the same everywhere.
 YES = Option("yes", ("-y", "--yes"), "", "Answer yes to every question.")
 JSON = Option("as_json", ("--json",), "", "Print JSON.")
 FORCE = Option("force", ("--force",), "", "Print secrets even to a terminal.")
 PROCESS = Option("process", ("--process",), "", "Print the JSON of a credential_process.")
-#: What every command takes, and what awsudo itself takes besides.
+#: Options of every command, and more of awsudo itself.
 HELP = Option("help", ("-h", "--help"), "", "Show this help and exit.")
 VERSION = Option("version", ("--version",), "", "Show the version and exit.")
 
-#: What `each` takes besides.
+#: More options of `each`.
 EACH = (
     Option("everything", ("--all",), "", "All profiles that have a role."),
     Option("where", ("--where",), "TEXT", "Only targets with these words, or KEY=GLOB. Repeatable.", many=True),
@@ -236,7 +238,7 @@ EACH = (
     ),
     Option("resume", ("--resume",), "", "With --joblog: skip the targets that are ok there."),
     Option("only_failed", ("--only-failed",), "", "With --joblog: only the targets that failed there."),
-    Option("shard", ("--shard",), "I/N", "Only the I-th of N parts; auto: as the batch engine says."),
+    Option("shard", ("--shard",), "I/N", "Only the I-th of N parts; auto: from the batch engine."),
     Option("merge", ("--merge",), "DIR", "Summarize the journals of all shards. Repeatable.", many=True, values="file"),
     *REQUEST,
 )

@@ -1,4 +1,4 @@
-"""The subcommands: one line each. A module is loaded when its subcommand is called, so none costs the others anything.
+"""The subcommands: one line each. A module is loaded when its subcommand is called, so it costs the others nothing.
 
 To add a subcommand NAME:
 
@@ -47,7 +47,7 @@ PROMPTED = ("plain", "bash", "zsh", "fish")
 RESERVED = ("exec", "export", "completion", "shell-init", "prompt", "_complete")
 #: Before the name of a subcommand, this always means the subcommand: `awsudo :keys list`.
 SHORT_FORM = ":"
-#: Under which headings --help lists the subcommands, in order.
+#: The headings under which --help lists the subcommands, in order.
 GROUPS = ("Run", "See", "Sign in", "Shell")
 
 
@@ -55,7 +55,7 @@ class Argument:
     """A word of a subcommand, other than its options.
 
     field: the name of its value in the command's Options record; metavar: how usage lines write it.
-    values: what completes it: words, or the name of a kind, as Option.values. strict: whether only these are accepted.
+    values: its completions: words, or the name of a kind, as Option.values. strict: whether only these are accepted.
     many: takes all the words that follow.
     """
 
@@ -80,7 +80,7 @@ class Argument:
 
     @property
     def usage(self) -> str:
-        """How a usage line writes it."""
+        """Its form in a usage line."""
         word = f"{self.metavar}..." if self.many else self.metavar
         return word if self.required else f"[{word}]"
 
@@ -144,7 +144,7 @@ GRAPH = Option(
 )
 TARGET = Argument("target", "TARGET", "target")
 _KEY = Argument("name", "NAME", "key", required=True)
-#: What a subcommand takes that calls AWS with a profile's keys.
+#: The options of a subcommand that calls AWS with a profile's keys.
 _CALLS = (QUIET, VERBOSE, _input("region"))
 _KEYS = (
     Subcommand(
@@ -204,11 +204,11 @@ _KEYS = (
 )
 
 
-#: What `awsudo explain --why` takes.
+#: Options of `awsudo explain --why`.
 _WHY = (
-    Option("why", ("--why",), "", "Tell why the role can or cannot be assumed, statement by statement."),
+    Option("why", ("--why",), "", "Explain why the role can or cannot be assumed, statement by statement."),
     Option("fix", ("--fix",), "", "With --why: print the statements that would allow it, as JSON to paste."),
-    Option("no_calls", ("--no-calls",), "", "With --why: call nothing at AWS."),
+    Option("no_calls", ("--no-calls",), "", "With --why: make no calls to AWS."),
     Option("trust_policy", ("--trust-policy",), "FILE", "Evaluate this trust policy, without calls.", values="file"),
     Option(
         "identity_policies",
@@ -378,7 +378,7 @@ SUBCOMMANDS = {
         Subcommand(
             "doctor",
             "doctor",
-            "Check files, environment, clock, network, sign-ins and shell, and how to mend each.",
+            "Check files, environment, clock, network, sign-ins and shell, and suggest a fix for each problem.",
             (QUIET, VERBOSE, JSON, Option("offline", ("--offline",), "", "Call neither AWS nor the keyring.")),
             TARGET,
             group="See",
@@ -407,7 +407,7 @@ SUBCOMMANDS = {
                 Option("device_code", ("--device-code",), "", "Sign in on any device, with a code."),
                 Option("browser", ("--browser",), "", "Sign in with a browser on this machine."),
                 Option("print_url", ("--print-url",), "", "Print the address of the page instead of opening it."),
-                Option("list_all", ("--list",), "", "List the SSO sessions, and until when each is signed in."),
+                Option("list_all", ("--list",), "", "List the SSO sessions, and when each sign-in expires."),
                 JSON,
             ),
             Argument("word", "TARGET|SESSION", "sso-session"),
@@ -469,7 +469,7 @@ SUBCOMMANDS = {
                     "existing",
                     ("--existing",),
                     "keep|overwrite",
-                    "What becomes of your own profiles of the same name [default: keep].",
+                    "What to do with your own profiles of the same name [default: keep].",
                     values=("keep", "overwrite"),
                     strict=True,
                 ),

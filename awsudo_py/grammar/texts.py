@@ -1,8 +1,8 @@
-"""What help and the man page say besides options and subcommands, as plain data."""
+"""The texts of help and the man page besides options and subcommands, as plain data."""
 
 from __future__ import annotations
 
-#: What awsudo is, in a line.
+#: awsudo in one line.
 SUMMARY = "run a command as an IAM role"
 #: The forms of the command line, and what each does.
 USAGE = (
@@ -11,7 +11,7 @@ USAGE = (
     ("awsudo [OPTIONS] -- COMMAND...", "pick TARGET from a list"),
     ("awsudo SUBCOMMAND ...", ""),
 )
-#: What the words of the usage stand for.
+#: The words of the usage.
 WORDS = (
     "TARGET is a profile, a role ARN, or [PARTITION:]ACCOUNT:ROLE.",
     "Options go before TARGET; everything after COMMAND is passed to it unchanged.",
@@ -52,7 +52,7 @@ RAILS = (
     ),
     ("awsudo_deny = PATTERN, ...", "Refuse these commands: terraform destroy*, aws * delete-*."),
     ("awsudo_max_duration = TIME", "Shorten every session of the profile to this."),
-    ("awsudo_account_name, awsudo_description, awsudo_color", "How the question calls the target."),
+    ("awsudo_account_name, awsudo_description, awsudo_color", "The name of the target in the prompt."),
 )
 ABOUT_RAILS = (
     "Rails, not walls: they look at the words of a command, and a script can do more than its words say. The walls are "
@@ -67,7 +67,7 @@ EXIT_CODES = (
     ("2", "Wrong usage."),
     ("130", "Interrupted."),
 )
-#: In which order a group's subcommands are listed, the most used first; others follow as the registry has them.
+#: The order of a group's subcommands, the most used first; others follow in the order of the registry.
 ORDER = (
     *("exec", "export", "each", "serve", "console"),
     *("list", "whoami", "explain", "history", "trail", "doctor"),

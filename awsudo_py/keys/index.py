@@ -86,7 +86,8 @@ class KeyList:
             in_turn(self._store, run, NAME, Wait("changing the list of stored keys"), edit)
         except OSError as error:
             raise AwsudoError(
-                f"cannot write {self.path}: {error.strerror or error}", hint="another place: set AWSUDO_DATA_DIR"
+                f"cannot write {self.path}: {error.strerror or error}",
+                hint="to use another directory: set AWSUDO_DATA_DIR",
             ) from None
 
     def lock(self, name: str) -> Lock:

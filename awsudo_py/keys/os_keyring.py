@@ -250,7 +250,7 @@ def _asked(
     if outcome:
         return outcome[0]
     if not failure:
-        raise KeyringError(f"{backend.name} did not answer within {patience:.0f} s", hint=backend.unlock)
+        raise KeyringError(f"{backend.name} did not respond within {patience:.0f} s", hint=backend.unlock)
     kind = type(failure[0]).__name__
     if kind in _LOCKED:
         raise KeyringLocked(f"{backend.name} is locked", hint=backend.unlock)

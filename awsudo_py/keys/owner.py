@@ -62,7 +62,7 @@ def device_of(context: Context, name: str) -> str | None:
 
 def iam_at(context: Context, chain: RoleChain, credentials: Credentials, *, tries: int = 3) -> Iam:
     """IAM where that chain has it, asked with these credentials; tries is that of Iam. Raises AwsudoError."""
-    from awsudo_py.aws.client import Aws  # here, so that what needs no answer does without botocore
+    from awsudo_py.aws.client import Aws  # here, so that what needs no answer does not import botocore
     from awsudo_py.aws.iam import Iam
 
     url = context.resolver().service_url("iam", chain.config_profile)

@@ -104,7 +104,7 @@ class Rotation:
             raise AwsudoError(
                 f"the user of {self._key.access_key_id} has a second key, {others[0].access_key_id} ({state}, made "
                 f"{others[0].created}), and AWS allows two",
-                hint=f"if nobody uses it: aws iam delete-access-key --access-key-id {others[0].access_key_id}",
+                hint=f"if it is not in use: aws iam delete-access-key --access-key-id {others[0].access_key_id}",
             )
         self._save(rotating=self._run.clock())
         try:
@@ -141,7 +141,7 @@ class Rotation:
         if key.arn and arn != key.arn:
             raise AwsudoError(
                 f"the new key {key.pending} belongs to {arn}, the old one to {key.arn}",
-                hint="see who created it; awsudo uses it for nothing",
+                hint="find out who created it; awsudo does not use it",
             )
         self._save(
             access_key_id=key.pending,

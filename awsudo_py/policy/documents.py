@@ -126,7 +126,7 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         double = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Unusable(f"the key {_short(double)} stands twice in one object")
+        raise _Unusable(f"the key {_short(double)} appears twice in one object")
     return found
 
 
@@ -140,7 +140,7 @@ def _statement(number: int, given: Mapping[str, Any], faults: tuple[str, ...]) -
         found.append(f"unknown element {extra}")
     sid, effect = given.get("Sid", ""), given.get("Effect")
     if not isinstance(sid, str):
-        found.append("Sid is not a text")
+        found.append("Sid is not a string")
     if effect not in ("Allow", "Deny"):
         found.append("Effect is missing" if effect is None else f"Effect is {_short(effect)}, not Allow or Deny")
     actions = _either(given, "Action", found)
@@ -178,7 +178,7 @@ def _either(
     values = given[name]
     listed = [values] if isinstance(values, str) else values
     if not isinstance(listed, list | tuple) or not all(isinstance(value, str) for value in listed):
-        faults.append(f"{name} is neither a text nor a list of texts")
+        faults.append(f"{name} is neither a string nor a list of strings")
         return ()
     if not listed and required:
         faults.append(f"{name} is empty")
@@ -198,7 +198,7 @@ def _principals(named: Any, faults: list[str]) -> Iterable[tuple[str, str]]:
             continue
         listed = [values] if isinstance(values, str) else values
         if not isinstance(listed, list | tuple) or not all(isinstance(value, str) for value in listed):
-            faults.append(f"the principals of type {kind} are neither a text nor a list of texts")
+            faults.append(f"the principals of type {kind} are neither a string nor a list of strings")
             continue
         for value in listed:
             yield kind, value
@@ -216,7 +216,9 @@ def _conditions(given: Any, faults: list[str]) -> Iterable[ConditionKey]:
             listed = values if isinstance(values, list | tuple) else [values]
             texts = [_value(value) for value in listed]
             if None in texts:
-                faults.append(f"the condition key {_short(key)} has a value that is neither text, number nor boolean")
+                faults.append(
+                    f"the condition key {_short(key)} has a value that is neither a string, a number nor a boolean"
+                )
             yield ConditionKey(str(operator), str(key), tuple(text for text in texts if text is not None))
 
 

@@ -76,7 +76,7 @@ _FIELDS = {
         "a source identity has 2 to 64 letters, digits and =,.@-_+; set another with --source-identity",
     ),
     "roleArn": ("unknown", "that is not the ARN of a role; check role_arn"),
-    "policy": ("session", "the session policy is too long or has characters that AWS does not take; check --policy"),
+    "policy": ("session", "the session policy is too long or has characters that AWS does not accept; check --policy"),
 }  # fmt: skip
 
 _STAMPS = re.compile(r"(\d{8}T\d{6}Z).*?\((\d{8}T\d{6}Z) [+-] (\d+) min")
@@ -92,14 +92,14 @@ def _signature(code: str, text: str, call: Call) -> Denial | None:
             "region",
             f"the call was signed for {call.region or 'one region'}, and the endpoint is in another",
             (
-                "let region and endpoint agree: --region, AWS_ENDPOINT_URL_STS and endpoint_url, "
-                "sts_regional_endpoints = regional; the global endpoint takes us-east-1 only",
+                "make region and endpoint agree: --region, AWS_ENDPOINT_URL_STS and endpoint_url, "
+                "sts_regional_endpoints = regional; the global endpoint accepts only us-east-1",
             ),
         )
     if "slash-delimited elements" in text:
         return Denial(
             "key",
-            "access key ID and secret access key are swapped, or not whole",
+            "access key ID and secret access key are swapped or incomplete",
             (f"they come from {call.where or 'the configuration'}: an ID begins with AKIA or ASIA, and has no '/'",),
         )
     return Denial(
@@ -170,9 +170,9 @@ def _unknown_key(call: Call) -> Denial:
     if call.temporary and call.region in OPT_IN_REGIONS:
         return Denial(
             "region",
-            f"the session that makes the call is not known, or does not hold in {call.region}",
+            f"the session that makes the call is unknown, or is not valid in {call.region}",
             (
-                f"sessions of the global STS endpoint do not hold in {call.region}: get it with "
+                f"sessions of the global STS endpoint are not valid in {call.region}: get it with "
                 "AWS_STS_REGIONAL_ENDPOINTS=regional, or use a region that is on by default, --region",
                 f"if that is not it: {call.renew}",
             ),
@@ -191,7 +191,7 @@ def _unknown_key(call: Call) -> Denial:
 #: Words in an InvalidIdentityToken text → side, what failed, what to do. The first that fits counts.
 _IDENTITY_TOKENS = (
     ("Couldn't retrieve verification key", "provider", "AWS could not fetch the identity provider's keys just now",
-     "try again; if it stays so, check that the provider's jwks_uri can be reached from the internet"),
+     "try again; if this persists, check that the provider's jwks_uri can be reached from the internet"),
     ("No OpenIDConnect provider found", "provider", "the role's account has no OIDC provider for the token's issuer",
      "create it in the role's account: aws iam create-open-id-connect-provider --url ISSUER"),
     ("required claim: aud", "token", "the token has no audience (aud)",
@@ -199,12 +199,12 @@ _IDENTITY_TOKENS = (
     ("Incorrect token audience", "token", "the provider in IAM does not list the token's audience (aud)",
      "add it: aws iam add-client-id-to-open-id-connect-provider; or get a token for an audience that is listed"),
     ("required claim", "token", "the token lacks a claim that AWS needs", "get an ID token of the provider"),
-    ("not a valid JWT", "token", "that is not an ID token", "an access token does not do; get an ID token"),
+    ("not a valid JWT", "token", "that is not an ID token", "an access token is not accepted; get an ID token"),
     ("thumbprint", "provider", "the provider's certificate does not match the thumbprint in IAM",
      "update it: aws iam update-open-id-connect-provider-thumbprint"),
     ("signature", "token", "the token's signature does not match the provider's keys",
      "get a new token: the provider may have changed its keys"),
-    ("RoleSessionName", "token", "the RoleSessionName attribute has characters that AWS does not take",
+    ("RoleSessionName", "token", "the RoleSessionName attribute has characters that AWS does not accept",
      "let the provider send 2 to 64 letters, digits and =,.@-_+"),
     ("expired", "token", "the web identity token has expired", "get a new one"),
 )  # fmt: skip
@@ -260,10 +260,10 @@ CODES: dict[str, tuple[str, str, str]] = {
         "AWS could not reach the identity provider",
         "try again; then look at the provider",
     ),
-    "RequestLimitExceeded": ("limit", "AWS gets too many calls", "try again in some seconds"),
-    "Throttling": ("limit", "AWS gets too many calls", "try again in some seconds; --verbose lists the calls"),
-    "ThrottlingException": ("limit", "AWS gets too many calls", "try again in some seconds"),
-    "TooManyRequestsException": ("limit", "AWS gets too many calls", "try again in some seconds"),
+    "RequestLimitExceeded": ("limit", "AWS is throttling calls", "try again in a few seconds"),
+    "Throttling": ("limit", "AWS is throttling calls", "try again in a few seconds; --verbose lists the calls"),
+    "ThrottlingException": ("limit", "AWS is throttling calls", "try again in a few seconds"),
+    "TooManyRequestsException": ("limit", "AWS is throttling calls", "try again in a few seconds"),
     "LimitExceeded": (
         "limit",
         "AWS allows a user two access keys, and there are two",

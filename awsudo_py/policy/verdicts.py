@@ -276,13 +276,13 @@ class _Judge:
             named = self._named(statement)
         if side is Side.TRUST:
             resource = True
-            faults += ("Resource does not belong into a trust policy",) if statement.resources is not None else ()
+            faults += ("Resource does not belong in a trust policy",) if statement.resources is not None else ()
             faults += ("Principal is missing",) if statement.principals is None else ()
-            faults += ("NotPrincipal does not belong into a trust policy",) if statement.not_principal else ()
+            faults += ("NotPrincipal does not belong in a trust policy",) if statement.not_principal else ()
         else:
             faults += ("Resource is missing",) if statement.resources is None else ()
             if side is not Side.RCP and statement.principals is not None:
-                faults += ("Principal does not belong into this policy",)
+                faults += ("Principal does not belong in this policy",)
         covers = any_of(matching.action_matches(pattern, action) for pattern in statement.actions)
         covers = negated(covers) if statement.not_action else covers
         conditions = self._results(statement, policy)

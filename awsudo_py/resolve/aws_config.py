@@ -105,7 +105,7 @@ class AwsConfig(NamedTuple):
         for file, sections in ((self.config_file, self.strays), (self.credentials_file, self.in_credentials)):
             found = next((key for key in keys if key in sections.get("DEFAULT", {})), None)
             if found:
-                return f"{found} stands in [DEFAULT] of {file}, which no profile inherits here: move it to the profile"
+                return f"{found} stands in [DEFAULT] of {file}, which no profile inherits: move it to the profile"
         return ""
 
     def home_of(self, profile: str) -> str:
@@ -118,7 +118,9 @@ class AwsConfig(NamedTuple):
 
     def at(self, profile: str, key: str) -> str:
         """The file and the line of this key of this profile, for messages about a value; reads the file again."""
-        from awsudo_py.resolve.setting_lines import setting_lines  # here, so that runs without a mistake do without it
+        from awsudo_py.resolve.setting_lines import (
+            setting_lines,
+        )  # here, so that runs without a mistake do not import it
 
         file = self.where(profile, key)
         try:
@@ -284,7 +286,7 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
         what = f"line {error.lineno}: duplicate setting {error.option} in [{error.section}]"
         hint = "the SDKs refuse the whole file: remove one of the two"
     elif isinstance(error, configparser.MissingSectionHeaderError):
-        what, hint = f"line {error.lineno} stands before any [section]", "give it a section, such as [default]"
+        what, hint = f"line {error.lineno} is before any [section]", "give it a section, such as [default]"
         if error.line.startswith("\ufeff"):
             what, hint = (
                 "line 1 begins with a byte order mark",
@@ -292,7 +294,7 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
             )
     elif isinstance(error, configparser.ParsingError) and error.errors:
         # the line's text is not shown: in a credentials file it may be a secret
-        what, hint = f"line {error.errors[0][0]} is neither a [section] nor `key = value`", "mend that line"
+        what, hint = f"line {error.errors[0][0]} is neither a [section] nor `key = value`", "correct that line"
     else:
         what, hint = "not a configuration file", "see: aws configure list"
     return ConfigError(f"{path}: {what}", hint=hint)

@@ -143,10 +143,10 @@ class Resolver:
             )
         last = hops[-1] if hops else None
         if isinstance(last, SessionTokenHop):
-            notice = f"profile {name} is long-lived keys and no role: the command gets a session of them"
+            notice = f"profile {name} has long-lived keys and no role: the command gets a session from them"
             notices = (
                 *notices,
-                notice if last.mfa_serial else f"{notice} (IAM takes no call from it without MFA)",
+                notice if last.mfa_serial else f"{notice} (IAM accepts no call from it without MFA)",
             )
         return notices
 

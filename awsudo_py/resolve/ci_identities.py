@@ -37,7 +37,7 @@ PROVIDERS = {
         "declare it in the job: id_tokens: {GITLAB_OIDC_TOKEN: {aud: sts.amazonaws.com}}; another name: gitlab:NAME",
     ),
     "circleci": Provider(
-        "CircleCI", ("CIRCLE_OIDC_TOKEN_V2", "CIRCLE_OIDC_TOKEN"), "a job has it if it uses a context: add one"
+        "CircleCI", ("CIRCLE_OIDC_TOKEN_V2", "CIRCLE_OIDC_TOKEN"), "jobs that use a context have it: add a context"
     ),
     "buildkite": Provider(
         "Buildkite", ("BUILDKITE_JOB_ID", "BUILDKITE_AGENT_ACCESS_TOKEN"), "is this a Buildkite job?", asks=True

@@ -59,7 +59,7 @@ def fault_of(value: str) -> tuple[str, str]:
     """What is wrong with how a credential is written, and a hint; empty if nothing is."""
     bare = value.strip()
     if value != bare:
-        what = "a line break" if "\n" in value or "\r" in value else "a blank"
+        what = "a line break" if "\n" in value or "\r" in value else "a space"
         at = "begins" if value.lstrip() != value else "ends"
         return f"{at} with {what}", "remove it; $(…) in a shell and tr -d '\\r\\n' do"
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
@@ -67,9 +67,9 @@ def fault_of(value: str) -> tuple[str, str]:
     if re.search(r"\s[#;]", value):
         return "has a comment behind it, and the SDKs take it as a part of the value", "put the comment on its own line"
     if "\n" in value or "\r" in value:
-        return "has a line break in it", "the next line is indented, and so continues the value: mend that line"
+        return "contains a line break", "the next line is indented, and so continues the value: correct that line"
     if re.search(r"\s", value, re.ASCII):
-        return "has a blank in it", "remove it"
+        return "contains a space", "remove it"
     odd = next((character for character in value if not "!" <= character <= "~"), "")
     if odd:
         return f"has a character that no credentials have (U+{ord(odd):04X})", "copy the value again"

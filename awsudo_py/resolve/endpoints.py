@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
 
 #: Regions whose STS is the global endpoint where sts_regional_endpoints is `legacy` (SDK reference guide, "AWS STS
-#: Regional endpoints"). Its tokens do not hold in regions that an account has to opt in to.
+#: Regional endpoints"). Its tokens are not valid in regions that an account has to opt in to.
 LEGACY_GLOBAL = frozenset(
     (
         *("ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "aws-global", "ca-central-1"),

@@ -70,7 +70,7 @@ def narrowing_of(request: Request, config: AwsConfig, profile: str | None) -> Na
         )
     if only and request.policy:
         raise limits.written(request.origins, "only").refuse(
-            "a session takes one inline policy, and --policy is one", "add the actions to that policy instead"
+            "a session can have only one inline policy, and --policy is one", "add the actions to that policy instead"
         )
     wanted = settings.get("awsudo_reason", "")
     words = {word.strip() for word in wanted.split(",") if word.strip()}
@@ -94,7 +94,7 @@ def _at_most(request: Request, settings: Mapping[str, str], profile: str | None,
         return request.shorten
     most = limits.span(settings["awsudo_max_duration"], origin)
     if most < 1:
-        raise origin.refuse("a session lasts 1 s at least")
+        raise origin.refuse("a session lasts at least 1 s")
     for field in ("duration", "shorten"):
         given = getattr(request, field)
         if given is not None and given > most:
@@ -118,7 +118,7 @@ def narrowed(
         return _narrowed_role(hops, last, narrowing, config, partition)
     if request.policy_arns:
         raise limits.written(request.origins, "policy_arns").refuse(
-            "GetScopedCredentials, which narrows a session that no AssumeRole call makes, takes inline policies only",
+            "GetScopedCredentials, which narrows a session that no AssumeRole call makes, accepts inline policies only",
             ("name the actions: --only 's3:Get*,s3:List*', or --read-only", "or send a document: --policy FILE"),
         )
     if not (narrowing.limits_actions or narrowing.shorten or request.policy):

@@ -46,7 +46,7 @@ def _policy(value: str, origin: Origin, files: Files) -> str:
 def _shorten(value: str, origin: Origin) -> int:
     seconds = limits.span(value, origin)
     if not 1 <= seconds <= limits.LONGEST_SESSION_TOKEN:
-        raise origin.refuse("a session can be shortened to 1 s at least, and 36h at most")
+        raise origin.refuse("a session can be shortened to between 1 s and 36h")
     return seconds
 
 
@@ -111,7 +111,7 @@ def _document(value: str, origin: Origin, files: Files) -> str:
 def _token(value: str, origin: Origin, files: Files) -> str:
     token = _document(value, origin, files)
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise origin.refuse("not a web identity token", "it must have nothing but the token (a JWT), on one line")
+        raise origin.refuse("not a web identity token", "it must contain only the token (a JWT), on one line")
     return token
 
 

@@ -44,12 +44,12 @@ def role_arn(word: str) -> str:
     account, shown = account_like(word), shortened(word, 200)
     if account and len(account) != 12:
         raise InvalidInput(
-            f"an account id has 12 digits, this one has {len(account)}: {shown}",
-            hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
+            f"an account ID has 12 digits; this one has {len(account)}: {shown}",
+            hint="write a role as arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
         )
     raise InvalidInput(
         f"not the ARN of an IAM role: {shown}",
-        hint="a role is written arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
+        hint="write a role as arn:aws:iam::123456789012:role/NAME, or 123456789012:NAME",
     )
 
 

@@ -49,7 +49,7 @@ def assertion_of(text: str, name: str) -> str:
 
 def roles_of(assertion: str) -> tuple[SamlRole, ...]:
     """The roles of an assertion, in its order. Raises InvalidInput."""
-    refused = InvalidInput("the SAML assertion cannot be read", hint="sign in again, and take the SAMLResponse whole")
+    refused = InvalidInput("the SAML assertion cannot be read", hint="sign in again, and copy the whole SAMLResponse")
     try:
         document = base64.b64decode(assertion).decode("utf-8")  # no other encoding can hide what rule 1 looks for
         if "<!DOCTYPE" in document or "<!ENTITY" in document:

@@ -249,7 +249,7 @@ class Sources:
         if bool(login) != bool(path):
             raise ConfigError(
                 f"profile {name} has {'cognito_login' if login else 'cognito_token_file'} without the other ({place})",
-                hint="set both (cognito_login = accounts.google.com, cognito_token_file = PATH), or none for a guest",
+                hint="set both (cognito_login = accounts.google.com, cognito_token_file = PATH), or neither",
             )
         if login and path:
             found = self._fingerprint(path)

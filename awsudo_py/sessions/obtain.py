@@ -234,7 +234,7 @@ class Obtain:
         if hop.duration is None or left is None or hop.duration <= left:
             return hop
         self._run.terminal.notice(
-            f"the narrowed session lasts {brief(left)} instead of {brief(hop.duration)}: what it is made from ends then"
+            f"the narrowed session lasts {brief(left)} instead of {brief(hop.duration)}: its source session ends then"
         )
         return hop._replace(duration=max(left, 1))
 
@@ -249,7 +249,7 @@ class Obtain:
         if device:
             wait = _prompting(device)
         elif any(before.mfa_serial for before in chain.hops[:hops]):
-            wait = Wait(f"{wait.doing}, or prompting for the MFA code it takes", prompts=True)
+            wait = Wait(f"{wait.doing}, or prompting for the MFA code that it needs", prompts=True)
         elif kind_of(chain.source).signs_in:
             wait = Wait(f"{wait.doing}, or signing in for it", prompts=True, signs_in=True)
         shared = SharedSession(

@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(400, "Not signed in", "The sign-in page sent no code.")
             return
         if not self.server.first.acquire(blocking=False):
-            self._send(400, "Already answered", "This sign-in was answered before.")
+            self._send(400, "Already answered", "This sign-in is already complete.")
             return
         self.server.answered = Answered(error=error[0]) if error else Answered(code=code[0])
         self.server.arrived.set()
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.signed_in:
             self._send(200, "Signed in", "You can close this page and go back to the terminal.")
         else:
-            self._send(200, "Not signed in", "The terminal has the reason. You can close this page.")
+            self._send(200, "Not signed in", "See the terminal for the reason. You can close this page.")
         self.server.written.set()
 
     def _send(self, status: int, title: str, text: str) -> None:

@@ -49,7 +49,7 @@ def token_of(
     else:
         token = environ.get(source.setting("variable"), "")
     if not token:
-        raise NoCredentials(f"{source.where} gave no web identity token", hint="run the job again")
+        raise NoCredentials(f"{source.where} returned no web identity token", hint="run the job again")
     until = expiry_of(token)
     if until is not None and until <= now:
         raise NoCredentials(
@@ -88,7 +88,9 @@ def _from_github(environ: Mapping[str, str], audience: str, sleep: Callable[[flo
         if left:
             sleep(float(_TRIES - left))
     raise Unreachable(
-        f"GitHub Actions gave no token (HTTP {status})" if status else "GitHub Actions gave no token: no answer",
+        f"GitHub Actions returned no token (HTTP {status})"
+        if status
+        else "GitHub Actions returned no token: no response",
         hint=PROVIDERS["github"].missing,
     )
 
@@ -127,7 +129,7 @@ def _from_program(command: list[str], environ: Mapping[str, str], where: str) ->
             check=False,
         )
     except (OSError, ValueError, IndexError) as error:
-        why = getattr(error, "strerror", None) or "its words cannot be split"
+        why = getattr(error, "strerror", None) or "it cannot be parsed"
         raise NoCredentials(f"{where}: the program that prints the web identity token cannot be run: {why}") from None
     except subprocess.TimeoutExpired:
         raise NoCredentials(f"{where}: no web identity token after {_PROGRAM_SECONDS} s") from None

@@ -155,7 +155,7 @@ def _parted(text: str, mark: str, end: str, path: str) -> tuple[str, str, str]:
         return text, "", ""
     if starts != 1 or ends != 1 or plain.index(end) < plain.index(mark):
         raise AwsudoError(
-            f"{path}: the marks {mark.strip()!r} and {end.strip()!r} are not there once each, in this order",
+            f"{path}: the marks {mark.strip()!r} and {end.strip()!r} must each appear once, in this order",
             hint="remove them by hand, with the profiles between them; then run the same command again",
         )
     first, last = plain.index(mark), plain.index(end)
@@ -235,5 +235,5 @@ def _check(text: str, path: str) -> None:
         raise AwsudoError(
             f"{path}: the SDKs could not read the file after this change"
             f"{f' (line {line} of it)' if line else ''}: nothing was written",
-            hint="see what they say of it now: aws configure list",
+            hint="see what they report now: aws configure list",
         ) from None

@@ -81,7 +81,7 @@ def _switch_link(context: Context, request: Request, options: ConsoleOptions) ->
     chain = chain_for(context, request)
     if not chain.role_arn:
         raise AwsudoError(
-            f"{chain.target} is not a role, and the Switch Role page takes nothing else",
+            f"{chain.target} is not a role, and the Switch Role page accepts only roles",
             hint="name a role: awsudo console --switch-link ACCOUNT:ROLE",
         )
     profile = context.config.profile(chain.target) or {}
@@ -95,7 +95,7 @@ def _switch_link(context: Context, request: Request, options: ConsoleOptions) ->
 def _sign_in_link(
     call: Call, context: Context, request: Request, lasts: int | None, options: ConsoleOptions
 ) -> tuple[str, str]:
-    """The link, and who it signs in. Nothing is called before the page is known to be one."""
+    """The link, and the identity it signs in. The page is checked before any call."""
     from awsudo_py.session_for import chain_for
 
     chain = chain_for(context, request)
@@ -106,7 +106,7 @@ def _sign_in_link(
     )
     pass_rails(context, chain, (), call.process.argv, yes=options.yes)
     answer = answered(context, request, chain=chain)
-    from awsudo_py.aws.federation import sign_in_token  # here, so that a refusal does without botocore
+    from awsudo_py.aws.federation import sign_in_token  # here, so that a refusal does not import botocore
 
     bundle = context.deciding.get("AWS_CA_BUNDLE") or (
         context.config.profile(chain.config_profile or "default") or {}
@@ -116,13 +116,13 @@ def _sign_in_link(
 
 
 def _refuse_what_cannot_sign_in(chain: RoleChain, lasts: int | None) -> None:
-    """Raises AwsudoError for a session that the console does not take, and for a duration that it does not."""
-    # keys of a credential_process are found out, and refused by AWS, when it has run
+    """Raises AwsudoError for a session or a duration that the console does not accept."""
+    # whether a credential_process prints keys is known only after it has run; AWS then refuses them
     hops = chain.hops if chain.if_session is None else chain.if_session
     last = hops[-1] if hops else None
     if last is not None and not isinstance(last, RoleHop):
         raise AwsudoError(
-            f"{chain.target} is an IAM user, and the console takes only the session of a role",
+            f"{chain.target} is an IAM user, and the console accepts only role sessions",
             hint="name a role that the user may assume: awsudo console -p "
             f"{shlex.quote(chain.source.profile or 'PROFILE')} ACCOUNT:ROLE",
         )

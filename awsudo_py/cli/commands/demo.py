@@ -20,6 +20,6 @@ def command(call: Call, options: DemoOptions) -> None:
 
     An STS on this machine, a user and two roles. Nothing of yours is touched.
     """
-    from awsudo_py.demo.story import run_demo  # here, so that --help does without it
+    from awsudo_py.demo.story import run_demo  # here, so that --help does not import it
 
     run_demo(shell=options.shell, environ=os.environ)

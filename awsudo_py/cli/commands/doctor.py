@@ -1,4 +1,4 @@
-"""awsudo doctor: checks the machine, and names what mends what is wrong."""
+"""awsudo doctor: checks the machine, and names a fix for each problem."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class DoctorOptions(Common):
 
 @subcommand("doctor", DoctorOptions)
 def command(call: Call, options: DoctorOptions) -> int:
-    """Check files, environment, clock, network, sign-ins and shell, and how to mend each.
+    """Check files, environment, clock, network, sign-ins and shell, and suggest a fix for each problem.
 
     With TARGET, only what that target needs. Exit code 1 if there is a problem; warnings do not count. No credentials
-    are used: STS is asked for nothing but an answer.
+    are used: STS only has to answer.
 
     \b
       awsudo doctor

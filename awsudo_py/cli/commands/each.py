@@ -78,7 +78,7 @@ def command(call: Call, options: EachOptions) -> int:
     ^C ends all commands (TERM, then KILL after --grace); ^C again kills them at once.
     """
     if os.name == "nt":
-        raise AwsudoError("awsudo each does not run on Windows", hint="it does in WSL")
+        raise AwsudoError("awsudo each does not run on Windows", hint="run it in WSL")
     if options.merge:
         return _merge(call, options)
     # here, so that --help does without them
@@ -154,7 +154,7 @@ def _mode(options: EachOptions) -> str:
     return job.MERGED if sys.stdout is not None and sys.stdout.isatty() else job.LINES
 
 
-#: What says in which accounts --role is: flags and their options.
+#: The options that select the accounts for --role: flags and field names.
 _PLACES = {"--accounts": "accounts", "--org": "org", "--sso": "sso"}
 
 
@@ -234,7 +234,7 @@ def _accounts(context: Context, options: EachOptions) -> tuple[tuple[str, str], 
 
 
 def _organization(context: Context, options: EachOptions) -> dict[str, str]:
-    """The active accounts of the organization, as the target that --org names sees it."""
+    """The active accounts of the organization, as listed by the target of --org."""
     from awsudo_py.aws.organizations import Organization
     from awsudo_py.resolve.request import exec_request
     from awsudo_py.session_for import session_for

@@ -35,10 +35,10 @@ def command(call: Call, options: ExplainOptions) -> int | None:
     Also what it overrides, the MFA decision, what is cached and until when, why the next run would call AWS, and what
     COMMAND would find in its environment. Nothing is called. `awsudo --dry-run TARGET COMMAND` shows the same.
 
-    --why tells why the role can or cannot be assumed: the policy, the statement and the condition that decide, and what
-    would change the answer. It asks AWS for the session and, if that is refused, reads what you may read: the role's
-    trust policy, your policies, a simulation of them; -v lists each call. With policy files it evaluates those, before
-    they are applied, without any call. What is not known is unknown. Exit code: 0 allowed, 1 denied, 3 unknown.
+    --why explains why the role can or cannot be assumed: the policy, the statement and the condition that decide, and
+    what would change the answer. It requests the session from AWS and, if that is refused, reads what it may: the
+    role's trust policy, your policies, a simulation of them; -v lists each call. With policy files it evaluates those,
+    before they are applied, without any call. What is not known is unknown. Exit code: 0 allowed, 1 denied, 3 unknown.
 
     \b
       awsudo explain prod
@@ -56,7 +56,7 @@ def command(call: Call, options: ExplainOptions) -> int | None:
     context = begin(call)
     request = targeted(call, context, options.target, options.profile, options)
     if options.why:
-        from awsudo_py.cli.why import why  # here, so that other explanations do without it
+        from awsudo_py.cli.why import why  # here, so that other explanations do not import it
 
         return why(context, request, options)
     from awsudo_py.session_for import chain_for

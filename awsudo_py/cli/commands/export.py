@@ -44,7 +44,7 @@ def command(call: Call, options: ExportOptions) -> None:
     form = _format(options)
     if options.unset:
         if options.target is not None or options.profile is not None:
-            raise UsageError("--unset takes no target: it is the same for all", hint="awsudo export --unset")
+            raise UsageError("--unset takes no target: it is the same for every target", hint="awsudo export --unset")
         write(form.write(unset_changes(context.environ)))
         return
     target, picked = options.target, False
@@ -64,7 +64,7 @@ def command(call: Call, options: ExportOptions) -> None:
 
 
 def _format(options: ExportOptions) -> Format:
-    """The format that --format, --json or --process names; else the one that the calling shell reads."""
+    """The format of --format, --json or --process; else that of the calling shell."""
     named = {options.format_name} if options.format_name else set()
     named |= {name for name, given in (("json", options.as_json), ("process", options.process)) if given}
     if len(named) > 1:
@@ -73,7 +73,7 @@ def _format(options: ExportOptions) -> Format:
 
 
 def _format_of_caller(target: str) -> str:
-    """The format that the calling shell reads. Raises UsageError if it is a shell that reads none."""
+    """The format that the calling shell reads. Raises UsageError if it reads none of them."""
     name = calling_shell()
     if name in WITHOUT_FORMAT:
         raise UsageError(
@@ -87,7 +87,7 @@ def _format_of_caller(target: str) -> str:
 
 
 def _instead(form: Format, line: str) -> str:
-    """The hint: the line that was typed, written so that no secret reaches the terminal."""
+    """The hint: the line as typed, changed so that no secret reaches the terminal."""
     if not form.shells or form.name == "cmd":
         return f"write it to a file, or pipe it to a program: {line} > FILE"
     ways = {

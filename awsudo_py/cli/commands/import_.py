@@ -1,4 +1,4 @@
-"""awsudo import: writes profiles for what a portal, or another tool, has."""
+"""awsudo import: writes profiles for the roles of a portal, or for those of another tool."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def apply(context: Context, change: Change, question: str, *, yes: bool, diff_on
 
 
 def _session(context: Context, word: str, region: str | None) -> tuple[SsoSession, bool]:
-    """The session, and whether the configuration does not have it yet. Raises AwsudoError."""
+    """The session, and whether it is missing in the configuration. Raises AwsudoError."""
     config = context.config
     if not word.startswith(("https://", "http://")):
         if word not in config.sso_sessions:
@@ -156,9 +156,9 @@ def _session(context: Context, word: str, region: str | None) -> tuple[SsoSessio
 
 
 def _listing(context: Context, session: SsoSession, options: ImportOptions) -> Listing:
-    """What the portal has, with a progress bar; remembered for TAB."""
+    """The accounts and roles of the portal, listed with a progress bar; remembered for TAB."""
     sign_ins, run = context.sign_ins, context.run
-    sign_ins.tokens().token(session)  # here, where the user can be asked: the threads below ask nobody
+    sign_ins.tokens().token(session)  # here, where a prompt is possible: the threads below must not prompt
     tokens = sign_ins.tokens(offers=False)
     directory = state_directory(context.environ)
 
@@ -179,7 +179,7 @@ def _listing(context: Context, session: SsoSession, options: ImportOptions) -> L
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
-    """What draws how far the listing is, on a terminal's stderr; nothing elsewhere."""
+    """Draws the progress of the listing on a terminal's stderr; does nothing elsewhere."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -200,14 +200,14 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
 
 
 def _explain(context: Context, planned: Plan) -> None:
-    """Notices of what is not as one may expect."""
+    """Notices about surprising results."""
     if planned.collisions:
         context.terminal.notice(
             f"several roles would have the same name: {_some(planned.collisions)}; the account ID is added to each"
         )
     if planned.existing:
         context.terminal.notice(
-            f"your own profiles stay: {_some(planned.existing)}; to replace them: --existing overwrite"
+            f"your own profiles are not changed: {_some(planned.existing)}; to replace them: --existing overwrite"
         )
 
 

@@ -1,4 +1,4 @@
-"""Takes over what other tools have: their profiles in ~/.aws/config, and the keys of aws-vault."""
+"""Takes over from other tools: their profiles in ~/.aws/config, and the keys of aws-vault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AWS_SSO_FILES = (".config/aws-sso/config.yaml", ".aws-sso/config.yaml")
 
 
 def import_from(context: Context, tool: str, apply: Callable[[Change, str], bool]) -> None:
-    """Convert the profiles of a tool; apply shows a change, asks, and makes it. Raises AwsudoError."""
+    """Convert the profiles of a tool; apply shows a change, prompts, and makes it. Raises AwsudoError."""
     if tool == "leapp":
         raise AwsudoError(
             "Leapp encrypts its workspace (~/.Leapp/Leapp-lock.json): nothing can be read from it",
@@ -41,7 +41,7 @@ def import_from(context: Context, tool: str, apply: Callable[[Change, str], bool
     portals = _portals(context) if tool == "aws-sso" else {}
     result = converted((before or b"").decode("utf-8", "surrogateescape"), tool, portals, sessions)
     for name, why in result.left:
-        context.terminal.notice(f"profile {name} stays as it is: {why}")
+        context.terminal.notice(f"profile {name} is not changed: {why}")
     if not result.profiles:
         raise AwsudoError(
             f"no profile of {tool} in {config.config_file}",

@@ -142,18 +142,18 @@ def _csv(found: Sequence[Outline], until: Mapping[str, float]) -> str:
         if writer is None:
             writer = csv.DictWriter(text, fields, lineterminator="\n")
             writer.writeheader()
-        # what a spreadsheet would take for a formula is text
+        # a cell that a spreadsheet would read as a formula becomes text
         writer.writerow({name: _harmless("" if value is None else str(value)) for name, value in fields.items()})
     return text.getvalue()
 
 
 def _harmless(text: str) -> str:
-    """What a spreadsheet would take for a formula, as text."""
+    """A cell that a spreadsheet would read as a formula, as text."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
-    """What is assumed from what. A filter keeps what leads to a match; a loop and a missing source are marked."""
+    """The targets as a tree. A filter keeps the path to each match; a loop and a missing source are marked."""
     by_name = {each.name: each for each in everything}
     wanted = _with_parents(found, by_name)
     children: dict[str, list[str]] = {}
@@ -168,7 +168,7 @@ def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
     done: set[str] = set()
     bold = coloured(sys.stdout, os.environ)
 
-    for root in [*roots, *wanted]:  # what no root leads to hangs below itself
+    for root in [*roots, *wanted]:  # a target that no root leads to becomes a root itself
         # not by recursion: a file can hold a chain of any length
         pending = [(root, "", "")] if root not in done else []
         while pending:
@@ -188,7 +188,7 @@ def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
 
 
 def _about(each: Outline | None, *, styled_too: bool) -> str:
-    """What the tree says of a target; None: a profile that does not exist."""
+    """The tree's line for a target; None: a profile that does not exist."""
     if each is None:
         note = f"{glyph('bad')} not defined"
     else:

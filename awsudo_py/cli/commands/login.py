@@ -66,7 +66,7 @@ def command(call: Call, options: LoginOptions) -> None:
 
 
 def named_session(context: Context, word: str | None) -> SsoSession:
-    """The SSO session that a word on the command line means; without one, that of the environment's profile.
+    """The SSO session that a word on the command line means; without a word, that of the environment's profile.
 
     Raises AwsudoError.
     """

@@ -39,7 +39,7 @@ def command(call: Call, options: LogoutOptions) -> None:
 
 
 def _sign_out(context: Context, session: SsoSession) -> str:
-    """Sign out; returns what is to be said of it."""
+    """Sign out; returns the message about it."""
     sign_ins, now = context.sign_ins, context.run.clock()
     token = sign_ins.files.token(session)
     if token is not None and token.expires_at > now:

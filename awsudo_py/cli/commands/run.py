@@ -82,7 +82,7 @@ def run(call: Call, options: RunOptions) -> None:
     if options.dry_run:
         if chain is None:
             raise no_target()
-        from awsudo_py.cli.explanation import show  # here, so that other runs do without it
+        from awsudo_py.cli.explanation import show  # here, so that other runs do not import it
 
         show(context, request, chain, request.command)
         return
@@ -95,10 +95,12 @@ def run(call: Call, options: RunOptions) -> None:
         target = ambient_profile(context)
         if target and not has_terminal():
             request = request._replace(target=target)
-            context.terminal.detail(f"no terminal to pick a target on: taking the profile of the environment, {target}")
+            context.terminal.detail(
+                f"no terminal to pick a target on: using the profile from the environment, {target}"
+            )
         else:
             request = request._replace(target=picked_target(context))
-            context.terminal.notice(f"the same without the list: {_line(request, argv[: len(argv) - len(words)])}")
+            context.terminal.notice(f"to skip the list: {_line(request, argv[: len(argv) - len(words)])}")
     chain = chain or chain_for(context, request)
     pass_rails(context, chain, request.command or (path,), argv, yes=options.yes)
     if options.serve or options.serve_linger or _served(context, request):
@@ -114,20 +116,20 @@ def run(call: Call, options: RunOptions) -> None:
         record(context, argv[: len(argv) - len(request.command)], request, answer)
     if not request.command:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
-    call.process.allow_core_dumps()  # to the command, as the caller had them
+    call.process.allow_core_dumps()  # passed on to the command, as the caller set them
     child.become(path, request.command or (path,), applied(context.environ, answer.changes))
 
 
 def _renews(context: Context) -> bool:
-    """Whether this process is there to renew a session in the background. Raises InvalidInput."""
+    """Whether this process runs only to renew a session in the background. Raises InvalidInput."""
     if context.environ.get("AWSUDO_RENEW_AHEAD"):
         limits.span(context.environ["AWSUDO_RENEW_AHEAD"], Origin("AWSUDO_RENEW_AHEAD", InvalidInput))
     return renewal.MARK in os.environ
 
 
 def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str]) -> None:
-    """Renew the session in the background, where nobody is there to answer. Raises AwsudoError."""
-    if kind_of(chain.source).may_be_locked:  # which may have to be unlocked
+    """Renew the session in the background, without prompts. Raises AwsudoError."""
+    if kind_of(chain.source).may_be_locked:  # the keyring may have to be unlocked
         return
     least = max(float(os.environ[renewal.MARK]), request.min_ttl or 0)
     silent = request._replace(min_ttl=least, refresh=False, mfa_code=None, mfa_process=None)
@@ -136,7 +138,7 @@ def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence
 
 
 def _served(context: Context, request: Request) -> bool:
-    """Whether the target's profile says that its commands get an endpoint. Raises ConfigError."""
+    """Whether the target's profile sets that its commands get an endpoint. Raises ConfigError."""
     name = request.target or request.profile or ""
     value = (context.config.profile(name) or {}).get("awsudo_serve")
     if value is None:
@@ -165,7 +167,7 @@ def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChai
     try:
         return chain_for(context, request)
     except NoSuchProfile as error:
-        # not for a profile that another one names: that is no word of this line
+        # not for a profile named by another one: only for a word of this line
         meant = "" if "named by" in error.message else did_you_mean(request.target or "", SUBCOMMANDS)
         if meant and subcommands:
             error.hints = (*error.hints, f"a subcommand? {meant}")
@@ -173,14 +175,14 @@ def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChai
 
 
 def _explains(context: Context, request: Request) -> bool:
-    """Whether AWSUDO_EXPLAIN or the profile's awsudo_explain asks for an explanation of each refusal."""
+    """Whether AWSUDO_EXPLAIN or the profile's awsudo_explain requests an explanation of each refusal."""
     profile = context.config.profile(request.target or request.profile or "") or {}
     return (context.deciding.get("AWSUDO_EXPLAIN") or profile.get("awsudo_explain", "")).lower() == "true"
 
 
 def _tell_why(context: Context, request: Request, error: Rejected) -> None:
-    """Show the refusal with its reasons on stderr. Raises Told if there was more to show than the error itself."""
-    from awsudo_py.cli.why import after_refusal  # here, so that other runs do without it
+    """Show the refusal with its reasons on stderr. Raises Told if more than the error itself was displayed."""
+    from awsudo_py.cli.why import after_refusal  # here, so that other runs do not import it
 
     report = after_refusal(context, request, error)
     if report:

@@ -1,4 +1,4 @@
-"""awsudo serve: an endpoint for tools that awsudo cannot be put in front of."""
+"""awsudo serve: an endpoint for tools that cannot be started through awsudo."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def command(call: Call, options: ServeOptions) -> None:
         port = int(options.port)
     form = FORMATS[options.format_name or format_of_shell(calling_shell())]
     request = targeted(call, context, options.target, options.profile, options)
-    # a mistake is named here, before another process is started
+    # a mistake is reported here, before another process is started
     pass_rails(context, chain_for(context, request), (), call.process.argv, yes=options.yes)
     from awsudo_py.serve.run import serving
 
@@ -68,7 +68,7 @@ def command(call: Call, options: ServeOptions) -> None:
 
 
 def getter(call: Call, context: Context, request: Request) -> Get:
-    """What gets the session of a request in another process: first as a run does, later without a terminal."""
+    """Gets the session of a request in another process: first as a run does, later without a terminal."""
 
     def get(min_ttl: float | None) -> Answer:
         if min_ttl is None:
@@ -80,7 +80,7 @@ def getter(call: Call, context: Context, request: Request) -> Get:
 
 
 def _wait() -> None:
-    """Wait for Ctrl-C, or for SIGTERM, which ends it as quietly."""
+    """Wait for Ctrl-C, or for SIGTERM, which also ends it quietly."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:

@@ -129,7 +129,7 @@ class _Pace:
 
 
 class _Progress:
-    """Shows on a terminal how far the search of a Region is; calling it updates the line."""
+    """Shows the progress of a Region's search on a terminal; calling it updates the line."""
 
     def __init__(self, context: Context, region: str, *, quiet: bool) -> None:
         import sys

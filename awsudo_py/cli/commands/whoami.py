@@ -1,4 +1,4 @@
-"""awsudo whoami: shows who the credentials at hand are, or those of a target."""
+"""awsudo whoami: shows the identity of the current credentials, or of a target."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _of_target(context: Context, request: Request) -> _Who:
     chain = chain_for(context, request)
     only = chain.hops[0] if len(chain.hops) == 1 else None
     if isinstance(only, SessionTokenHop) and obtain(context, chain, request).cached().session is None:
-        # who a session of keys would be, the keys themselves say, without a code and a second call
+        # the keys themselves tell the identity of their session, without a code or a second call
         bare = chain._replace(hops=())
         keys = obtain(context, bare, request).credentials().credentials
         return _Who(chain.target, bare, keys, f"{chain.source.where} (a command gets a session of them)")

@@ -72,7 +72,7 @@ def command(call: Call, options: ListOptions) -> None:
 
 
 class _Lookup:
-    """Looks up one key after the other, until the keyring or AWS turns out not to answer."""
+    """Looks up one key after the other, until the keyring or AWS does not answer."""
 
     def __init__(self, context: Context, request: Request, offline: bool) -> None:
         self._context = context
@@ -80,7 +80,7 @@ class _Lookup:
         self._silent = {"keyring": offline, "AWS": offline}
 
     def about(self, name: str, key: StoredKey) -> dict[str, Any]:
-        """What is known about a key; None for what is not."""
+        """The known facts about a key; None for unknown ones."""
         known: dict[str, Any] = {
             "name": name,
             "access_key_id": key.access_key_id,
