@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What the user wants, with options and AWSUDO_* variables in their order."""
+    """The user's request, from options and AWSUDO_* variables in their order of precedence."""
 
     target: str | None = None  # a profile, a role ARN or a short form, as typed
     profile: str | None = None  # -p: the source where role is given, else the target
@@ -26,7 +26,7 @@ class Request(NamedTuple):
     mfa_code: str | None = None
     mfa_process: str | None = None  # a program that prints a code
     mfa_session_duration: int | None = None  # seconds
-    mfa_per_role: bool | None = None  # None: the profile says
+    mfa_per_role: bool | None = None  # None: set by the profile
     policy: str | None = None  # JSON text, or a file's path
     policy_arns: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
@@ -56,14 +56,14 @@ class Source(NamedTuple):
     """Where a chain's first credentials come from. kind is a row of resolve/source_kinds."""
 
     kind: str
-    profile: str | None = None  # the profile that says so, if one does
-    where: str = ""  # for messages: the file or variable that says so
-    identity: tuple[tuple[str, str], ...] = ()  # what tells it from every other source
+    profile: str | None = None  # the profile that sets it, if one does
+    where: str = ""  # for messages: the file or variable that sets it
+    identity: tuple[tuple[str, str], ...] = ()  # its identity among all sources
     settings: tuple[tuple[str, str], ...] = ()  # the parameters of the call that gets them
     credentials: Credentials | None = None  # of kinds that need no call
 
     def setting(self, name: str) -> str:
-        """One of the settings; empty if it is not there."""
+        """One of the settings; empty if it is not set."""
         return dict(self.settings).get(name, "")
 
 
@@ -85,12 +85,12 @@ class SsoSession(NamedTuple):
 
     @property
     def word(self) -> str:
-        """What names the session on the command line."""
+        """The session's name on the command line."""
         return self.name or self.profile or self.start_url
 
 
 class RoleHop(NamedTuple):
-    """One AssumeRole call, with everything that shapes the session it gives."""
+    """One AssumeRole call, with everything that shapes its session."""
 
     role_arn: str
     profile: str | None = None  # the profile that describes it, for messages
@@ -120,19 +120,19 @@ class ScopedHop(NamedTuple):
     policy: str | None = None  # JSON text
     duration: int | None = None  # seconds; None: as long as the session before it
     description: str | None = None  # for CloudTrail
-    mfa_serial: None = None  # it takes no code
+    mfa_serial: None = None  # it needs no code
 
 
 Hop = RoleHop | SessionTokenHop | ScopedHop
 
 
 class Ask(NamedTuple):
-    """A call that gives no session: title is what it gets, as messages name it."""
+    """A call without a session: title is its object, as messages name it."""
 
     title: str
 
 
-#: What a call to AWS is for.
+#: The object of a call to AWS.
 Wanted = Hop | Source | Ask
 
 
@@ -141,7 +141,7 @@ class Endpoint(NamedTuple):
 
     partition: str  # of the roles
     region: str | None  # for signing and the host name; None is the global endpoint
-    url: str | None  # where one is configured
+    url: str | None  # if one is configured
     scope: str  # what of this shapes a session: a custom URL, or whether its tokens are valid in every region
     wider: tuple[str, ...] = ()  # scopes whose tokens are valid wherever those of this one are
     accepted: tuple[str, ...] = ()  # scopes whose tokens this STS accepts

@@ -1,9 +1,9 @@
-"""Finds the long-lived keys that lie on this machine, and says for each the command that makes it go away.
+"""Finds the long-lived keys that lie on this machine, and names for each the command that removes it.
 
-1. A key is shown by its id; the secret beside it is never kept, and never shown.
+1. A key is shown by its id; the secret beside it is never stored, and never displayed.
 2. Files are read as text, whatever state they are in: a key that is commented out, or in a file that no SDK would
-   take, can be stolen all the same.
-3. Nothing is asked of AWS, and nothing is changed.
+   accept, can still be stolen.
+3. AWS is not called, and nothing is changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _KEY_ID = re.compile(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{12,124}(?![A-Za-z0-9])")
 #: Secret keys have 40 characters of base64. Without one nearby, an id is a mention and opens nothing.
 _SECRET = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
-#: How far from its id (characters) a secret is looked for.
+#: How far from its id (characters) a secret is searched for.
 _NEARBY = 600
 _SECTION = re.compile(r"(?m)^\s*\[\s*(?:profile\s+)?['\"]?([^\]\n'\"]+?)['\"]?\s*\]")
 #: Larger files are no configuration, and are read up to here.
@@ -35,14 +35,14 @@ _MOST = 4 * 1024 * 1024
 class Found(NamedTuple):
     """One long-lived key in one place."""
 
-    access_key_id: str  # empty where the place is encrypted, and only a name can be seen
-    place: str  # as it is shown: "profile base", "s3cmd", "the environment"
-    file: str  # empty where it is in no file
+    access_key_id: str  # empty if the place is encrypted, and only a name is visible
+    place: str  # as displayed: "profile base", "s3cmd", "the environment"
+    file: str  # empty if it is not in a file
     mode: int | None  # the file's permission bits
     foreign: bool  # whether the file belongs to somebody else
     since: float | None  # since when the key is there at the latest (seconds since the epoch): the file's last change
     remedy: tuple[str, ...]  # commands
-    kept_well: bool = False  # whether it lies where a key should, if there has to be one: in the OS keyring
+    kept_well: bool = False  # whether it is in the right place for a key: the OS keyring
 
     @property
     def open_to_others(self) -> bool:
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a tool is known to keep keys."""
+    """A place where a tool stores keys."""
 
     tool: str
     patterns: tuple[str, ...]  # of files, below the home
@@ -115,7 +115,7 @@ def audit(
 ) -> Iterator[Found]:
     """All long-lived keys in the known places: the AWS files, the environment, other tools' files, the OS keyring.
 
-    folder is looked at for .env files, as home is; stored are the keys in the keyring, by their names.
+    folder is searched for .env files, as is home; stored are the keys in the keyring, by their names.
     """
     seen: set[str] = set()
     for file in (credentials_file, config_file):
@@ -143,7 +143,7 @@ def audit(
 def _in_environment(environ: Mapping[str, str]) -> Iterator[Found]:
     temporary = bool(environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN"))
     for name, value in environ.items():
-        # a short-term one, which begins otherwise, lasts 12 hours at most (Bedrock user guide, "API keys")
+        # a short-term one, with another prefix, lasts 12 hours at most (Bedrock user guide, "API keys")
         if name.startswith("AWS_BEARER_TOKEN_") and value and not value.startswith("bedrock-api-key-"):
             yield Found("", f"the environment, {name}", "", None, False, None, (f"unset {name}",))
         # an id alone opens nothing; in the variables that SDKs read, its secret is beside it
@@ -155,7 +155,7 @@ def _in_environment(environ: Mapping[str, str]) -> Iterator[Found]:
 
 
 def _of_aws_vault(home: str) -> Iterator[Found]:
-    """aws-vault's encrypted files: whose keys they are can be told from their names only."""
+    """aws-vault's encrypted files: only their names show whose keys they are."""
     for file in sorted(glob(os.path.join(escape(home), ".awsvault/keys/*"))):
         name = os.path.basename(file)
         if not name.startswith(("sts.", "session,", "oidc:")) and os.path.isfile(file):
@@ -168,7 +168,7 @@ def _found(access_key_id: str, place: str, file: str, remedy: tuple[str, ...]) -
         status = os.stat(file)
     except OSError:
         return Found(access_key_id, place, file, None, False, None, remedy)
-    if os.name == "nt":  # access lists, not mode bits, say who reads it
+    if os.name == "nt":  # access lists, not mode bits, decide who can read it
         return Found(access_key_id, place, file, None, False, status.st_mtime, remedy)
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:

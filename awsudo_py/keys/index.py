@@ -1,8 +1,8 @@
-"""The list of the keys that lie in the OS keyring: names and ids, and how far a rotation has come; no secret.
+"""The index of the keys in the OS keyring: names, ids and the progress of a rotation; no secret.
 
-Names must be known where no keyring can be opened, and a keyring cannot be asked for them. The list is one record in a
-private file, with the rules of file.py, but for one: what stands there and cannot be trusted is an error, not a miss.
-A list taken for empty would let other credentials be used instead, and be overwritten.
+Names must be known even if no keyring can be opened, and a keyring cannot list them. The index is one record in a
+private file, with the rules of file.py, with one exception: an index that cannot be trusted is an error, not a miss.
+If it counted as empty, other credentials would be used instead, and it would be overwritten.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StoredKey(NamedTuple):
     backend: str
     stored: float  # seconds since the epoch
     arn: str = ""  # of its user, as STS said
-    created: str = ""  # at AWS (RFC 3339), where that is known
+    created: str = ""  # at AWS (RFC 3339), if known
     rotating: float = 0.0
     pending: str = ""
     retiring: str = ""
@@ -49,14 +49,14 @@ class StoredKey(NamedTuple):
 
 
 class KeyList:
-    """The list in one directory; None is no place at all, and so no keys."""
+    """The index in one directory; None: no place, and so no keys."""
 
     def __init__(self, directory: str | None) -> None:
         self.path = f"{directory}/{NAME}" if directory else ""
         self._store = FileStore(directory or "")
 
     def read(self) -> dict[str, StoredKey]:
-        """The stored keys by profile name. Raises AwsudoError where the list is there and cannot be trusted."""
+        """The stored keys by profile name. Raises AwsudoError if the index exists and cannot be trusted."""
         if not self.path or not os.path.lexists(self.path):
             return {}
         keys = _keys(self._store.read(NAME))
@@ -71,7 +71,7 @@ class KeyList:
         return keys
 
     def edit(self, run: Run, change: Callable[[dict[str, StoredKey]], None]) -> None:
-        """Read, change, write, while no other run does. Raises AwsudoError."""
+        """Read, change and write under the lock. Raises AwsudoError."""
         if not self.path:
             raise AwsudoError(
                 "cannot store the list of keys: there is no home directory", hint="set AWSUDO_DATA_DIR to a directory"
@@ -91,7 +91,7 @@ class KeyList:
             ) from None
 
     def lock(self, name: str) -> Lock:
-        """The lock of what is done with the key of that name, not yet held. Raises OSError."""
+        """The lock for work on the key of that name, not yet held. Raises OSError."""
         return self._store.lock(f"{NAME}.{digest(name)}")
 
 

@@ -1,4 +1,4 @@
-"""The names in the list of stored keys; completion has no time for more of it."""
+"""The names in the list of stored keys; completion must be fast, and reads no more."""
 
 from __future__ import annotations
 

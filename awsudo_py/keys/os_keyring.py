@@ -1,12 +1,12 @@
 """Keeps single lines in the OS key store: the only module that knows `keyring`.
 
 1. A store is one of a list: the platforms' own. Others (null, plaintext, a chain, whatever an environment variable, a
-   configuration file or an entry point brings in) are refused by name, and never fallen back to.
-2. keyring.get_keyring() is not asked: it would run entry points and take what is installed, plaintext included.
-   KEYRING_PROPERTY_* variables, which can set any attribute of a store, count for nothing.
-3. Nothing hangs: a store has four seconds, or a minute where it may be asking its user to unlock it.
-4. What a store raises is told in our words. Its own text is never shown: it could hold what it was given.
-5. What was written is read back. "null" succeeds in storing nothing, and it is not alone.
+   configuration file or an entry point brings in) are refused by name, and never used as a fallback.
+2. keyring.get_keyring() is not called: it would run entry points and use what is installed, plaintext included.
+   KEYRING_PROPERTY_* variables, which can set any attribute of a store, are ignored.
+3. Nothing hangs: a store has four seconds, or a minute if it may be prompting its user to unlock it.
+4. Errors of a store get a text of our own. Its own text is never displayed: it could contain its input.
+5. Every value is read back after writing. "null" is not the only store that succeeds in storing nothing.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-#: Under which all entries lie in the OS key store.
+#: The service name of all entries in the OS key store.
 SERVICE = "awsudo"
-#: Seconds; see rule 3. No message comes later than five seconds, where nobody can be asked for a password.
+#: Seconds; see rule 3. No message comes later than five seconds, if nobody can be prompted for a password.
 SAY_AFTER, PATIENCE, PATIENCE_FOR_USER = 2.0, 4.0, 60.0
 #: A Windows credential has 2,560 bytes (CRED_MAX_CREDENTIAL_BLOB_SIZE, wincred.h), and UTF-16 takes two for a letter.
 _WINDOWS_LIMIT = 1_200
@@ -37,14 +37,14 @@ _Result = TypeVar("_Result")
 
 
 class Backend(NamedTuple):
-    """One store of the list: its name for people, its class, where it is, and what to do when it is not."""
+    """One store of the list: its display name, its class, its platform, and what to do if it is missing."""
 
     name: str
     path: str  # module and class, as PYTHON_KEYRING_BACKEND has them
     platform: str  # as sys.platform has it
     install: str
     unlock: str
-    limit: int = 0  # characters that one entry holds; 0: more than anybody needs
+    limit: int = 0  # characters that one entry holds; 0: more than enough
 
 
 _SECRET_SERVICE = (
@@ -84,9 +84,9 @@ BACKENDS = (
 
 
 class Keyring:
-    """One OS key store, with single lines of text in it, by name. What each method raises is a KeyringError.
+    """One OS key store, with single lines of text in it, by name. Each method raises only KeyringError.
 
-    A value of any length is kept whole: where the store limits an entry, in several, of which the one that tells of
+    A value of any length is stored whole: if the store limits an entry, in several, of which the one that lists
     the others is written last. So a run that is killed leaves the old value or the new one.
     """
 
@@ -100,11 +100,11 @@ class Keyring:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its display name."""
         return self.backend.name
 
     def get(self, name: str) -> str | None:
-        """The line kept under this name, or None. An entry of which a part is missing counts as none."""
+        """The line stored under this name, or None. An entry with a missing part counts as none."""
         head = self._ask(partial(self._keyring.get_password, SERVICE, name))
         if head is None or not head.startswith(_CHUNKED):
             return head
@@ -113,7 +113,7 @@ class Keyring:
         return value if head == _head(value, len(parts)) else None
 
     def set(self, name: str, value: str) -> None:
-        """Keep a line under this name, instead of the one that is there. Read back before this returns."""
+        """Store a line under this name, in place of an existing one. It is read back before this returns."""
         if not value.isprintable() or value.startswith(_CHUNKED):
             raise ValueError("one line of visible text")
         before = self._ask(partial(self._keyring.get_password, SERVICE, name)) or ""
@@ -134,7 +134,7 @@ class Keyring:
             )
 
     def delete(self, name: str) -> None:
-        """Forget what is kept under this name, if anything is."""
+        """Delete the entry of this name, if there is one."""
         head = self._ask(partial(self._keyring.get_password, SERVICE, name))
         if head is not None:
             self._ask(partial(self._keyring.delete_password, SERVICE, name))
@@ -156,9 +156,9 @@ class Keyring:
 
 
 def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, path: str = "") -> Keyring:
-    """The OS key store of this platform; with a path, the one of that class, in which something is known to lie.
+    """The OS key store of this platform; with a path, the one of that class, which is known to have an entry.
 
-    tell says a line to the user (that the store waits to be unlocked). Raises KeyringError, which names what to install
+    tell displays a line (that the store waits to be unlocked). Raises KeyringError, which names what to install
     or to unlock.
     """
     said_by, chosen = ("the list of stored keys", path) if path else _configured(environ)
@@ -180,7 +180,7 @@ def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, pat
 
 
 def backend_name(path: str) -> str:
-    """What people call the store of that class."""
+    """The display name of the store of that class."""
     return next((each.name for each in BACKENDS if each.path == path), path)
 
 
@@ -198,7 +198,7 @@ def _preferred(environ: Mapping[str, str]) -> str:
 
 
 def _configured(environ: Mapping[str, str]) -> tuple[str, str]:
-    """What says which keyring is wanted, and its class; both empty where nothing does."""
+    """The setting that selects a keyring, and the class; both empty without one."""
     if environ.get("PYTHON_KEYRING_BACKEND"):
         return "PYTHON_KEYRING_BACKEND", environ["PYTHON_KEYRING_BACKEND"]
     import configparser
@@ -215,7 +215,7 @@ def _configured(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _instance(backend: Backend) -> KeyringBackend | None:
-    """The store, or None if it is not there."""
+    """The store, or None if it is not available."""
     module, _, name = backend.path.rpartition(".")
     try:
         found: Any = getattr(import_module(module), name)
@@ -230,7 +230,7 @@ def _instance(backend: Backend) -> KeyringBackend | None:
 def _asked(
     backend: Backend, call: Callable[[], _Result], environ: Mapping[str, str], tell: Callable[[str], None]
 ) -> _Result:
-    """What the call gives. In a thread: a store that hangs may hang in C, where no signal reaches Python."""
+    """The result of the call. In a thread: a store that hangs may hang in C, where no signal reaches Python."""
     outcome: list[_Result] = []
     failure: list[BaseException] = []
 
@@ -265,17 +265,17 @@ _ABSENT = {"InitError", "NoKeyringError", "ItemNotFoundException", "SecretServic
 
 
 def _can_ask(environ: Mapping[str, str]) -> bool:
-    """Whether the store may be asking its user for a password, in a window."""
+    """Whether the store may be prompting its user for a password, in a window."""
     return sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def _head(value: str, count: int) -> str:
-    """What stands under the name of a value that lies in several entries."""
+    """The head of a value that is stored in several entries."""
     return f"{_CHUNKED} {count} {digest(value)}"
 
 
 def _parts(name: str, head: str) -> list[str]:
-    """The entries that a head tells of; none where it is a value itself."""
+    """The entries that a head lists; none if it is a value itself."""
     words = head.removeprefix(_CHUNKED).split()
     if not head.startswith(_CHUNKED) or len(words) != 2 or not words[0].isdigit():
         return []

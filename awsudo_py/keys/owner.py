@@ -1,4 +1,4 @@
-"""Asks AWS about a profile's own keys: the way from a key to IAM."""
+"""Makes IAM calls with a profile's own keys: the way from a key to IAM."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source_of(context: Context, name: str | None) -> Source:
 
 
 def keys_of(context: Context, source: Source) -> Credentials | None:
-    """A user's long-lived keys, if the source gives such. Raises AwsudoError."""
+    """A user's long-lived keys, if the source returns any. Raises AwsudoError."""
     if gives_session(source):
         return None
     if source.credentials is not None:
@@ -61,7 +61,7 @@ def device_of(context: Context, name: str) -> str | None:
 
 
 def iam_at(context: Context, chain: RoleChain, credentials: Credentials, *, tries: int = 3) -> Iam:
-    """IAM where that chain has it, asked with these credentials; tries is that of Iam. Raises AwsudoError."""
+    """IAM at the chain's endpoint, called with these credentials; tries is that of Iam. Raises AwsudoError."""
     from awsudo_py.aws.client import Aws  # here, so that what needs no answer does not import botocore
     from awsudo_py.aws.iam import Iam
 

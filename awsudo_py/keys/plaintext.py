@@ -58,7 +58,7 @@ def plain_copy(config: AwsConfig, name: str) -> PlainCopy | None:
 
 
 def removal(copy: PlainCopy) -> Change:
-    """The change that removes the key from its file. Raises AwsudoError where it cannot be removed safely."""
+    """The change that removes the key from its file. Raises AwsudoError if it cannot be removed safely."""
     content = content_of(copy.file) or b""
     before = content.decode("utf-8")
     after = _without(before, copy)

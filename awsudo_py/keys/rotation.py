@@ -1,6 +1,6 @@
-"""Replaces a stored key by a new one, step by step, so that at each moment a key that works is in use.
+"""Replaces a stored key with a new one, step by step, so that a working key is always in use.
 
-Each step is in the list of stored keys before the next begins. A run that is killed is gone on with from there:
+Each step is in the list of stored keys before the next begins. A run that was killed is resumed from there:
 
 | the list says | a run that finds this |
 |---|---|
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 #: Seconds until a new key that does not work yet is given up for this run. IAM is eventually consistent; ten are usual.
 GIVE_UP_AFTER = 60.0
-#: What AWS says of a key that it does not know yet.
+#: Error codes for a key that AWS does not know yet.
 _UNKNOWN = ("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException")
-#: Seconds by which this machine's clock may be ahead of AWS's (more, and AWS takes no signature).
+#: Seconds by which this machine's clock may be ahead of AWS's (with more, AWS accepts no signature).
 _SKEW = 900
 _Result = TypeVar("_Result")
 
 
 class IamOf(Protocol):
-    """IAM, asked with a key; itself: with no session of it."""
+    """IAM, called with a key; itself: not with a session of it."""
 
     def __call__(self, key: Credentials, *, itself: bool) -> Iam:
         """Raises AwsudoError."""
 
 
 class Rotation:
-    """One run of a rotation. agreed(question, otherwise) asks the user."""
+    """One run of a rotation. agreed(question, otherwise) prompts the user."""
 
     def __init__(self, keys: Keys, name: str, *, iam: IamOf, run: Run, agreed: Callable[[str, str], bool]) -> None:
         self._keys = keys
@@ -54,9 +54,9 @@ class Rotation:
         self._tell = run.terminal.notice
 
     def rotate(self) -> str:
-        """Do what is left to do; returns the id of the key that is no more.
+        """Do the remaining steps; returns the id of the deleted key.
 
-        Raises AwsudoError, with a hint that says which key is in use and how to go on.
+        Raises AwsudoError, with a hint that names the key in use and how to continue.
         """
         self._key: StoredKey = self._keys.named(self._name)
         try:
@@ -95,7 +95,7 @@ class Rotation:
                 self._save(pending=others[0].access_key_id, pending_created=others[0].created)
                 return
             if others[0].created < rfc3339(self._key.rotating - _SKEW) or iam.last_use(others[0].access_key_id).at:
-                self._save(rotating=0.0)  # it was there before, or somebody has it: not this rotation's
+                self._save(rotating=0.0)  # it existed before, or is in use: not this rotation's
             else:
                 self._delete_lost(iam, others[0].access_key_id, others[0].created)
                 others = []
@@ -122,7 +122,7 @@ class Rotation:
         self._save(pending=made.access_key_id, pending_created=created)
 
     def _delete_lost(self, iam: Iam, access_key_id: str, created: str) -> None:
-        """Delete the key that an interrupted run made, and whose secret reached nobody."""
+        """Delete the key that an interrupted run made, and whose secret was lost."""
         question = (
             f"{access_key_id} was made at {created}, when an earlier rotation was interrupted, and its secret was "
             "never stored. Delete it?"
@@ -134,7 +134,7 @@ class Rotation:
         self._tell(f"deleted {access_key_id}, created by an interrupted run")
 
     def _promote(self) -> None:
-        """The new key works: from now on it is the one."""
+        """The new key works: use it from now on."""
         key = self._key
         new = self._keys.secret(self._name, key.pending, key.backend)
         arn = self._patiently(new, lambda: self._iam(new, itself=True).arn())
@@ -155,7 +155,7 @@ class Rotation:
         self._tell(f"{key.pending} works; profile {self._name} uses it now")
 
     def _retire(self) -> str:
-        """The old key goes: first at AWS, then here."""
+        """Delete the old key: first at AWS, then here."""
         old, new = self._key.retiring, self._current()
 
         def gone(what: Callable[[Iam, str], None]) -> None:
@@ -177,7 +177,7 @@ class Rotation:
         return self._keys.secret(self._name, self._key.access_key_id, self._key.backend)
 
     def _patiently(self, new: Credentials, call: Callable[[], _Result]) -> _Result:
-        """What the call gives, asked again for a minute while AWS does not know the new key."""
+        """The result of the call, repeated for a minute while AWS does not know the new key."""
         waited, pause = 0.0, 0.25
         while True:
             try:
@@ -200,7 +200,7 @@ class Rotation:
         self._keys.write(self._name, self._key)
 
     def _state(self) -> str:
-        """Which key is in use, and how to go on."""
+        """The hint: which key is in use, and how to continue."""
         key, line = self._key, f"awsudo keys rotate {shlex.quote(self._name)}"
         if key.retiring:
             return f"in use: the new key {key.access_key_id}; to delete the old key {key.retiring}: {line}"

@@ -1,9 +1,9 @@
-"""Long-lived keys at rest: the secret in the OS keyring, and the list that knows of it.
+"""Long-lived keys at rest: the secret in the OS keyring, and the index that lists it.
 
-1. A secret is written and read back before the list names it, and leaves the keyring only after the list has let go of
-   it: a run that is killed leaves a key that works, and at worst a secret that nothing names.
-2. An entry of the keyring is named by the access key id: a rotation's new key never lies in the old one's place.
-3. Where list and keyring do not agree, nothing else is used instead.
+1. A secret is written and read back before the list names it, and leaves the keyring only after it is removed from
+   the list: a run that is killed leaves a working key, and at worst a secret that nothing names.
+2. An entry of the keyring is named by the access key id: a rotation's new key never replaces the old one's entry.
+3. If list and keyring do not agree, nothing else is used instead.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Keys:
 
     def keyring(self, path: str = "") -> Keyring:
         """The OS keyring; with a path, the one of that class."""
-        from awsudo_py.keys.os_keyring import open_keyring  # here: nothing else needs `keyring`, which takes 65 ms
+        from awsudo_py.keys.os_keyring import (
+            open_keyring,
+        )  # here: nothing else needs `keyring`, whose import takes 65 ms
 
         if path not in self._opened:
             self._opened[path] = open_keyring(self._environ, self._run.terminal.notice, path=path)

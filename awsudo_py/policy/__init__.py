@@ -1,1 +1,1 @@
-"""Reading IAM policies: what they say, whether they let a caller assume a role, and why not. No I/O."""
+"""Reading IAM policies: their content, whether they let a caller assume a role, and why not. No I/O."""

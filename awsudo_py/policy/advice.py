@@ -1,8 +1,8 @@
-"""What mends a denied request: what to send, or the least change of a policy, and slips by their name.
+"""Advice on a denied request: what to send, or the smallest change of a policy, and common mistakes by name.
 
 1. A statement to paste grants the missing actions for this caller and this role, and nothing more.
-2. Where only a condition is in the way, nobody is advised to allow it without that condition.
-3. Advice about a condition that nobody could evaluate is marked as possible only.
+2. If only a condition is not met, the advice is never to allow the call without that condition.
+3. Advice about a condition that could not be evaluated is marked as possible only.
 4. After a change another policy may still refuse: what is certain is only that this reason is gone.
 """
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Advice(NamedTuple):
-    """One way to mend a denied request, or a slip that explains it."""
+    """One remedy for a denied request, or a mistake that explains it."""
 
     slip: str  # its name, for programs
     text: str
-    side: str = ""  # whose policy to change; empty: what is sent, or who calls
+    side: str = ""  # whose policy to change; empty: change the request or the caller
     command: str = ""  # what to run instead
     statement: dict[str, Any] | None = None  # to add to the policy of that side
-    possible: bool = False  # whether it may be the reason, and is not known to be
+    possible: bool = False  # whether it is only a possible reason
 
 
 def advice(request: Request, verdict: Verdict, *, target: str = "TARGET", roles: Iterable[str] = ()) -> list[Advice]:
-    """What mends a request that was not allowed, the nearest first; target is how the command line names it.
+    """Remedies for a request that was not allowed, the closest first; target is its name on the command line.
 
     roles: ARNs of roles that are known to exist, for misspelt names.
     """
@@ -62,7 +62,7 @@ def _about_caller(request: Request) -> Iterator[Advice]:
 
 
 def _about_role(request: Request, roles: Iterable[str]) -> Iterator[Advice]:
-    """A known role of nearly that name, if this one is not known."""
+    """A known role with a similar name, if this one is unknown."""
     known = list(roles)
     if not known or request.role.arn in known:
         return
@@ -87,7 +87,7 @@ def _about_role(request: Request, roles: Iterable[str]) -> Iterator[Advice]:
 
 
 def _grant(request: Request, side: SideResult, verdict: Verdict, target: str) -> Iterator[Advice]:
-    """What makes the side allow the action."""
+    """Remedies that make the side allow the action."""
     action = verdict.action
     near = [found for found in verdict.statements if found.statement.effect == "Allow"]
     yield from _about_action(request, action)
@@ -182,7 +182,7 @@ def _about_action(request: Request, action: str) -> Iterator[Advice]:
 
 
 def _about_principals(request: Request, found: StatementResult) -> Iterator[Advice]:
-    """Slips in the principals of a trust policy that does not name the caller."""
+    """Mistakes in the principals of a trust policy that does not name the caller."""
     caller, title = request.caller, found.statement.title
     for kind, value in found.statement.principals or ():
         if kind != "AWS":
@@ -228,7 +228,7 @@ def _near(value: str, caller: arns.Caller) -> tuple[str, str] | None:
 
 
 def _about_resources(request: Request, found: StatementResult) -> Iterator[Advice]:
-    """Slips in the resources of a caller's policy that do not cover the role."""
+    """Mistakes in the resources of a caller's policy that do not cover the role."""
     title, role = found.statement.title, request.role
     for value in found.statement.resources or ():
         other = arns.role_of(value)
@@ -246,7 +246,7 @@ def _about_resources(request: Request, found: StatementResult) -> Iterator[Advic
 
 
 def _about_condition(request: Request, condition: ConditionResult, target: str, *, holds: bool) -> Iterator[Advice]:
-    """What makes a condition hold, or not hold."""
+    """Remedies that make a condition hold, or not hold."""
     possible = condition.outcome is None
     key = condition.key.lower()
     name = condition.operator.rpartition(":")[2].lower().removesuffix("ifexists")
@@ -300,7 +300,7 @@ def _nothing(_condition: ConditionResult, _plain: str, _target: str) -> str:
     return ""
 
 
-#: Beginnings of keys → the slip's name, and what to send.
+#: Prefixes of keys → the mistake's name, and what to send.
 _SENT: tuple[tuple[str, str, Callable[[ConditionResult, str, str], str]], ...] = (
     ("sts:externalid", "external-id", _option("--external-id")),
     ("sts:rolesessionname", "session-name", _option("--session-name")),
@@ -325,7 +325,7 @@ _SENT: tuple[tuple[str, str, Callable[[ConditionResult, str, str], str]], ...] =
 
 
 def described(condition: ConditionResult, *, holds: bool = True) -> str:
-    """A condition as a sentence: what the policy needs, and what the request has. holds: whether it should hold."""
+    """A condition as a sentence: the policy's requirement, and the request's values. holds: whether it should hold."""
     quantifier, _, operator = condition.operator.rpartition(":")
     name = operator.lower()
     optional = " where it is present" if name.endswith("ifexists") else ""
@@ -382,7 +382,7 @@ def _quoted(text: str) -> str:
 
 
 def _lift(request: Request, side: SideResult, verdict: Verdict, target: str) -> Iterator[Advice]:
-    """What keeps the statements that deny from applying."""
+    """Remedies that keep the denying statements from applying."""
     for found in verdict.statements:
         for condition in found.conditions:
             yield from _about_condition(request, condition, target, holds=False)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from awsudo_py.errors import PolicyError
 
-#: What a single value of a request may be long; nothing in an STS request is longer than an ARN (2,048 characters).
+#: The maximum length of a request's value; nothing in an STS request is longer than an ARN (2,048 characters).
 LONGEST = 4096
 
 
@@ -51,9 +51,9 @@ def role_of(text: str) -> Role | None:
 
 
 class Caller(NamedTuple):
-    """Who calls AssumeRole."""
+    """The caller of AssumeRole."""
 
-    arn: str  # as GetCallerIdentity gives it; of a role whose session is not known, the role's
+    arn: str  # as GetCallerIdentity returns it; of a role whose session is not known, the role's
     kind: str  # user, session, federated-user or root
     partition: str
     account: str
@@ -68,13 +68,13 @@ class Caller(NamedTuple):
 
     @property
     def role_prefix(self) -> str:
-        """What the ARN of the session's role begins with; a path may follow, and the name."""
+        """The prefix of the ARN of the session's role; a path may follow, and the name."""
         path = "aws-reserved/sso.amazonaws.com/" if self.name.startswith("AWSReservedSSO_") else ""
         return f"arn:{self.partition}:iam::{self.account}:role/{path}"
 
     @property
     def principal_arns(self) -> tuple[str, ...]:
-        """What aws:PrincipalArn is; several where the path of the role is not known and changes with the region."""
+        """The values of aws:PrincipalArn; several if the path of the role is unknown and depends on the region."""
         if self.kind != "session":
             return (self.arn,)
         if self.role_arn is not None:

@@ -146,7 +146,7 @@ def _alternatives(condition: ConditionKey, context: Context) -> tuple[Values, ..
     return found + tuple((arn,) for arn in sorted(possible) if not {"*", "?", "$"} & set(arn))
 
 
-#: More roles of one name in one condition than anybody writes.
+#: More roles of one name than any condition has.
 _MOST_PATHS = 10
 
 
@@ -196,7 +196,7 @@ def _holds(operator: _Operator, wanted: _Wanted, value: str) -> Truth:
         matched = operator.matches(pattern, value)
         if matched:
             return not operator.negated
-        # what is not of the operator's type matches nothing; that its negation holds would be saying too much
+        # a value of another type matches nothing; whether its negation holds is unknown
         doubtful = doubtful or (matched is None and (operator.negated or operator.matches is matching.arn_matches))
     if doubtful or (wanted.unresolved and operator.negated):
         return None
@@ -210,7 +210,7 @@ _PIECES = re.compile(r"(\$\{[^{}]*\}|[*?])")
 
 
 def substituted(text: str, context: Context, *, variables: bool) -> Pattern | None:
-    """The pattern of a policy's value for this request; None if it depends on a value that nobody knows."""
+    """The pattern of a policy's value for this request; None if it depends on an unknown value."""
     if not variables or "${" not in text:
         return matching.pattern(text)
     pieces: list[object] = []

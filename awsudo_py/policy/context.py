@@ -1,8 +1,8 @@
-"""What a request tells the conditions of policies: each key's values, its absence, or that nobody knows.
+"""The condition keys of a request: each key's values, its absence, or that it is unknown.
 
-1. Known: what is sent with the call, who calls, the role, and what the caller of this module adds.
-2. Absent: what only other calls carry, and what a user's long-lived keys never have.
-3. Unknown: all else. A key that this module has never heard of is unknown too.
+1. Known: what is sent with the call, the caller, the role, and what the caller of this module adds.
+2. Absent: keys of other calls only, and those that a user's long-lived keys never have.
+3. Unknown: all others. A key that this module does not know is unknown too.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _OF_SESSIONS = {
 
 
 class Request(NamedTuple):
-    """One AssumeRole call: who calls it, for which role, and what is sent with it."""
+    """One AssumeRole call: its caller, its role, and its parameters."""
 
     caller: Caller
     role: Role
@@ -80,7 +80,7 @@ class Request(NamedTuple):
     region: str | None = None  # of the endpoint; None: not known
     now: float | None = None
     context: tuple[tuple[str, tuple[str, ...]], ...] = ()  # more keys with their values; no value: known to be absent
-    unknown: frozenset[str] = frozenset()  # keys, in lower case, that are not known although a rule would say so
+    unknown: frozenset[str] = frozenset()  # keys, in lower case, that are unknown although a rule covers them
 
     @property
     def same_account(self) -> bool:
@@ -132,11 +132,11 @@ class Context:
         self._known = _known(request)
         caller = request.caller
         known = caller.kind != "session" or caller.role_arn or _any(_names(request), ("aws:principalarn",))
-        #: Of a session whose role may have any path: what the role's ARN begins with, and its name.
+        #: Of a session whose role may have any path: the prefix of the role's ARN, and its name.
         self.open_role = None if known else (caller.role_prefix, caller.name)
 
     def alternatives(self, key: str) -> tuple[Values, ...]:
-        """All that a key may be, one alternative where it is known; empty where nobody knows."""
+        """All possible values of a key: one alternative if it is known; empty if it is unknown."""
         lower = key.lower()
         if lower in self._request.unknown:
             return ()
@@ -202,5 +202,5 @@ def _one(value: str | None) -> Values:
 
 
 def added(pairs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Keys and values as Request.context holds them."""
+    """Keys and values in the form of Request.context."""
     return tuple((key, tuple(values)) for key, values in pairs.items())

@@ -1,7 +1,7 @@
-"""What an AccessDenied of AWS says: which side refused, by which policy, and what to do next.
+"""Reads an AccessDenied of AWS: which side refused, by which policy, and what to do next.
 
-1. Only what the text and our own side of the call say is claimed; all else is a candidate, and called so.
-2. AWS names one of several policies that refuse. A hint says so.
+1. Only facts from the text and from our side of the call are stated; all else is labelled as a candidate.
+2. AWS names only one of several policies that refuse. A hint mentions that.
 
 Sources: IAM user guide, "Troubleshoot access denied error messages"; AWS security blog, "Enhanced access denied error
 messages with policy ARNs"; STS API reference.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """What our side knows of the call that failed."""
+    """What awsudo knows about the failed call."""
 
     operation: str = "AssumeRole"
     role_arn: str = ""
@@ -43,21 +43,21 @@ class Call(NamedTuple):
 
 
 class Denial(NamedTuple):
-    """What an error text says."""
+    """The content of an error text."""
 
     side: str  # a side of verdicts.Side, or vpce, mfa, duration, clock, key, token, provider, region, limit, unknown
     failed: str  # what failed, for the first line
     hints: tuple[str, ...] = ()
-    explicit: bool | None = None  # whether a Deny refused, or a missing Allow; None: the text does not say
+    explicit: bool | None = None  # whether a Deny refused, or a missing Allow; None: not in the text
     caller: str = ""
     action: str = ""
     resource: str = ""
     policy_arn: str = ""
     authorization_id: str = ""
     link: str = ""
-    candidates: tuple[str, ...] = ()  # what it may be, where the text does not say
-    text: str = ""  # AWS's words, without what may be a secret
-    code_again: bool = True  # of a refused MFA code: whether another code may do
+    candidates: tuple[str, ...] = ()  # possible reasons, if the text has none
+    text: str = ""  # AWS's text, without possible secrets
+    code_again: bool = True  # of a refused MFA code: whether another code may be accepted
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ _KINDS = {
     "resource control policy": "rcp",
     "VPC endpoint policy": "vpce",
 }
-#: Side → what failed where no policy allows it, and where one denies it; then whose it is, and what to do.
+#: Side → what failed where no policy allows it, and where one denies it; then the side's name, and what to do.
 _SIDES = {
     "identity": (
         "no policy of {owner} allows {action}",
@@ -140,7 +140,7 @@ _ONE_OF_SEVERAL = "AWS names only one reason: after this fix another may follow"
 
 
 def access_denied(text: str, call: Call) -> Denial:
-    """What the text of an AccessDenied says."""
+    """The content of an AccessDenied text."""
     for words, reader in _DENIED_TEXTS:
         if words in text:
             return reader(call)
@@ -239,7 +239,7 @@ def _named(base: Denial, kind: str, explicit: bool, caller: Caller | None, call:
 
 
 def _what_for(action: str) -> str:
-    """What an action beside AssumeRole is needed for."""
+    """The purpose of an action beside AssumeRole."""
     needed = {
         TAG_SESSION: "session tags need",
         SET_SOURCE_IDENTITY: "a source identity needs",
@@ -249,7 +249,7 @@ def _what_for(action: str) -> str:
 
 
 def _about_action(base: Denial, call: Call) -> tuple[str, ...]:
-    """That the caller's session, and not the command line, brought what the action is needed for."""
+    """The note that the caller's session, not the command line, brought what the action is needed for."""
     if base.action == TAG_SESSION and not call.tags:
         return ("no --tag was given: the caller's session passes its transitive tags on",)
     if base.action == SET_SOURCE_IDENTITY and not call.source_identity:
@@ -258,7 +258,7 @@ def _about_action(base: Denial, call: Call) -> tuple[str, ...]:
 
 
 def _some_deny(base: Denial, caller: Caller | None, call: Call) -> Denial:
-    """The sentence of before 2021: a Deny, of whatever policy."""
+    """The text from before 2021: a Deny, of any policy."""
     owner = _owner_arn(base.caller)
     without_mfa = caller is not None and caller.kind == "user" and not call.mfa_serial
     return base._replace(
@@ -345,7 +345,7 @@ def _mfa_session(call: Call) -> str:
 
 
 def _untrusted_token(call: Call, base: Denial | None = None) -> Denial:
-    """AssumeRoleWithWebIdentity refused: nothing but the trust policy judges the token."""
+    """AssumeRoleWithWebIdentity refused: only the trust policy decides on the token."""
     base = base or Denial("trust", "", action="sts:AssumeRoleWithWebIdentity")
     claims = tuple(f"  {name} {value}" for name, value in call.claims)
     return base._replace(
@@ -402,7 +402,7 @@ def _session_of_a_session(_: Call) -> Denial:
     )
 
 
-#: Words in an AccessDenied text that say it all.
+#: Phrases in an AccessDenied text that fully explain it.
 _DENIED_TEXTS: tuple[tuple[str, Callable[[Call], Denial]], ...] = (
     ("must provide both MFA serial number and one time pass code", _half_a_code),
     ("serial number", _wrong_device),

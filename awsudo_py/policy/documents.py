@@ -1,7 +1,7 @@
 """Policy documents, read into records.
 
-What is not JSON, or not a policy at all, is a PolicyError. A statement that AWS would not store is read all the same:
-it carries the fault in words, and nobody can say whether it applies.
+What is not JSON, or not a policy at all, is a PolicyError. A statement that AWS would not store is still read:
+it carries its fault as text, and whether it applies is unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from awsudo_py.errors import PolicyError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What a document may be long. The largest policy that IAM stores has 10,240 characters without white space.
+#: The maximum length of a document. The largest policy that IAM stores has 10,240 characters without white space.
 MAX_CHARACTERS = 200_000
 
 VARIABLES_VERSION = "2012-10-17"
@@ -56,7 +56,7 @@ class Statement(NamedTuple):
     resources: tuple[str, ...] | None = None
     not_resource: bool = False
     conditions: tuple[ConditionKey, ...] = ()
-    faults: tuple[str, ...] = ()  # why AWS would not take it
+    faults: tuple[str, ...] = ()  # why AWS would not accept it
 
     @property
     def title(self) -> str:
@@ -68,8 +68,8 @@ class Policy(NamedTuple):
     """A policy document."""
 
     statements: tuple[Statement, ...]
-    version: str = "2008-10-17"  # what counts where the document has none
-    name: str = ""  # what messages call it: its ARN, its name or its file
+    version: str = "2008-10-17"  # the default if the document has none
+    name: str = ""  # its name in messages: its ARN, its name or its file
 
     @property
     def has_variables(self) -> bool:
@@ -78,7 +78,7 @@ class Policy(NamedTuple):
 
 
 def parse(document: str | Mapping[str, Any], name: str = "") -> Policy:
-    """The policy that a document holds: JSON text, or what a JSON parser made of it."""
+    """The policy in a document: JSON text, or the output of a JSON parser."""
     where = f"{name}: " if name else ""
     if isinstance(document, str):
         document = _json(document, where)
@@ -223,7 +223,7 @@ def _conditions(given: Any, faults: list[str]) -> Iterable[ConditionKey]:
 
 
 def _value(value: Any) -> str | None:
-    """A condition value as text: JSON numbers and booleans count as what they look like."""
+    """A condition value as text: JSON numbers and booleans become their literal text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
-"""What an error of AWS says: by its code and its text, with what our side knows of the call.
+"""Reads an error of AWS: by its code and its text, with what awsudo knows about the call.
 
-A text that may repeat a secret is cut before anybody shows it.
+A text that may repeat a secret is cut before it is displayed.
 
 Sources: STS, SSO OIDC and sign-in API references; IAM user guide, "Troubleshoot IAM roles".
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def explained(code: str, text: str, call: Call) -> Denial | None:
-    """What an error of AWS says, or None if neither its code nor its text is known."""
+    """The content of an AWS error, or None if neither its code nor its text is known."""
     found: Denial | None
     text, whole = text[:_MOST], text
     if code in ("AccessDenied", "AccessDeniedException"):
@@ -130,7 +130,7 @@ def _seconds(stamp: str) -> float:
         return 0.0
 
 
-#: Regions that an account must opt in to. Sessions of the global endpoint do not hold there [STS, "AWS Regions"].
+#: Regions that an account must opt in to. Sessions of the global endpoint are not valid there [STS, "AWS Regions"].
 OPT_IN_REGIONS = frozenset(
     [
         *("af-south-1", "ap-east-1", "ap-east-2", "ap-south-2"),
@@ -293,7 +293,7 @@ def _by_code(code: str, _: str, call: Call) -> Denial | None:
 
 _READERS: tuple[Callable[[str, str, Call], Denial | None], ...] = (_validation, _signature, _token, _by_code)
 
-#: What STS repeats of a header that it cannot read; the secret key may be in it.
+#: The part of an unreadable header that STS repeats; it may contain the secret key.
 _QUOTED = re.compile(r"'[^']{16,}'|\"[^\"]{16,}\"|\b[A-Za-z0-9/+=]{40,}\b")
 
 

@@ -1,4 +1,4 @@
-"""Patterns of policies: wildcards in time linear in the text, actions, resources and ARNs.
+"""Matches patterns of policies in linear time: wildcards, actions, resources and ARNs.
 
 A regular expression of an outsider's pattern can backtrack for minutes. A pattern is therefore cut at its `*`; each
 piece is looked for once, from left to right, with str.find, or with bit masks where it holds a `?`.
@@ -57,7 +57,7 @@ def matches(pattern: Pattern, text: str) -> bool:
 
 
 def _runs(pattern: Pattern) -> list[list[object]]:
-    """What stands between the stars: runs of text and `?`."""
+    """The parts between the stars: runs of text and `?`."""
     runs: list[list[object]] = [[]]
     for piece in pattern:
         if piece is STAR:
@@ -84,7 +84,7 @@ def _fits(run: Sequence[object], text: str, at: int) -> bool:
 
 
 def _after(run: Sequence[object], text: str, at: int, end: int) -> int:
-    """Where the text goes on after the first place that a run fits in text[at:end]; -1 if it fits nowhere."""
+    """The position after the first match of a run in text[at:end]; -1 without a match."""
     length = _length(run)
     if len(run) == 1 and isinstance(run[0], str):
         found = text.find(run[0], at, end)
@@ -106,7 +106,7 @@ def _after(run: Sequence[object], text: str, at: int, end: int) -> int:
 
 @lru_cache(maxsize=16)
 def _masks(text: str) -> dict[str, int]:
-    """For each character of the text, a bit for each place where it stands."""
+    """For each character of the text, a bit for each of its positions."""
     masks: dict[str, int] = {}
     for place, character in enumerate(text):
         masks[character] = masks.get(character, 0) | 1 << place

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(str, Enum):
-    """What a request comes to."""
+    """The outcome of a request."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -41,7 +41,7 @@ class Outcome(str, Enum):
 
 
 class Side(str, Enum):
-    """Which policies decide."""
+    """The sides that decide."""
 
     TRUST = "trust"
     IDENTITY = "identity"
@@ -58,9 +58,9 @@ class Policies(NamedTuple):
     trust: Policy | None = None
     identity: tuple[Policy, ...] | None = ()
     boundary: tuple[Policy, ...] | None = ()
-    session: tuple[Policy, ...] | None = ()  # with which the caller's own session was narrowed
+    session: tuple[Policy, ...] | None = ()  # the policies that narrowed the caller's own session
     scp: tuple[tuple[Policy, ...], ...] | None = ()  # a tuple for each level; none: full access
-    rcp: tuple[tuple[Policy, ...], ...] | None = ()  # beside the one that allows everything
+    rcp: tuple[tuple[Policy, ...], ...] | None = ()  # besides the one that allows everything
 
 
 class Named(NamedTuple):
@@ -97,7 +97,7 @@ class StatementResult(NamedTuple):
 
 
 class SideResult(NamedTuple):
-    """What the policies of one side say to one action."""
+    """The verdict of one side's policies on one action."""
 
     side: Side
     allows: Truth
@@ -116,7 +116,7 @@ class ActionVerdict(NamedTuple):
     sides: tuple[SideResult, ...]
 
     def side(self, side: Side) -> SideResult:
-        """What one side says to the action."""
+        """The verdict of one side on the action."""
         return next(found for found in self.sides if found.side is side)
 
 
@@ -135,11 +135,11 @@ class Verdict(NamedTuple):
         return next(judged for judged in self.actions if judged.action == self.action)
 
     def side(self, side: Side) -> SideResult:
-        """What one side says to the action that decides."""
+        """The verdict of one side on the deciding action."""
         return self.decided.side(side)
 
 
-#: In which order sides are blamed where several refuse.
+#: The order in which sides are blamed if several refuse.
 ORDER = (Side.RCP, Side.SCP, Side.TRUST, Side.IDENTITY, Side.BOUNDARY, Side.SESSION)
 _WORST_FIRST = (Outcome.DENY, Outcome.IMPLICIT_DENY, Outcome.UNKNOWN, Outcome.ALLOW)
 _EVERYBODY = Named(anyone=True)
@@ -212,7 +212,7 @@ class _Judge:
         return Outcome.UNKNOWN, min(unclear, key=lambda side: _unclear_rank(sides[side]))
 
     def _granted(self, sides: dict[Side, SideResult]) -> tuple[Truth, Side]:
-        """Whether the two accounts grant it, and which side is to blame if not."""
+        """Whether the two accounts allow it, and which side is to blame if not."""
         identity, boundary = sides[Side.IDENTITY].allows, sides[Side.BOUNDARY].allows
         session, trust = sides[Side.SESSION].allows, _grades(sides[Side.TRUST])
         limits = all_of((boundary, session))
@@ -220,7 +220,7 @@ class _Judge:
             ways = (
                 trust.itself,
                 all_of((trust.role, limits)),
-                # the documents do not say whether `*` names the caller itself here
+                # AWS does not document whether `*` names the caller itself here
                 all_of((trust.anyone, None if limits is False else limits)),
                 all_of((trust.account, identity, limits)),
             )
@@ -242,7 +242,7 @@ class _Judge:
         return granted, Side.NONE
 
     def _levels(self, side: Side, levels: Sequence[Sequence[Policy]] | None, action: str) -> SideResult:
-        """What SCPs or RCPs say: an Allow at every level, a Deny at one."""
+        """The verdict of SCPs or RCPs: an Allow at every level, or a Deny at one."""
         if levels is None:
             return SideResult(side, None, None, False, ())
         found = [self._side(side, level, action) for level in levels]
@@ -251,7 +251,7 @@ class _Judge:
         return SideResult(side, allows, any_of(level.denies for level in found), bool(found), statements)
 
     def _limit(self, side: Side, policies: Sequence[Policy] | None, action: str) -> SideResult:
-        """What a boundary or session policy says; without one there is no limit."""
+        """The verdict of a boundary or session policy; without one there is no limit."""
         if policies is not None and not policies:
             return SideResult(side, True, False, True, ())
         return self._side(side, policies, action)
@@ -289,7 +289,7 @@ class _Judge:
         applies = all_of((named.at_all, covers, resource, *(condition.outcome for condition in conditions)))
         if faults:
             statement = statement._replace(faults=faults)
-            # AWS would not store it, so that nobody can say what it will say in the end
+            # AWS would not store it, so its final content is unknown
             applies = False if covers is False and not any("Action" in fault for fault in faults) else None
         return StatementResult(side, policy.name, statement, named, covers, resource, conditions, applies)
 

@@ -182,7 +182,7 @@ class FileStore:
             return
 
     def remove(self, name: str) -> None:
-        """Forget what is kept under this name, if anything is. Raises OSError if it stays."""
+        """Delete the entry of this name, if there is one. Raises OSError if it stays."""
         try:
             os.unlink(f"{self.directory}/{name}")
         except FileNotFoundError:

@@ -58,7 +58,7 @@ class KeyringStore(FileStore):
         self._from_keyring(lambda keyring: keyring.set(name, line))
 
     def remove(self, name: str) -> None:
-        """Forget what is kept under this name, if anything is."""
+        """Delete the entry of this name, if there is one."""
         if _is_session(name):
             self._from_keyring(lambda keyring: keyring.delete(name))
         super().remove(name)
