@@ -420,6 +420,38 @@ def test_a_value_beyond_its_bound_is_refused_before_any_call(
     assert bound.field != "mfa_code" or bound.value.strip() not in done.err
 
 
+@pytest.mark.parametrize(
+    ("target", "given", "said"),
+    [
+        ("dev", "37h", "900 s (15m) to 43200 s (12h), not 133200 s"),
+        ("dev", "14m", "900 s (15m) to 43200 s (12h), not 840 s"),
+        ("ci", "13h", "900 s (15m) to 43200 s (12h), not 46800 s"),
+        ("base", "37h", "900 s (15m) to 129600 s (36h), not 133200 s"),
+        ("base", "14m", "900 s (15m) to 129600 s (36h), not 840 s"),
+        ("base", "36h", ""),
+    ],
+)
+def test_a_duration_is_held_to_the_bound_of_the_call_that_it_is_for(
+    world: World, sts: StrictSts, tmp_path: Path, target: str, given: str, said: str
+) -> None:
+    """12h for a role, by a token too, and 36h for keys: the message names the one that counts, and no other."""
+    (tmp_path / "token").write_text("x.y.z")
+    with open(world.home / ".aws/config", "a", encoding="utf-8") as file:
+        file.write(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {tmp_path}/token\n")
+
+    by_option = world.run("-d", given, target, "true")
+    by_variable = world.run(target, "true", env={"AWSUDO_DURATION": given, "AWSUDO_STORE": "file"})
+
+    if said:
+        assert f"--duration: a session lasts {said}" in by_option.err
+        assert f"AWSUDO_DURATION: a session lasts {said}" in by_variable.err
+        assert (by_option.code, by_variable.code, sts.calls) == (2, 125, [])
+        assert ("MaxSessionDuration" in by_option.err) == (target != "base" and given != "14m")
+    else:
+        assert by_option.code == by_variable.code == 0
+        assert sts.calls[0].params["DurationSeconds"] == "129600"
+
+
 def test_every_input_with_a_bound_is_held_to_it() -> None:
     """The table has a row for each input that takes a value; but a program's words have no bound."""
     held = {bound.field for bound in BOUNDS}

@@ -124,7 +124,9 @@ def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
     if not SHORTEST <= value <= most:
         raise origin.refuse(
             f"a session lasts {SHORTEST} s (15m) to {most} s ({most // 3600}h), not {value} s",
-            "a role's own maximum (MaxSessionDuration) may be lower: the default is 1h" if most == LONGEST_ROLE else (),
+            "a role's own maximum (MaxSessionDuration) may be lower: the default is 1h"
+            if value > most == LONGEST_ROLE
+            else (),
         )
     return value
 

@@ -30,6 +30,11 @@ def apply_inputs(
     They shape the last hop, which is the role that was named; without roles, the call that gives the profile's session.
     Raises the error of an input's origin if it cannot be sent, or breaks a bound that only the whole shows.
     """
+    if request.duration is not None:
+        # 12h for a role, with a token or an assertion too; 36h for GetSessionToken
+        by_role = bool(hops) or "duration" in kind_of(source).takes
+        bounded = limits.duration if by_role else limits.session_duration
+        bounded(request.duration, limits.written(request.origins, "duration"))
     given = {name: getattr(request, name) for name in _INPUTS if getattr(request, name)}
     if not hops and not sends_policies(source):  # narrowing.py sends them, with a call of their own
         given = {name: value for name, value in given.items() if name not in ("policy", "policy_arns")}
@@ -97,8 +102,6 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
 def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, config: AwsConfig) -> RoleHop:
     # mfa_placement decides which call carries the device's code
     merged = hop._replace(**{name: value for name, value in shaping.items() if name != "mfa_serial"})
-    if "duration" in shaping:
-        limits.duration(shaping["duration"], limits.written(request.origins, "duration"))
     place = config.where(hop.profile or "", "transitive_session_tags")
     in_profile = Origin(f"transitive_session_tags of profile {hop.profile} ({place})", ConfigError)
     origin = limits.written(request.origins, "transitive_tags") if "transitive_tags" in shaping else in_profile
