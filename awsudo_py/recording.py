@@ -1,4 +1,4 @@
-"""Records what a run leaves behind: its verdict, for the hit path to replay, and its line in the journal."""
+"""Records the result of a run: its verdict, for the hit path to replay, and its line in the journal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def record(context: Context, words: Sequence[str], request: Request, answer: Answer) -> None:
-    """Let a later run with these words before its command take the hit path. What cannot be written is left out."""
+    """Let a later run with these words before its command take the hit path. Failures to write are ignored."""
     directory = cache_directory(context.environ)
     until = answer.credentials.expiration
     if directory is None or until is None or not _replayable(context, request, answer):

@@ -1,10 +1,10 @@
-"""Renews a session in the background, for a hit that has handed out one which ends soon.
+"""Renews a session in the background, after a hit with a session that ends soon.
 
-1. It is off, unless AWSUDO_RENEW_AHEAD says how long before the end of a session it is renewed.
+1. It is off, unless AWSUDO_RENEW_AHEAD sets how long before its end a session is renewed.
 2. It runs in a process of its own: no child of the command, without a terminal, with none of its descriptors, and for
    a minute at most.
 3. There is one at a time for each session, and none within a minute of the last.
-4. Nobody is prompted: what would take an answer fails, and says nothing.
+4. There are no prompts: a renewal that needs an answer fails silently.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def start(value: str, store: FileStore, key: str, session: Credentials, now: flo
     until = session.expiration
     if until is None or not hasattr(os, "fork"):
         return False
-    # of a short session half, or each hit would renew it
+    # half of a short session, or each hit would renew it
     ahead = min(_seconds(value), (until - session.issued) / 2)
     if until - now >= ahead:
         return False
@@ -73,7 +73,7 @@ def _alone(store: FileStore, key: str, now: float) -> bool:
 
 
 def _seconds(value: str) -> float:
-    """The length of time; 0 if it is none, which the full path refuses."""
+    """The duration; 0 if it is invalid, which the full path refuses."""
     total, number = 0, ""
     for character in value:
         if character.isdigit():

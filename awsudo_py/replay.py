@@ -1,9 +1,9 @@
 """The hit path: replays the verdict of an earlier full run when nothing that decided it has changed.
 
-A full run remembers which words, which environment and which files led to which session. The words before the
+A full run records which words, which environment and which files led to which session. The words before the
 command and the deciding variables name the record; the record holds what each file looked like, and which session
 was the answer. If all of that is as it was and the session is fresh, we become the child at once. In every other
-case the full path runs. There is one parser and one resolver: this module only repeats what they said.
+case the full path runs. There is one parser and one resolver: this module only repeats their result.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from awsudo_py.aws_credentials import Credentials
 
-#: No line that people type has more words before its command (each costs an open that fails).
+#: No command line has more words before its command (each costs a failing open).
 MOST_WORDS = 40
 #: The fields of a verdict that go into the command's environment.
 _SHOWN = ("target", "role_arn", "region")
 
 
 def surroundings(environ: Mapping[str, str], store: FileStore) -> str:
-    """All that decides beside the words, as one text: awsudo's version and the deciding variables."""
+    """All deciding inputs besides the words, as one text: awsudo's version and the deciding variables."""
     found = deciding(environ)
     if CODE in found:
         found[CODE] = "set"
@@ -36,25 +36,25 @@ def surroundings(environ: Mapping[str, str], store: FileStore) -> str:
         if name in found:
             found[name] = keyed_digest(found[name], store.salt())
     decided_by = sorted(f"{name}={value}" for name, value in found.items())
-    # the count parts the variables from the words, so that none can pass for the other
+    # the count separates the variables from the words, so that they cannot be confused
     return "\0".join([__version__, str(len(decided_by)), *decided_by])
 
 
 def record_name(words: Sequence[str], around: str) -> str:
-    """Under which name the verdict for these words in these surroundings is kept."""
+    """The name of the record of the verdict for these words in this environment."""
     return digest("\0".join([around, *words])) + ".replay"
 
 
 def verdict_for(words: Sequence[str], around: str, store: FileStore) -> dict[str, str] | None:
-    """What an earlier run with these words in these surroundings came to; None if nothing is recorded."""
+    """The verdict of an earlier run with these words in this environment; None if none is recorded."""
     name = record_name(words, around)
     verdict = store.read(name)
-    # one that was put in another's place does not answer for it
+    # a record in the place of another one does not count
     return verdict if verdict is not None and verdict.get("name") == name else None
 
 
 def session_of(verdict: Mapping[str, str], store: FileStore, now: float) -> Credentials | None:
-    """The session of a verdict, if the files that decided it are as they were and the session is fresh."""
+    """The session of a verdict, if the files that decided it are unchanged and the session is fresh."""
     for name, value in verdict.items():
         if name[:5] == "file ":
             seen, _, path = value.partition("|")
@@ -71,7 +71,7 @@ def session_of(verdict: Mapping[str, str], store: FileStore, now: float) -> Cred
 
 
 def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
-    """Become the child, if an earlier run decided the same; return if this is for the full path to say."""
+    """Become the child, if an earlier run decided the same; return if the full path must run."""
     directory = cache_directory(environ)
     if directory is None:
         return

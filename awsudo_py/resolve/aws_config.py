@@ -24,7 +24,7 @@ Settings = dict[str, str]
 
 
 class AwsConfig(NamedTuple):
-    """Both files, as the SDKs understand them, and the keys that the OS keyring has beside them."""
+    """Both files, as the SDKs read them, and the names of the keys in the OS keyring."""
 
     config_file: str
     credentials_file: str
@@ -32,10 +32,10 @@ class AwsConfig(NamedTuple):
     in_credentials: dict[str, Settings]
     sso_sessions: dict[str, Settings]
     services: dict[str, Settings]
-    strays: Mapping[str, Settings]  # the config file's sections that mean nothing to the SDKs
+    strays: Mapping[str, Settings]  # the config file's sections that the SDKs ignore
     stored: Mapping[str, StoredKey] = MappingProxyType({})  # by profile name
-    unreadable: tuple[ConfigError, ...] = ()  # why a file could not be read
-    about_home: str = ""  # for messages: whose home the files are in, if that may surprise
+    unreadable: tuple[ConfigError, ...] = ()  # the reason if a file could not be read
+    about_home: str = ""  # for messages: the owner of the home with the files, if that may be unexpected
 
     def names(self) -> list[str]:
         """All profile names, those of the config file first."""
@@ -51,7 +51,7 @@ class AwsConfig(NamedTuple):
         return {**(config or {}), **(credentials or {})}
 
     def require(self, name: str, named_by: str = "") -> Settings:
-        """The profile's settings. Raises NoSuchProfile, with what named it and which name was perhaps meant."""
+        """The profile's settings. Raises NoSuchProfile, with the origin of the name and a similar name."""
         settings = self.profile(name)
         if settings is not None:
             return settings
@@ -68,12 +68,12 @@ class AwsConfig(NamedTuple):
         raise NoSuchProfile(f"no profile {shortened(name, 80)!r}{origin} in {files}", hint=hints)
 
     def refuse_unreadable(self, missing: str) -> None:
-        """Refuse to go on without a file that cannot be read, since something is missing. Raises ConfigError."""
+        """Fail if a file cannot be read, since something is missing. Raises ConfigError."""
         for error in self.unreadable:
             raise ConfigError(error.message, hint=(*error.hints, missing))
 
     def _misplaced(self, name: str) -> str:
-        """The hint about a header that is almost this profile's."""
+        """The hint about a header that resembles this profile's."""
         for file, sections, header in (
             (self.config_file, self.strays, _header("profile", name)),
             (self.credentials_file, self.in_credentials, f"[{name}]"),
@@ -89,14 +89,14 @@ class AwsConfig(NamedTuple):
         return ""
 
     def session_header(self, name: str) -> str:
-        """The hint about a header that is almost this SSO session's; empty if there is none."""
+        """The hint about a header that resembles this SSO session's; empty without one."""
         for section in self.strays:
             if re.sub(r"^\s*sso-session\s*", "", section, flags=re.IGNORECASE).strip().strip("\"'") == name:
                 return f"{self.config_file} has [{section}], but the SDKs read {_header('sso-session', name)} there"
         return ""
 
     def lost(self, profile: str, *keys: str) -> str:
-        """The hint about a key that is missing in a profile, though it is written near by; empty if it is not."""
+        """The hint about a key that is missing in a profile but written nearby; empty without one."""
         for key, value in (self.profile(profile) or {}).items():
             found = next((each for each in keys if re.search(rf"(?m)^{each}\s*[=:]", value)), None)
             if found:
@@ -146,7 +146,7 @@ def load(environ: Mapping[str, str], files: Files) -> AwsConfig:
     """
     config_file, credentials_file = places(environ)
     if any(mark in environ.get(f"AWS_{name}_FILE", "") for name in ("CONFIG", "SHARED_CREDENTIALS") for mark in "$%"):
-        files.settled = False  # a variable decides that no later run would look at
+        files.settled = False  # it depends on a variable that no later run would check
     kinds: dict[str, dict[str, Settings]] = {"profile": {}, "sso-session": {}, "services": {}}
     strays: dict[str, Settings] = {}
     unreadable: list[ConfigError] = []
@@ -181,7 +181,7 @@ def _readable_sections(path: str, files: Files, unreadable: list[ConfigError]) -
 
 
 def _about_home(environ: Mapping[str, str]) -> str:
-    """Whose home the AWS files are in, if that may surprise: under sudo, and without a home."""
+    """The owner of the home with the AWS files, if it may be unexpected: under sudo, and without a home."""
     user = environ.get("SUDO_USER")
     if user and user != "root" and hasattr(os, "geteuid") and os.geteuid() == 0:
         return (
@@ -197,7 +197,7 @@ class _UnreadableError(ConfigError):
 
 
 def faults(environ: Mapping[str, str], files: Files) -> list[ConfigError]:
-    """What is wrong with each of the two files, if anything keeps it from being read."""
+    """The fault of each of the two files, if it cannot be read."""
     found = []
     for path in places(environ):
         try:
@@ -208,7 +208,7 @@ def faults(environ: Mapping[str, str], files: Files) -> list[ConfigError]:
 
 
 def nested(value: str) -> Settings:
-    """The indented settings below a key (`sts =` and then `endpoint_url = …`). ValueError if they are none."""
+    """The indented settings below a key (`sts =` and then `endpoint_url = …`). ValueError if they are not settings."""
     pairs = [line.split("=", 1) for line in value.splitlines() if line.strip()]
     if any(len(pair) == 1 for pair in pairs):
         raise ValueError("a line without =")
@@ -245,11 +245,11 @@ def _sections(path: str, files: Files) -> dict[str, Settings]:
 
 
 def _parsed(path: str, text: str) -> dict[str, Settings]:
-    """What the SDKs' own parser finds. Raises ConfigError."""
+    """The sections found by the SDKs' own parser. Raises ConfigError."""
     import configparser
     import io
 
-    # [DEFAULT], to RawConfigParser, is inherited by all; nothing is inherited here, so it is called by a name
+    # RawConfigParser lets all sections inherit [DEFAULT]; nothing is inherited here, so it gets a name
     # that no section can have.
     parser = configparser.RawConfigParser(default_section="\n")
     try:
@@ -301,9 +301,9 @@ def _unparsable(path: str, error: configparser.Error) -> ConfigError:
 
 
 def kind_and_name(section: str) -> tuple[str, str | None]:
-    """`profile x` and `profile "x y"` as the SDKs part them."""
+    """`profile x` and `profile "x y"` as the SDKs split them."""
     if section.isascii() and "'" not in section and '"' not in section and "\\" not in section:
-        parts = section.split()  # what shlex gives, much faster: it counts with thousands of profiles
+        parts = section.split()  # the same result as shlex, much faster: it matters with thousands of profiles
     else:
         try:
             parts = shlex.split(section)

@@ -34,14 +34,14 @@ MOST_ROLES = 50
 
 
 class _Ambient(NamedTuple):
-    """The profile that the environment names, as the AWS CLI would take it."""
+    """The profile that the environment names, by the rules of the AWS CLI."""
 
     profile: str
-    variable: str | None  # None: nothing names it, it is the default one
+    variable: str | None  # None: not named, the default profile
     notices: tuple[str, ...] = ()
 
 
-#: What a profile without a role can have its credentials from.
+#: The keys by which a profile without a role gets its credentials.
 _SOURCES_OF_CREDENTIALS = (
     *("role_arn", "aws_access_key_id", "aws_secret_access_key", "credential_process", "sso_account_id"),
     *("sso_role_name", "web_identity_token_file", "login_session"),
@@ -49,9 +49,9 @@ _SOURCES_OF_CREDENTIALS = (
 
 
 class Resolver:
-    """What one configuration and one environment make of requests. Every method may raise AwsudoError.
+    """Resolves requests with one configuration and one environment. Every method may raise AwsudoError.
 
-    environ holds the deciding variables; fingerprint gives a digest of a token file's content, None if there is no
+    environ holds the deciding variables; fingerprint returns a digest of a token file's content, None if there is no
     such file; accounts the IDs of the accounts that a session's portal last listed under a name.
     """
 
@@ -134,7 +134,7 @@ class Resolver:
         )
 
     def _call_notices(self, name: str | None, source: Source, hops: tuple[Hop, ...]) -> tuple[str, ...]:
-        """What to say when the session at the end of the chain is got by a call."""
+        """The notices for a run that fetches the session at the end of the chain by a call."""
         notices: tuple[str, ...] = ()
         outer = self.environ.get("AWSUDO_TARGET")
         if outer and from_environment(source):
@@ -168,7 +168,7 @@ class Resolver:
     def chain_of_keys(self, name: str, source: Source, request: Request, *, with_device: bool = False) -> RoleChain:
         """The chain that is a profile's keys alone, or, with_device, a session of them if it has an MFA device.
 
-        The profile need not be there: keys are stored before anything names them.
+        The profile need not exist: keys are stored before anything names them.
         """
         inputs = mfa_placement.mfa_inputs(request, self.config, [name])
         # the session that roles share: a code that was typed once does here too
@@ -210,7 +210,7 @@ class Resolver:
         return source if profile is None else self._with_settings(source, self._hop(profile, settings or {}))
 
     def _with_settings(self, source: Source, hop: RoleHop) -> Source:
-        """The source with what its profile says of the session, as far as the call takes it."""
+        """The source with its profile's session settings, as far as the call accepts them."""
         said = {"duration": hop.duration, "session_name": hop.session_name}
         added = [(name, str(value)) for name, value in said.items() if value and name in kind_of(source).takes]
         return source._replace(identity=(*source.identity, *added), settings=(*source.settings, *added))
@@ -252,7 +252,7 @@ class Resolver:
     # -- profiles --------------------------------------------------------------------------------------------------
 
     def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
-        """The chain that a profile means. seen: the profiles that led here, first to last."""
+        """The chain of a profile. seen: the profiles that led here, first to last."""
         # one source may serve thousands of profiles
         key = name, bool(seen)
         if key not in self._from_profiles:
@@ -359,7 +359,7 @@ class Resolver:
         return _Ambient(default, "AWS_DEFAULT_PROFILE") if default else _Ambient("default", None)
 
     def _from_ambient(self, ambient: _Ambient) -> tuple[Source, tuple[RoleHop, ...]]:
-        """Credentials as the AWS CLI finds them when nothing is named."""
+        """Credentials as the AWS CLI finds them without a profile name."""
         if ambient.variable is not None:
             self.config.require(ambient.profile, ambient.variable)
         settings = self.config.profile(ambient.profile) or {}

@@ -1,4 +1,4 @@
-"""The CI systems that give a job a web identity token: one row each, and the variables of the job that say so."""
+"""The CI systems that give a job a web identity token: one row each, and the variables of the job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The audience that AWS's guides have providers set up with.
+#: The audience for which AWS's guides set up providers.
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
 

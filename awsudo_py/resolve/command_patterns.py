@@ -3,7 +3,7 @@
 1. A pattern is compared with the words joined by blanks, the program by its name without its directory. It fits if the
    words begin with it: `terraform destroy` fits `terraform destroy -auto-approve`, not `terraform destroyer`. A `*`
    stands for any text, blanks included.
-2. Options among the words do not hide the rest: it also fits `terraform -chdir=infra destroy`.
+2. Options among the words are skipped: it also fits `terraform -chdir=infra destroy`.
 3. Each piece between the stars is looked for once, from left to right: no pattern takes longer than the text is long.
 """
 

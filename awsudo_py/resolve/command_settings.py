@@ -1,4 +1,4 @@
-"""Finds what a profile sets for its commands besides credentials and region.
+"""Finds a profile's settings for its commands besides credentials and region.
 
 `aws --profile NAME` reads these settings from the profile. A command that awsudo runs has no profile, so each goes into
 the variable by which the SDKs know it. Otherwise a session from one server would be sent to another.
@@ -40,7 +40,7 @@ VARIABLES = {
 }
 #: Variables that stand for another one of the list.
 _ALSO = {"AWS_CA_BUNDLE": "REQUESTS_CA_BUNDLE"}
-#: What turns off a setting of [default] (rule 2): the SDKs' own default.
+#: Turns off a setting of [default] (rule 2): the SDKs' own default.
 _OFF = {
     "use_fips_endpoint": "false",
     "use_dualstack_endpoint": "false",
@@ -89,7 +89,7 @@ def _endpoint_urls(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The variables for the profile's endpoint URLs, and notices."""
     if environ.get(_URL):
-        return {}, ()  # the SDKs prefer it over all that profiles say
+        return {}, ()  # the SDKs prefer it over all profile settings
     own, of_default = _urls(config, settings), _urls(config, default)
     found = {variable: url for variable, url in own.items() if not environ.get(variable)}
     if _URL in own or not of_default.keys() - own.keys():
@@ -108,7 +108,7 @@ def _urls(config: AwsConfig, settings: Settings) -> dict[str, str]:
         try:
             url = nested(block).get("endpoint_url") if block.startswith("\n") else None
         except ValueError:
-            continue  # not a block of settings: of no meaning to the SDKs
+            continue  # not a block of settings: the SDKs ignore it
         if url and re.fullmatch(r"\w+", service, re.ASCII):
             found[f"{_URL}_{service.upper()}"] = url
     if settings.get("endpoint_url"):

@@ -114,7 +114,7 @@ def destination(partition: str, region: str | None, *, service: str | None = Non
 
 
 def login_url(endpoint: str, page: str, sign_in_token: str) -> str:
-    """The link that signs in and opens a page. It is worth a session: 15 minutes, and nobody else may see it."""
+    """The link that signs in and opens a page. It is as good as a session for 15 minutes, so nobody else may see it."""
     query = {"Action": "login", "Issuer": "awsudo", "Destination": page, "SigninToken": sign_in_token}
     return f"{endpoint}?{urlencode(query)}"
 

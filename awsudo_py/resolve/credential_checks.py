@@ -1,6 +1,6 @@
-"""Checks credentials before they are sent: what no AWS credentials can be is an error here, without a call.
+"""Checks credentials before they are sent: malformed ones are an error here, without a call.
 
-A message names the value and its place, and never shows the value.
+A message names the value and its place, and never contains the value.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def refuse_malformed(
 
 
 def fault_of(value: str) -> tuple[str, str]:
-    """What is wrong with how a credential is written, and a hint; empty if nothing is."""
+    """The fault in how a credential is written, and a hint; empty without a fault."""
     bare = value.strip()
     if value != bare:
         what = "a line break" if "\n" in value or "\r" in value else "a space"

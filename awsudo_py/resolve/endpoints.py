@@ -38,7 +38,7 @@ class Endpoints:
     def __init__(self, config: AwsConfig, environ: Mapping[str, str]) -> None:
         self._config = config
         self._environ = environ
-        self.notices: tuple[str, ...] = ()  # about endpoints in the clear that were let through
+        self.notices: tuple[str, ...] = ()  # about allowed endpoints without TLS
 
     def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
         """The command's region and its origin. named: whether the user named the profile, or it is the ambient one."""
@@ -83,7 +83,7 @@ class Endpoints:
         return self._sts(partition, region or default_region, urls["sts"], profile)
 
     def _sts(self, partition: str, region: str | None, url: str | None, profile: str | None) -> Endpoint:
-        """STS in this region (None: the global endpoint), and how far the tokens reach that it gives."""
+        """STS in this region (None: the global endpoint), and the scope of its tokens."""
         settings = (self._config.profile(profile) or {}) if profile is not None else {}
         legacy = self._regional_endpoints(settings, profile) == "legacy"
         if url is not None:
@@ -91,14 +91,14 @@ class Endpoints:
             return Endpoint(partition, region or "us-east-1", url, scope=url)
         if partition == "aws" and (region in (None, "aws-global") or (legacy and region in LEGACY_GLOBAL)):
             return Endpoint(partition, region, url, _GLOBAL, wider=(_REGIONAL,), accepted=(_REGIONAL,))
-        # a region that an account has to opt in to takes no token of the global endpoint
+        # a region that an account has to opt in to accepts no token of the global endpoint
         accepted = (_GLOBAL,) if region in LEGACY_GLOBAL else ()
         return Endpoint(partition, region, url, f"{partition} regional", accepted=accepted)
 
     def located(self, source: Source, endpoint: Endpoint, profile: str | None) -> Source:
         """The source with the server that gives its session, if one does, as a part of its identity.
 
-        A session of one server is of no use to another, and must not be sent there. Raises ConfigError.
+        A session of one server does not work on another, and must not be sent there. Raises ConfigError.
         """
         services = kind_of(source).services
         if not services:
@@ -163,7 +163,7 @@ class Endpoints:
         return self._safe_url(url, f"endpoint_url of profile {profile}") if url else None
 
     def _safe_url(self, url: str, origin: str) -> str:
-        """The URL, unless it would send signed requests and sessions over a network in the clear. Raises ConfigError.
+        """The URL, unless it would send signed requests and sessions over a network in clear text. Raises ConfigError.
 
         AWSUDO_ALLOW_HTTP names hosts for which the user wants that.
         """

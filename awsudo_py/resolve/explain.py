@@ -1,4 +1,4 @@
-"""Explains a chain: each step to the session, with every value that shapes it and the place that says so."""
+"""Explains a chain: each step to the session, with every value that shapes it and the place that sets it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEYS = {
 
 
 class Value(NamedTuple):
-    """One value, and the place that says so; an empty place means that nothing did, it is the usual one."""
+    """One value, and the place that sets it; an empty place means the default."""
 
     name: str
     value: str
@@ -37,8 +37,8 @@ class Step(NamedTuple):
     """One step of a chain. kind is a source's kind, or "role" or "session" for a call to STS."""
 
     kind: str
-    title: str  # what the step gives: a source's place, a role's ARN
-    place: str  # what names it: a file and its profile, a variable, an option
+    title: str  # the result of the step: a source's place, a role's ARN
+    place: str  # its origin: a file and its profile, a variable, an option
     values: tuple[Value, ...] = ()
 
 
@@ -59,7 +59,7 @@ def explained(chain: RoleChain, config: AwsConfig, request: Request) -> Explanat
     steps = [Step(source.kind, source.where, profile or source.where)]
     last = len(chain.hops) - 1
     for number, hop in enumerate(chain.hops):
-        # what was given with the request shapes the last step
+        # the inputs of the request shape the last step
         steps.append(_step(hop, config, request if number == last else None))
     return Explanation(
         chain.target,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Origin(NamedTuple):
-    """Where a value was written, and so which error it makes: a usage error on the command line."""
+    """Where a value was written, which decides the error: a usage error on the command line."""
 
     name: str  # "--duration", "AWSUDO_DURATION", "duration_seconds of profile prod (~/.aws/config)"
     error: type[AwsudoError]
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
 
 
 def slip_in(value: str) -> str:
-    """The hint about a value that an editor's habits have changed: quotes, a comment, a continued line; mostly none."""
+    """The hint about a value that an editor's habits have changed: quotes, a comment, a continued line."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return "remove the quotes: the SDKs take them as a part of the value"
     if re.search(r"\s[#;]", value):
@@ -69,7 +69,7 @@ TEXTS = {
 SHORTEST, LONGEST_ROLE, LONGEST_SESSION_TOKEN = 900, 43_200, 129_600
 #: Roles assumed from a session of another role.
 LONGEST_CHAINED = 3_600
-#: What STS gives when no duration is asked for: by AssumeRole, by GetSessionToken.
+#: The default durations of STS: for AssumeRole, for GetSessionToken.
 DEFAULT_ROLE, DEFAULT_SESSION_TOKEN = 3_600, 43_200
 MOST_POLICY_ARNS, MOST_TAGS, MOST_POLICY = 10, 50, 2_048
 MOST_TAG_KEY, MOST_TAG_VALUE = 128, 256
@@ -77,7 +77,7 @@ _SPAN = re.compile(r"(?=\d)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", re.A
 
 
 def text(kind: str, value: str, origin: Origin) -> str:
-    """The value, if it keeps the bounds of its kind in TEXTS."""
+    """The value, if it is within the bounds of its kind in TEXTS."""
     bounds = TEXTS[kind]
     if not bounds.least <= len(value) <= bounds.most:
         takes = f"{bounds.least} to {bounds.most}" if bounds.least < bounds.most else str(bounds.most)
@@ -111,7 +111,7 @@ def span(value: str, origin: Origin) -> int:
 
 
 def seconds(value: str, origin: Origin) -> int:
-    """Seconds out of digits: what the SDKs take as duration_seconds."""
+    """Seconds out of digits: the form of duration_seconds in the SDKs."""
     if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
         raise origin.refuse(
             f"{value!r} is not a number of seconds", slip_in(value) or "write it in digits, such as 3600"
@@ -120,7 +120,7 @@ def seconds(value: str, origin: Origin) -> int:
 
 
 def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
-    """A session's length in seconds, if STS could give it."""
+    """A session's length in seconds, if STS allows it."""
     if not SHORTEST <= value <= most:
         raise origin.refuse(
             f"a session lasts {SHORTEST} s (15m) to {most} s ({most // 3600}h), not {value} s",
@@ -132,7 +132,7 @@ def duration(value: int, origin: Origin, *, most: int = LONGEST_ROLE) -> int:
 
 
 def session_duration(value: int, origin: Origin) -> int:
-    """The length in seconds of a session that GetSessionToken gives, if it could."""
+    """The length in seconds of a session of GetSessionToken, if it allows it."""
     return duration(value, origin, most=LONGEST_SESSION_TOKEN)
 
 
@@ -206,7 +206,7 @@ def tags(values: Iterable[str], origin: Origin) -> tuple[tuple[str, str], ...]:
 
 
 def transitive(values: Iterable[str], given: Iterable[tuple[str, str]], origin: Origin) -> tuple[str, ...]:
-    """Keys of tags that stay through role chaining; each must be a tag of this session."""
+    """Keys of tags that are passed on through role chaining; each must be a tag of this session."""
     found = tuple(sorted(set(values)))
     known = {key.lower() for key, _ in given}
     missing = next((key for key in found if key.lower() not in known), None)

@@ -8,7 +8,7 @@
 3. The code goes with AssumeRole if no such session can be had, or if it would not do: the source is a session itself,
    the first role is to last longer than role chaining allows, or the user prefers it.
 4. A device of the source's profile guards the keys of the source. A source that gives a session has passed it already.
-5. If only the call shows whether a source gives keys or a session (a credential_process), both verdicts are given.
+5. If only the call shows whether a source returns keys or a session (a credential_process), both verdicts are returned.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class MfaInputs(NamedTuple):
-    """What options, variables and profiles, in their order, say about MFA."""
+    """The MFA settings of options, variables and profiles, in their order."""
 
     serial: str | None = None  # of an option or variable; a profile's is with its role or its source
     duration: int | None = None  # seconds; of the command's session, if it is one of keys
@@ -39,7 +39,7 @@ class MfaInputs(NamedTuple):
 
 
 def mfa_inputs(request: Request, config: AwsConfig, profiles: Iterable[str | None]) -> MfaInputs:
-    """What the request and these profiles, the target's first, say about MFA. Raises ConfigError."""
+    """The MFA settings of the request and these profiles, the target's first. Raises ConfigError."""
     found: dict[str, str] = {}
     origins: dict[str, Origin] = {}
     for name in profiles:

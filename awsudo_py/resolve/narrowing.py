@@ -3,7 +3,7 @@
 1. Where a role is assumed last, it is narrowed by a session policy of that very call. Every other session (SSO, aws
    login, web identity, a process, a container or instance, GetSessionToken) is narrowed by one call more,
    GetScopedCredentials, which takes an inline policy only.
-2. What cannot be narrowed as it was meant is refused. No session is ever wider than what was named.
+2. A session that cannot be narrowed as requested is refused. No session is ever wider than requested.
 3. Within one call, policies add up: --read-only --only dynamodb:PutItem allows reading and that action.
 
 Limits: STS API reference, GetScopedCredentials; a session policy has 2,048 characters at most.
@@ -37,7 +37,7 @@ _DESCRIPTION = re.compile("[\t\n\r\x20-\x7e\xa1-\xff]{2,256}")
 
 
 class Narrowing(NamedTuple):
-    """What a session is narrowed to; nothing of it is set where it stays as it is."""
+    """The limits of a session; all are empty if it is not narrowed."""
 
     only: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Narrowing(NamedTuple):
 
     @property
     def limits_actions(self) -> bool:
-        """Whether a policy comes of it."""
+        """Whether it needs a policy."""
         return bool(self.only or self.read_only)
 
 
@@ -182,7 +182,7 @@ def _narrowed_role(
     if narrowing.shorten >= limits.SHORTEST:
         hop = hop._replace(duration=min(narrowing.shorten, hop.duration or limits.DEFAULT_ROLE))
         return (*hops[:-1], hop)
-    # AssumeRole gives no session that short
+    # AssumeRole allows no session that short
     return (*hops[:-1], hop, ScopedHop(hop.profile, None, narrowing.shorten, None))
 
 
@@ -231,7 +231,7 @@ def _fitting(narrowing: Narrowing, reads: Sequence[str]) -> str:
 
 
 def _packed(policy: str) -> int:
-    """About how many bytes a policy has once it is packed."""
+    """The approximate size of a packed policy in bytes."""
     import zlib
 
     return len(zlib.compress(policy.encode()))

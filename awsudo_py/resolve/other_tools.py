@@ -1,4 +1,4 @@
-"""Explains profiles that other tools understand and the SDKs do not: what the key is, and the standard line instead."""
+"""Explains profiles for other tools that the SDKs do not understand: the key, and the standard line to use instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEYS = {
 
 
 def without_credentials(name: str, settings: Mapping[str, str]) -> tuple[str, ...]:
-    """The hints about a profile that has no credentials to the SDKs."""
+    """The hints about a profile in which the SDKs find no credentials."""
     for start, (tool, instead) in _KEYS.items():
         key = next((key for key in settings if key.startswith(start)), None)
         if key is not None:

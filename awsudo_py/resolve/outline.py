@@ -19,14 +19,14 @@ ACCOUNT_NAME = "awsudo_account_name"
 
 
 class Outline(NamedTuple):
-    """A profile as a target. A target that does not resolve has a fault, and what its settings alone say."""
+    """A profile as a target. A target that does not resolve has a fault, and the values of its settings alone."""
 
     name: str
     role_arn: str = ""
     role: str = ""
     account: str = ""
     account_name: str = ""
-    source: str = ""  # what the chain starts from: `keys of profile base`
+    source: str = ""  # the start of the chain: `keys of profile base`
     path: tuple[str, ...] = ()  # the profiles that lead to it, the source's first
     parent: str = ""  # the profile that it is assumed from, as its settings say
     region: str = ""
@@ -42,7 +42,7 @@ class Outline(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What words are matched with, in lower case."""
+        """The text that words are matched with, in lower case."""
         parts = (self.name, self.account, self.account_name, self.role, self.origin, self.region, self.description)
         return " ".join(parts).lower()
 
@@ -97,7 +97,7 @@ def account_names(profiles: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def description_of(own: Mapping[str, str]) -> str:
-    """What a profile says about itself, for people."""
+    """The description of a profile, for people."""
     return own.get("awsudo_description") or own.get("description", "")
 
 

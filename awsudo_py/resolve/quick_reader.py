@@ -1,6 +1,6 @@
 """Reads the sections of an AWS file as configparser does, in a third of its time: thousands of profiles are common.
 
-It knows the plain form that nearly every file has. Anything else, mistakes above all, is for configparser: a test
+It knows the plain form that nearly every file has. Anything else, mistakes above all, is left to configparser: a test
 compares the two on any text.
 """
 

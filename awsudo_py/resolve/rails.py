@@ -1,10 +1,10 @@
-"""Reads the guard rails of profiles: which commands are refused, and before which awsudo asks.
+"""Reads the guard rails of profiles: which commands are refused, and which need confirmation.
 
-1. They are rails, not walls: they look at the words of a command, and a program can do more than its words say. What a
+1. They are rails, not walls: they look at the words of a command, and a program can do more than its words show. What a
    session may do is limited by its policy, and by MFA.
 2. A target that is a profile has the rails of that profile. A role that is named by its ARN, or as a role of a portal,
-   has the rails of every profile that means the same role.
-3. A rail that cannot be read is an error, so that a slip does not take it away.
+   has the rails of every profile with the same role.
+3. A rail that cannot be read is an error, so that a mistake does not disable it.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def refuse_denied(found: Sequence[Rails], words: Sequence[str], config: AwsConfi
 
 
 def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
-    """The rails because of which awsudo asks before this command; before it gives a session to something else than a
-    command (no words), it asks where each command is to be confirmed.
+    """The rails that require confirmation before this command; before a session goes to something other than a
+    command (no words), those that require it for every command.
     """
     for rails in found:
         if EVERY in rails.confirm or first_fit(rails.confirm, words) is not None:
@@ -123,7 +123,7 @@ def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
 
 
 def patterns_of(found: Sequence[Rails]) -> tuple[str, ...]:
-    """The patterns of commands that take more than the session: none that fits one is replayed."""
+    """The patterns of commands with a confirmation or a refusal: matching ones are not replayed."""
     return tuple(dict.fromkeys(pattern for rails in found for pattern in (*rails.deny, *rails.confirm)))
 
 
@@ -146,7 +146,7 @@ def _confirm(value: str, origin: Origin) -> tuple[str, ...]:
 
 
 def _patterns(value: str, origin: Origin) -> tuple[str, ...]:
-    """The patterns of a list with commas."""
+    """The patterns in a comma-separated list."""
     slip = limits.slip_in(value.strip())
     if slip:
         raise origin.refuse(f"invalid pattern {line_shown(value.strip())!r}", slip)
@@ -159,7 +159,7 @@ def _patterns(value: str, origin: Origin) -> tuple[str, ...]:
 
 
 def _role(settings: Mapping[str, str]) -> tuple[str, ...]:
-    """What tells the role of a profile: its ARN, or the account and the role of its portal."""
+    """The identity of a profile's role: its ARN, or the account and the role of its portal."""
     if "role_arn" in settings:
         try:
             return (roles.role_arn(settings["role_arn"]),)

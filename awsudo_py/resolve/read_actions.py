@@ -1,7 +1,7 @@
 """The read actions by service that --read-only allows where a session can be narrowed by an inline policy only.
 
-Most used first: as many as fit into a session policy's 2,048 characters are sent, and what is not sent is denied. Left
-out are reads that give more than they read: secrets (secretsmanager:GetSecretValue), credentials (sts:GetSessionToken,
+Most used first: as many as fit into a session policy's 2,048 characters are sent, and the others are denied. Left
+out are reads that expose more than data: secrets (secretsmanager:GetSecretValue), credentials (sts:GetSessionToken,
 cognito-identity:Get*, redshift:GetClusterCredentials, ec2:GetPasswordData, lightsail:GetInstanceAccessDetails), and
 receiving from a queue, which hides a message from others.
 """

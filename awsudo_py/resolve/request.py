@@ -66,7 +66,7 @@ def _store(value: str, origin: Origin, _files: Files) -> str:
 def _mfa_code(value: str, origin: Origin, _files: Files) -> str:
     if value != "-":
         return limits.mfa_code(value, origin)
-    # Read now, whether it will be needed or not: what the command finds on stdin must not depend on the cache.
+    # Read now, even if it is not needed: the command's stdin must not depend on the cache.
     return limits.mfa_code(_line_of_stdin(origin), Origin(f"{origin.name} - (stdin)", origin.error))
 
 
@@ -87,7 +87,7 @@ def _line_of_stdin(origin: Origin) -> str:
 
 
 def _document(value: str, origin: Origin, files: Files) -> str:
-    """What a file has, or stdin to its end: read now, so that what the command finds there never varies."""
+    """The content of a file, or of stdin to its end: read now, so that the command's stdin never varies."""
     name = "stdin" if value == "-" else os.path.expanduser(value)
     try:
         if value == "-":
@@ -174,7 +174,7 @@ def read_inputs(
 ) -> dict[str, Any]:
     """The fields of a Request that options and variables set, and their origins; an option wins.
 
-    name_of: how messages call an option. Raises the error of a value's origin.
+    name_of: the name of an option in messages. Raises the error of a value's origin.
     """
     found: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
@@ -201,7 +201,7 @@ def exec_request(
 ) -> Request:
     """The request out of the words after the options: [ROLE] [--] [COMMAND …] with -p, else TARGET [--] [COMMAND …].
 
-    dashed: whether a `--` that ended the options stands right before these words. Raises UsageError.
+    dashed: whether a `--` that ended the options is right before these words. Raises UsageError.
     """
     rest = list(words)
     target = role = None

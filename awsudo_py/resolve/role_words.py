@@ -1,4 +1,4 @@
-"""Tells by how a word is written whether it means a role; nothing is imported, completion has no time for it."""
+"""Tells by a word's form whether it means a role; nothing is imported, as completion must be fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def unquoted(word: str) -> str:
 
 
 def account_like(word: str) -> str:
-    """The digits that stand where a short form, [PARTITION:]ACCOUNT:ROLE, has its account; empty if it is none."""
+    """The account digits of a short form, [PARTITION:]ACCOUNT:ROLE; empty if it is not one."""
     head, _, rest = word.partition(":")
     if head[:3] == "aws" and not head.strip("abcdefghijklmnopqrstuvwxyz-"):
         head, _, rest = rest.partition(":")

@@ -7,7 +7,7 @@ import re
 from awsudo_py.errors import InvalidInput, shortened
 from awsudo_py.resolve.role_words import account_like, unquoted
 
-#: Region prefixes of the partitions, and a region of each where its STS can be asked when none is set. The global
+#: Region prefixes of the partitions, and a region of each whose STS can be called when none is set. The global
 #: endpoint speaks for `aws` alone. (botocore data/partitions.json; a test compares.)
 PARTITIONS = {
     "aws-cn": ("cn-", "cn-northwest-1"),
@@ -28,7 +28,7 @@ _SESSION = re.compile(rf"arn:(aws[a-z-]*):sts::(\d{{12}}):assumed-role/({_NAME})
 
 
 def role_arn(word: str) -> str:
-    """The ARN that this word means: an ARN, or [PARTITION:]ACCOUNT:ROLE. Raises InvalidInput saying what is off."""
+    """The ARN that this word means: an ARN, or [PARTITION:]ACCOUNT:ROLE. Raises InvalidInput with the reason."""
     word = unquoted(word)
     if _ARN.fullmatch(word):
         return word

@@ -1,7 +1,7 @@
-"""Reads the roles out of a SAML assertion. What it says is checked by AWS; here it is only shown and chosen from.
+"""Reads the roles out of a SAML assertion. AWS checks it; here its roles are only displayed and chosen from.
 
 1. A document with a DOCTYPE is refused: entities can make a small one enormous.
-2. No part of an assertion is displayed but ARNs of roles.
+2. Only ARNs of roles are displayed from an assertion.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def roles_of(assertion: str) -> tuple[SamlRole, ...]:
 
 
 def chosen(roles: Sequence[SamlRole], role_arn: str) -> SamlRole:
-    """The role with that ARN among these. Raises InvalidInput, with those that there are."""
+    """The role with that ARN among these. Raises InvalidInput, with the existing ones."""
     found = next((each for each in roles if each.role_arn == role_arn), None)
     if found is None:
         listed = tuple(each.role_arn for each in roles)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from awsudo_py.model import Hop, Request, Source
     from awsudo_py.resolve.aws_config import AwsConfig
 
-#: What only AssumeRole takes. Leaving it out would give another session than the user meant.
+#: Inputs of AssumeRole only. Omitting one would produce another session than the user requested.
 _ROLE_ONLY = ("external_id", "policy", "policy_arns", "tags", "transitive_tags", "source_identity")
 _INPUTS = ("duration", "session_name", "mfa_serial", *_ROLE_ONLY)
 
@@ -25,7 +25,7 @@ _INPUTS = ("duration", "session_name", "mfa_serial", *_ROLE_ONLY)
 def apply_inputs(
     source: Source, hops: tuple[RoleHop, ...], request: Request, config: AwsConfig, profile: str | None
 ) -> tuple[Source, tuple[RoleHop, ...], tuple[str, ...]]:
-    """The chain with the inputs in it, and a notice for each input that it does not take.
+    """The chain with the inputs in it, and a notice for each input that it does not accept.
 
     They shape the last hop, which is the role that was named; without roles, the call that gives the profile's session.
     Raises the error of an input's origin if it cannot be sent, or breaks a bound that only the whole shows.
@@ -61,7 +61,7 @@ def sends_policies(source: Source) -> bool:
 
 
 def unsent_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
-    """The notice about an MFA code that no call of these hops takes. Raises if it was an option."""
+    """The notice about an MFA code that no call of these hops accepts. Raises if it was an option."""
     if not request.mfa_code or any(hop.mfa_serial for hop in hops):
         return ()
     why = "no MFA device is configured for it"
@@ -109,7 +109,7 @@ def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, con
 
 
 def _refuse_unsent(unsent: Iterable[str], request: Request, profile: str | None) -> tuple[str, ...]:
-    """A notice for each input that no call of this chain takes. Raises if leaving one out would matter."""
+    """A notice for each input that no call of this chain accepts. Raises if omitting one would matter."""
     notices: tuple[str, ...] = ()
     for name in unsent:
         origin, what = limits.written(request.origins, name), name.replace("_", " ")

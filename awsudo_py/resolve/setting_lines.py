@@ -1,4 +1,4 @@
-"""Finds on which line of an AWS file a setting of a profile stands, for explanations."""
+"""Finds the line of a profile's setting in an AWS file, for explanations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SETTING = re.compile(r"(?P<key>[^=:\s][^=:]*?)\s*[=:]")
 
 
 def setting_lines(text: str, *, in_config: bool) -> dict[tuple[str, str], int]:
-    """The line of each setting, by profile and key, the first line being 1; a header stands under the empty key.
+    """The line of each setting, by profile and key, the first line being 1; a header is under the empty key.
 
     in_config: whether the file is the one with [profile NAME]. Lines are read as configparser reads them: what is
     indented below a setting belongs to it.
@@ -39,7 +39,7 @@ def setting_lines(text: str, *, in_config: bool) -> dict[tuple[str, str], int]:
 
 
 def _profile(section: str, in_config: bool) -> str:
-    """The profile of a section; one that is none is kept apart by its brackets."""
+    """The profile of a section; other sections keep their brackets."""
     if not in_config or section == "default":
         return section
     kind, name = kind_and_name(section)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.model import Source
 
-#: What a kind of source gives: long-lived keys, a session, or either. Which of the two is shown by the session token
+#: The result of a kind of source: long-lived keys, a session, or either. Which of the two is shown by the session token
 #: that is beside the keys, or by nothing but the call.
 Gives = Literal["keys", "session", "the token shows", "the call shows"]
 
@@ -29,18 +29,18 @@ class SourceKind(NamedTuple):
     gives: Gives
     renew: Callable[[Source], str]  # the hint that says how to get new credentials
     fetch: str = ""  # the function of aws/fetchers that gets the credentials; empty: the record holds them
-    giver: str = ""  # for messages: what answers that function
+    giver: str = ""  # for messages: the service behind that function
     services: tuple[str, ...] = ()  # the AWS services that the function calls, as AWS_ENDPOINT_URL_… names them
-    takes: tuple[str, ...] = ()  # the inputs of a request that the call for its session takes
+    takes: tuple[str, ...] = ()  # the inputs of a request that the call for its session accepts
     chains: bool = True  # whether STS counts AssumeRole from its session as role chaining
     cached: bool = False  # whether its session costs a call, and is stored like that of a hop
     signs_in: bool = False  # whether its call may wait for a person who signs in
     by_token: bool = False  # whether a token of our own sign-in must be there before its sessions are looked up
     in_turn: bool = False  # whether runs call it one after the other: several at once would sign in several times
     may_be_locked: bool = False  # whether its user may have to unlock it
-    made_elsewhere: bool = False  # whether its session may be narrowed by a policy that nobody here sees
-    known_by_call: bool = False  # whether only its credentials tell who it is, so that it is called on every run
-    replayable: bool = True  # whether files and variables alone tell that it is unchanged
+    made_elsewhere: bool = False  # whether its session may be narrowed by a policy that awsudo cannot see
+    known_by_call: bool = False  # whether only its credentials show its identity, so that it is called on every run
+    replayable: bool = True  # whether files and variables alone show that it is unchanged
 
 
 def _renew_elsewhere(source: Source) -> str:
@@ -181,7 +181,7 @@ def from_environment(source: Source) -> bool:
 
 
 def gives_session(source: Source) -> bool | None:
-    """Whether this source gives a session (or else long-lived keys); None if only the call shows it."""
+    """Whether this source returns a session (or else long-lived keys); None if only the call shows it."""
     gives = kind_of(source).gives
     if gives == "the token shows":
         return source.credentials is not None and source.credentials.session_token is not None
@@ -205,11 +205,11 @@ def renew(source: Source) -> str:
 
 
 def refuse_expired(source: Source, now: float) -> None:
-    """Refuse credentials at hand that, by what is set beside them, have expired."""
+    """Refuse credentials that have expired, by the time that is set with them."""
     until = source.setting("expiration")
     try:
         stamp = datetime.fromisoformat(until.replace("Z", "+00:00"))
     except ValueError:
-        return  # not set, or not a time stamp: AWS will tell
+        return  # not set, or not a time stamp: AWS decides
     if (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp() <= now:
         raise NoCredentials(f"the credentials in the environment expired at {until}", hint=renew(source))

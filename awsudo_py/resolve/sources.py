@@ -1,4 +1,4 @@
-"""Finds the credentials that a profile or the environment has, in the search order of the SDKs."""
+"""Finds the credentials of a profile or the environment, in the search order of the SDKs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from awsudo_py.model import Request
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
 
-#: Profiles whose credential_process is running right now, one a line: the guard against calling ourselves for ever.
+#: Profiles whose credential_process is running right now, one a line: the guard against endless recursion.
 RUNNING = "AWSUDO_CREDENTIAL_PROCESS"
-#: In this order SDKs look for the session token.
+#: The order in which SDKs look for the session token.
 TOKEN_VARIABLES = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
 
 class Sources:
-    """The sources that one configuration and one environment (its deciding variables) offer.
+    """The sources in one configuration and one environment (its deciding variables).
 
-    fingerprint gives a digest of a token file's content, None if there is no such file.
+    fingerprint returns a digest of a token file's content, None if there is no such file.
     """
 
     def __init__(self, config: AwsConfig, environ: Mapping[str, str], fingerprint: Callable[[str], str | None]) -> None:
@@ -69,7 +69,7 @@ class Sources:
         return name in self._config.stored or "aws_access_key_id" in settings or "aws_secret_access_key" in settings
 
     def shadowed(self, source: Source) -> tuple[str, ...]:
-        """The notice that a profile's key is in the keyring and also, perhaps another one, in a file; mostly none."""
+        """The notice that a profile's key is in the keyring and also, perhaps another one, in a file; usually none."""
         name = source.profile
         settings = (self._config.profile(name) or {}) if name is not None else {}
         key = settings.get("aws_access_key_id")
@@ -141,7 +141,7 @@ class Sources:
         self, name: str | None, settings: Mapping[str, str], where: str = "", explicit: bool = True
     ) -> Source:
         def value(key: str, variable: str) -> str | None:
-            # if the environment counts, it wins key by key
+            # if the environment counts, it takes precedence key by key
             return (None if explicit else self._environ.get(variable)) or settings.get(key)
 
         path = value("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE") or ""
@@ -372,7 +372,7 @@ class Sources:
 
 
 def _digest(secret: str) -> str:
-    """What tells one token from the next, and gives neither away."""
+    """The mark of a token, which does not reveal it."""
     import hashlib
 
     return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()

@@ -1,4 +1,4 @@
-"""Finds the sessions of IAM Identity Center in the AWS configuration, and the one that a word means."""
+"""Finds the sessions of IAM Identity Center in the AWS configuration, and the one that a word names."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _missing_runtime() -> tuple[str, ...]:
 def chain_of_session(session: SsoSession, config: AwsConfig, environ: Mapping[str, str]) -> RoleChain:
     """A chain that assumes nothing, for calls to the portal of this session. Raises ConfigError.
 
-    The portal's token gives every account of its user: an endpoint in the clear is refused here.
+    The portal's token gives every account of its user: an endpoint without TLS is refused here.
     """
     endpoints = Endpoints(config, environ)
     for service in ("sso", "sso_oidc"):

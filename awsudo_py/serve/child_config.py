@@ -1,10 +1,10 @@
-"""Gives a child AWS files in which nothing wins over its endpoint.
+"""Makes AWS files for a child in which nothing takes precedence over its endpoint.
 
 Keys, a credential_process or a role in [default] come before the container endpoint in every SDK. So the child gets a
 copy of the config file in which [default] keeps all but its credentials, and an empty credentials file.
 
 1. The copy is 0600 in a directory that is 0700, from birth, and is removed with the child.
-2. What a killed run left behind is removed by the next: each directory is locked for as long as its run lasts.
+2. The files of a killed run are removed by the next: each directory is locked for as long as its run lasts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ChildConfig:
 
 
 def without_credentials(text: str) -> str:
-    """A config file without the credential settings of [default]; every other line stays as it is."""
+    """A config file without the credential settings of [default]; every other line is unchanged."""
     kept: list[str] = []
     in_default = dropping = False
     for line in text.splitlines(keepends=True):
@@ -70,14 +70,14 @@ def without_credentials(text: str) -> str:
             dropping = False
         elif in_default and line[:1] not in (" ", "\t") and stripped and line[:1] not in "#;":
             dropping = stripped.replace(":", "=").partition("=")[0].strip().lower() in CREDENTIAL_SETTINGS
-        # an indented line goes on with the value above it
+        # an indented line continues the value above it
         if not dropping or line[:1] in "#;" or not stripped:
             kept.append(line)
     return "".join(kept)
 
 
 def sweep(parent: str) -> None:
-    """Rule 2: remove the files of runs that are gone. What cannot be removed stays."""
+    """Rule 2: remove the files of runs that are gone, if possible."""
     try:
         names = [name for name in os.listdir(parent) if name.startswith(_PREFIX)]
     except OSError:
@@ -128,7 +128,7 @@ def _write(path: str, text: str) -> int:
 
 
 def variables(config: ChildConfig, url: str, token: str) -> Mapping[str, str]:
-    """What the child's environment gets so that the endpoint is its only identity."""
+    """The changes to the child's environment that make the endpoint its only identity."""
     return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,

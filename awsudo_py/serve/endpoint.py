@@ -3,9 +3,9 @@
 1. It listens on 127.0.0.1 only, on a random port, under a random path; the token is compared in constant time.
 2. A request is refused unless its Host is this very address, and if it has an Origin or a Referer: no web page reaches
    it, whatever name it has for 127.0.0.1. GET only, no body.
-3. An answer comes from memory. Nothing that is slow happens here, and no client holds up another: one thread waits for
+3. An answer comes from memory. Nothing slow happens here, and no client delays another: one thread waits for
    all, a head is at most 8 KiB and complete within five seconds, and there are at most 256 connections.
-4. What has expired is not served.
+4. An expired session is not served.
 
 The document, its names and what clients accept: AWS SDKs and Tools reference guide, "Container credential provider".
 """
@@ -46,7 +46,7 @@ _REASONS = {
 
 
 class Served(NamedTuple):
-    """What is served: a session, and the role it is of."""
+    """A session to serve, and its role."""
 
     credentials: Credentials
     role_arn: str
@@ -66,7 +66,7 @@ class Served(NamedTuple):
 
 
 class _Client:
-    """One connection: what has come, what is still to go, and until when it may take its time."""
+    """One connection: received and unsent bytes, and its deadline."""
 
     __slots__ = ("arrived", "closing", "out", "socket", "until")
 
@@ -81,7 +81,7 @@ class _Client:
 class Endpoint:
     """The endpoint. serve() is its loop; replace() and close() may be called from any other thread.
 
-    clock: seconds since the epoch. wanted: called when a client finds no session that still holds.
+    clock: seconds since the epoch. wanted: called when a client finds no valid session.
     """
 
     def __init__(self, served: Served, *, port: int = 0, clock: Callable[[], float] = time.time) -> None:
@@ -115,7 +115,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """What AWS_CONTAINER_CREDENTIALS_FULL_URI is set to: no name that has to be resolved, no query, no bare /."""
+        """The value of AWS_CONTAINER_CREDENTIALS_FULL_URI: no name that has to be resolved, no query, no bare /."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def replace(self, served: Served) -> None:
@@ -170,7 +170,7 @@ class Endpoint:
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:  # it was gone before it was taken, or there are no descriptors left
+        except OSError:  # it was gone before it was accepted, or there are no descriptors left
             if len(self._clients) > 1:
                 self._drop(min(self._clients.values(), key=lambda client: client.until))
             return
@@ -195,7 +195,7 @@ class Endpoint:
                     self._drop(client)
                     return
                 client.arrived += arrived
-            # one after the other: what a client sends ahead costs no more memory than one answer
+            # one after the other: pipelined requests cost no more memory than one answer
             while not client.closing and not client.out and self._answer_next(client):
                 client.out = client.out[client.socket.send(client.out) :]
             if client.out:
