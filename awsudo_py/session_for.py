@@ -1,7 +1,7 @@
 """Gets the session that a request means: the one function behind every command, the library and the servers.
 
-1. It needs no command line, no terminal and no main thread: what it has to say or to ask goes to the context.
-2. Threads that want the same session at the same time share one call, as processes do.
+1. It needs no command line, no terminal and no main thread: its messages and prompts go to the context.
+2. Threads that need the same session at the same time share one call, as processes do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a request came to."""
+    """The result of a request."""
 
     chain: RoleChain
     obtained: Obtained
@@ -49,7 +49,7 @@ def session_for(
 ) -> Answer:
     """Credentials for the request, and the changes that carry them; ahead as in fresh_session(), share as in Obtain.
 
-    chain: what chain_for() gave for the request, if it was called already. Raises AwsudoError.
+    chain: the result of chain_for() for the request, if it was called already. Raises AwsudoError.
     """
     chain = chain or chain_for(context, request)
     way = obtain(context, chain, request, ahead=ahead, share=share)
@@ -69,7 +69,7 @@ def session_for(
 
 
 def chain_for(context: Context, request: Request) -> RoleChain:
-    """The chain that the request means, with its notices given. Raises AwsudoError."""
+    """The chain of the request; its notices are displayed. Raises AwsudoError."""
     chain = context.resolver(request.web_identity).chain(request)
     for notice in chain.notices:
         context.terminal.notice(notice)
@@ -124,7 +124,7 @@ def _web_token(context: Context, source: Source, request: Request) -> str:
 
 
 def session_name() -> str:
-    """The name of a session that nothing else names: the user and the machine."""
+    """The default session name: the user and the machine."""
     from awsudo_py.aws.calls import default_session_name
 
     return default_session_name(_user(), _host())

@@ -4,8 +4,8 @@ A keeper is forked before anything large is loaded. For each renewal it forks a 
 what it got and ends: botocore is in memory for as long as a call takes. Where there is no fork, a thread does the work.
 
 1. A session is renewed a third of its life, at least 15 and at most 20 minutes, before its end; a short one at half.
-2. A renewal that fails is tried again, ever less often, until it succeeds; the user is told once what fails and when
-   the session ends.
+2. A renewal that fails is retried, ever less often, until it succeeds; the user gets one notice with the reason and
+   when the session ends.
 3. The keeper ends when the process that it works for does, however that ends.
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from awsudo_py.session_for import Answer
 
-    #: Gets a session that lasts for at least so many seconds (None: as a run would), and the answer it came with.
+    #: Gets a session that lasts for at least that many seconds (None: as in a run), and its answer.
     Get = Callable[[float | None], Answer]
 
 #: Seconds before its end at which a session is renewed: SDKs renew theirs 15 minutes ahead (.NET, Java), and one that
-#: is renewed later than that is asked for at every use.
+#: is renewed later than that is fetched at every use.
 LONGEST_AHEAD = 1_200
 #: Seconds between tries.
 _LEAST_PAUSE, _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 15.0, 300.0
@@ -45,7 +45,7 @@ def ahead(issued: float, expiration: float) -> float:
 
 
 class Got(NamedTuple):
-    """What a worker sends: a session, or why there is none."""
+    """A worker's result: a session, or the error."""
 
     served: Served | None
     changes: dict[str, str | None]
@@ -62,7 +62,7 @@ class Got(NamedTuple):
 
 
 def got(answer: Answer) -> Got:
-    """What of an answer is sent."""
+    """The part of an answer that is sent."""
     role = answer.chain.role_arn
     arn = answer.credentials.arn or role
     account = arn.split(":")[4] if arn.count(":") >= 5 else ""
@@ -82,7 +82,7 @@ class Keeper:
     def session(self, min_ttl: float | None, *, asks: bool = False) -> Got:
         """A session that lasts for min_ttl seconds, or the error.
 
-        asks: whether its worker may use the terminal, and is stopped by Ctrl-C.
+        asks: whether its worker may prompt on the terminal, and is stopped by Ctrl-C.
         """
         if not self._forked:
             return _result(self._get, min_ttl)
@@ -188,7 +188,7 @@ def _line(connection: socket.socket) -> bytes:
 
 
 class Renewal:
-    """The thread that renews. tell: says something to the user. replace, explain: of the endpoint."""
+    """The thread that renews. tell: displays a message. replace, explain: of the endpoint."""
 
     def __init__(
         self,
@@ -234,7 +234,7 @@ class Renewal:
             if found.served is not None:
                 self._current, self._told, pause = found.served, False, _FIRST_PAUSE
                 self._replace(found.served)
-                # a source may give the same session again and again: it is not called without a pause
+                # a source may return the same session again and again: there is always a pause between calls
                 due = max(self._due(), self._clock() + _FIRST_PAUSE)
                 continue
             self._say_what_fails(found)

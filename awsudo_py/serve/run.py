@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Serving(NamedTuple):
-    """An endpoint at work: the changes that make an environment use it, and the session it began with."""
+    """A running endpoint: the changes that make an environment use it, and its first session."""
 
     changes: Changes
     first: Got
@@ -39,7 +39,7 @@ def serving(
     get: called in other processes, first with the terminal. config_path: the config file that the child would read.
     Raises AwsudoError.
     """
-    keeper = Keeper(get)  # first, so that what it forks from is small
+    keeper = Keeper(get)  # first, so that it forks from a small process
     try:
         first = keeper.session(None, asks=True)
         if first.served is None:
@@ -88,7 +88,7 @@ def _endpoint(
         changes: Changes = {**unset_changes(environ), **first.changes}
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             changes[name] = None
-        # it is renewed: no moment at which it ends
+        # it is renewed, so it has no expiration
         changes["AWS_CREDENTIAL_EXPIRATION"] = changes["AWSUDO_EXPIRATION"] = None
         changes.update(variables(config, endpoint.url, endpoint.token))
         yield endpoint, changes

@@ -15,18 +15,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Expiration is in the server's time, and STS takes no signature from a clock that is further off than this.
+#: Expiration is in the server's time, and STS accepts no signature from a clock that is further off than this.
 SKEW = 900
 #: The longest that any session lasts: GetSessionToken's 36 hours.
 LONGEST = 129_600
-#: So many seconds before its end a session is renewed.
+#: A session is renewed this many seconds before its end.
 RENEW_AHEAD = 300.0
 
 
 def session_fields(credentials: Credentials, inputs: str, login: str = "") -> dict[str, str]:
     """The fields that are stored for these credentials, which have an expiration and a session token.
 
-    login: the mark of the keys that they come from: a secret is part of who one is, an access key ID alone is not.
+    login: the mark of the keys that they come from: a secret is part of an identity, an access key ID alone is not.
     """
     return {
         "inputs": inputs,
@@ -50,11 +50,11 @@ def fresh_session(
     ahead: float = RENEW_AHEAD,
     login: str = "",
 ) -> Credentials | None:
-    """The session in an entry, if it is the one of that key and may be used now.
+    """The session in an entry, if it has that key and may be used now.
 
     min_ttl is the least number of seconds it must last; None means that it is renewed ahead of its end, by that many
     seconds or a third of a short session's life, so that 900 s sessions are cached too. login: as in session_fields();
-    empty where the keys are not at hand.
+    empty if the keys are not available.
     """
     if fields is None:
         return None

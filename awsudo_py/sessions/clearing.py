@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def forget_all(stores: Sequence[FileStore], now: float) -> int:
-    """Forget every session; returns how many there were. Raises AwsudoError if one stays."""
+    """Delete every session; returns how many there were. Raises AwsudoError if one remains."""
     count = _forget(stores, lambda _key, _inputs: True)
     for store in stores:
         store.remove_locks(now)
@@ -27,13 +27,13 @@ def forget_all(stores: Sequence[FileStore], now: float) -> int:
 
 
 def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) -> tuple[int, str]:
-    """Forget the sessions of a chain's target; way is the way to its credentials. Raises AwsudoError if one stays.
+    """Delete the sessions of a chain's target; way is the way to its credentials. Raises AwsudoError if one remains.
 
     Returns how many there were; and where the MFA session stays from which the target's role is assumed, which other
     roles share and the next of which costs a code, the command that forgets it too.
     """
     own = "" if chain.role_arn else digest(way.inputs(len(chain.hops)))
-    # whoever signed in to it: the login may be gone
+    # for any sign-in: the login may be gone
     own_lines = set() if chain.hops else set(unmarked(way.inputs(0)))
     source = way.inputs(0) if chain.hops and isinstance(chain.hops[0], SessionTokenHop) else ""
     stays = ""
@@ -52,13 +52,13 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
 
 
 def forget_key(access_key_id: str, stores: Sequence[FileStore]) -> int:
-    """Forget the sessions that come from an access key; returns how many. Raises AwsudoError if one stays."""
+    """Delete the sessions that come from an access key; returns how many. Raises AwsudoError if one remains."""
     found = made_from(access_key_id, _cached(stores))
     return _forget(stores, lambda key, _inputs: key in found)
 
 
 def forget_sso(start_url: str, stores: Sequence[FileStore]) -> int:
-    """Forget the sessions that come from an SSO session; returns how many. Raises AwsudoError if one stays."""
+    """Delete the sessions that come from an SSO session; returns how many. Raises AwsudoError if one remains."""
     found = made_from_sso(start_url, _cached(stores))
     return _forget(stores, lambda key, _inputs: key in found)
 
@@ -86,7 +86,7 @@ def _forget(stores: Sequence[FileStore], matches: Callable[[str, str], bool]) ->
                 store.remove(name)
                 count += is_session
             except OSError as error:
-                failed = f"{store.place}: {error.strerror or error}"  # the others go all the same
+                failed = f"{store.place}: {error.strerror or error}"  # the others are still deleted
     if failed:
         raise AwsudoError(
             f"cannot delete all sessions in {failed}",

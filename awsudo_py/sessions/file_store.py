@@ -5,10 +5,10 @@ The numbers are those of the cache's rules, which the tests carry too.
 1. The directory is $AWSUDO_CACHE_DIR, else $XDG_RUNTIME_DIR/awsudo where that is ours alone (memory-backed, gone
    at logout), else $XDG_CACHE_HOME/awsudo, else the platform's. It is 0700, files are 0600 from birth.
 3. A file is opened without following links and without blocking, then judged by its descriptor: regular, our
-   own, closed to others, of bounded size. Anything wrong with it is a miss, never an error.
+   own, closed to others, of bounded size. Any fault is a miss, never an error.
 5. Writing: a temporary file beside it, fsync, replace. Locks are flock on a file that only its holder removes, and
    whoever gets the lock of a removed file takes the new one's.
-8. A file's modification time is the moment from which it is of no use, so that sweeping opens nothing.
+8. A file's modification time is the moment at which it expires, so that sweeping opens nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 def cache_directory(environ: Mapping[str, str]) -> str | None:
-    """Rule 1: where the cache lives; None if there is no such place (no home)."""
+    """Rule 1: the cache directory; None if there is no such place (no home)."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if not environ.get("AWSUDO_CACHE_DIR") and runtime[:1] == "/" and _is_private(runtime):
         return runtime + "/awsudo"
@@ -46,7 +46,7 @@ def cache_directory(environ: Mapping[str, str]) -> str | None:
 
 
 def data_directory(environ: Mapping[str, str]) -> str | None:
-    """Where data that outlives a logout lives: $AWSUDO_DATA_DIR, or the place of the platform; None without a home."""
+    """The directory of permanent data: $AWSUDO_DATA_DIR, or the place of the platform; None without a home."""
     support = "/Library/Application Support"
     return own_directory(environ, "AWSUDO_DATA_DIR", "XDG_DATA_HOME", "/.local/share", support, "Data")
 
@@ -54,7 +54,7 @@ def data_directory(environ: Mapping[str, str]) -> str | None:
 def own_directory(
     environ: Mapping[str, str], ours: str, shared: str, unix: str, macos: str, windows: str
 ) -> str | None:
-    """Where files of one kind live: $ours, else $shared/awsudo, else the platform's place; None if there is no home.
+    """The directory of files of one kind: $ours, else $shared/awsudo, else the platform's; None without a home.
 
     unix and macos are below the home, windows below %LOCALAPPDATA%\\awsudo.
     """
@@ -76,13 +76,13 @@ def own_directory(
 
 
 def state_directory(environ: Mapping[str, str]) -> str | None:
-    """Where what is worth keeping for longer than a session lives; None if there is no such place (no home)."""
+    """The directory of files that outlive a session; None if there is no such place (no home)."""
     support = "/Library/Application Support"
     return own_directory(environ, "AWSUDO_STATE_DIR", "XDG_STATE_HOME", "/.local/state", support, "State")
 
 
 def _is_private(directory: str) -> bool:
-    """Whether this is a directory of ours that nobody else can enter. A link to one is not."""
+    """Whether this is our own directory, closed to all others. A link to one is not."""
     try:
         found = os.lstat(directory)
     except OSError:
@@ -101,11 +101,11 @@ class FileStore:
 
     @property
     def place(self) -> str:
-        """Where sessions are kept, for messages."""
+        """The place of sessions, for messages."""
         return self.directory
 
     def read(self, name: str) -> dict[str, str] | None:
-        """Rule 3: the fields kept under this name, or None where there is nothing that can be trusted."""
+        """Rule 3: the fields stored under this name, or None without a record that can be trusted."""
         try:
             descriptor = os.open(f"{self.directory}/{name}", os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
         except (OSError, ValueError):
@@ -125,7 +125,7 @@ class FileStore:
     def salt(self, *, make: bool = False) -> bytes:
         """A random key that is this directory's own, for keyed digests; empty if there is none.
 
-        make: make it if there is none. Raises OSError if it then cannot be kept.
+        make: make it if there is none. Raises OSError if it then cannot be stored.
         """
         kept = (FileStore.read(self, _SALT) or {}).get("key", "")
         if not kept and make:
@@ -148,13 +148,13 @@ class FileStore:
             return b""
 
     def inputs(self, name: str) -> str:
-        """What shaped the session of this name, wherever its secrets are kept; empty if there is none."""
+        """The inputs of the session of this name, wherever its secrets are stored; empty without one."""
         return (FileStore.read(self, name) or {}).get("inputs", "")
 
     def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
-        """Rule 5: keep the fields under this name, of use until that moment (seconds since the epoch).
+        """Rule 5: store the fields under this name, valid until that moment (seconds since the epoch).
 
-        Raises OSError if they could not be kept; what stood there before then still stands.
+        Raises OSError if they could not be stored; the old record then remains.
         """
         from awsudo_py.files import replace_file  # here: a hit writes nothing
 
@@ -170,26 +170,26 @@ class FileStore:
             raise PermissionError(f"{self.directory} is {_not_private(self.directory)}")
 
     def lock(self, name: str) -> Lock:
-        """The lock of that name, not yet held. Raises OSError where it cannot be made."""
+        """The lock of that name, not yet held. Raises OSError if it cannot be made."""
         self.prepare()
         return Lock(f"{self.directory}/{name}.lock")
 
     def names(self) -> Iterator[str]:
-        """The names under which something is kept, what a run that died left half written included."""
+        """The names of all records, half-written ones of runs that died included."""
         try:
             yield from (name for name in os.listdir(self.directory) if _is_record(name))
         except OSError:
             return
 
     def remove(self, name: str) -> None:
-        """Delete the entry of this name, if there is one. Raises OSError if it stays."""
+        """Delete the entry of this name, if there is one. Raises OSError if it remains."""
         try:
             os.unlink(f"{self.directory}/{name}")
         except FileNotFoundError:
             return
 
     def sweep(self, now: float) -> None:
-        """Rule 8: remove what is of no use any more, and what a run that died left half written."""
+        """Rule 8: remove expired records, and half-written ones of runs that died."""
         locks = 0
         try:
             with os.scandir(self.directory) as found:
@@ -207,7 +207,7 @@ class FileStore:
             return  # another run sweeps too, or the directory is gone: nothing to keep clean
 
     def remove_locks(self, now: float) -> None:
-        """Remove the lock files that nobody holds, but for new ones: a run is about to hold those."""
+        """Remove the lock files that nobody holds, except new ones: a run is about to hold those."""
         try:
             with os.scandir(self.directory) as found:
                 for file in found:
@@ -287,16 +287,16 @@ class Lock:
         return True
 
     def sign(self, holder: str) -> None:
-        """Tell those who wait who holds the lock."""
-        if os.name == "nt":  # nobody can read there what is locked
+        """Record the holder of the lock, for the runs that wait."""
+        if os.name == "nt":  # a locked file cannot be read there
             return
         try:
             os.pwrite(self._descriptor, f"{holder}\n".encode(), 0)
         except OSError:
-            return  # a full disk: the lock is as good without
+            return  # a full disk: the lock works without it
 
     def signed_by(self) -> str:
-        """Who has signed the lock last; empty if nobody did."""
+        """The last recorded holder of the lock; empty without one."""
         try:
             return "" if os.name == "nt" else os.pread(self._descriptor, 64, 0).partition(b"\n")[0].decode()
         except (OSError, ValueError):
@@ -315,8 +315,8 @@ class Lock:
 def make_private(directory: str) -> None:
     """Make a directory and those above it that are missing, each 0700.
 
-    Nothing is made in a user's directory by another user: root with that user's HOME (sudo -E) would leave there what
-    the user can neither read nor remove. What the system owns is fit for all whom it lets in.
+    Nothing is created in a user's directory by another user: root with that user's HOME (sudo -E) would leave files
+    that the user can neither read nor remove. A directory of the system is fine for all who can enter it.
     """
     parent = os.path.dirname(directory)
     if not os.path.isdir(parent) and parent != directory:
@@ -334,7 +334,7 @@ def make_private(directory: str) -> None:
 
 
 def _not_private(directory: str) -> str:
-    """What keeps a directory from being ours alone, for messages."""
+    """The reason why a directory is not ours alone, for messages."""
     found = os.lstat(directory)
     if not stat.S_ISDIR(found.st_mode):
         return "not a directory"

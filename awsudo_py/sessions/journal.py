@@ -1,7 +1,7 @@
-"""A journal of the sessions that this user's runs have used: who ran what as which role, when and why.
+"""A journal of the sessions that this user's runs have used: the role, the command, the time and the reason.
 
 1. One JSON object a line, in a file that is 0600 from birth, in a directory that is private. It holds no secret.
-2. It never delays a run by more than a tenth of a second and never fails one: what cannot be written is left out.
+2. It never delays a run by more than a tenth of a second and never fails one: entries that cannot be written are lost.
 3. A line is written whole or not at all, whatever ends a writer: one write at the end of the file, under a lock; if
    the disk is full, the part that was written is cut off again.
 4. It is bounded: at 4 MiB it becomes the older half, and the older half before it is dropped.
@@ -21,7 +21,7 @@ from awsudo_py.sessions.file_store import FileStore, data_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: The file in the data directory, and what becomes of it when it is full.
+#: The file in the data directory, and its new name when it is full.
 NAME, OLDER = "journal.jsonl", "journal.1.jsonl"
 #: Bytes; see rule 4. A line has about 300.
 LARGEST = 4 << 20
@@ -29,12 +29,12 @@ LARGEST = 4 << 20
 LONGEST_VALUE = 512
 #: Seconds; see rule 2.
 _PATIENCE, _PAUSE = 0.1, 0.005
-#: What AWSUDO_JOURNAL may list.
+#: The words of AWSUDO_JOURNAL.
 SWITCHES = ("off", "hits", "words")
 
 
 class Entry(NamedTuple):
-    """One use of a session. Empty texts stand for what is not known."""
+    """One use of a session. Empty texts mean unknown."""
 
     time: str  # RFC 3339, UTC
     target: str
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 def switches(environ: Mapping[str, str]) -> frozenset[str]:
-    """What AWSUDO_JOURNAL sets: off; hits (list runs from the cache's hit path too); words (list all words)."""
+    """The settings in AWSUDO_JOURNAL: off; hits (list runs from the cache's hit path too); words (list all words)."""
     return frozenset(word.strip() for word in environ.get("AWSUDO_JOURNAL", "").lower().split(","))
 
 
@@ -72,7 +72,7 @@ def append(directory: str, entry: Entry) -> bool:
             return False
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line  # a part of a line that somebody else's program left there
+            line = b"\n" + line  # a part of a line that another program left there
         try:
             written = os.write(descriptor, line)
         except OSError:
@@ -111,7 +111,7 @@ def use(
 
 
 def entries(directory: str) -> Iterator[Entry]:
-    """The entries of the journal, oldest first. A line that is not an entry is passed over."""
+    """The entries of the journal, oldest first. Other lines are skipped."""
     for name in (OLDER, NAME):
         try:
             descriptor = _opened(os.path.join(directory, name), os.O_RDONLY)

@@ -34,11 +34,11 @@ class KeyringStore(FileStore):
 
     @property
     def place(self) -> str:
-        """Where sessions are kept, for messages."""
+        """The place of sessions, for messages."""
         return "the OS keyring"
 
     def read(self, name: str) -> dict[str, str] | None:
-        """The fields kept under this name, or None where there is nothing that can be trusted."""
+        """The fields stored under this name, or None without a record that can be trusted."""
         entry = super().read(name)
         if entry is None or not _is_session(name):
             return entry
@@ -49,7 +49,7 @@ class KeyringStore(FileStore):
             return None  # whoever then writes is entry why
 
     def write(self, name: str, fields: dict[str, str], *, until: float) -> None:
-        """Keep the fields under this name, of use until that moment (seconds since the epoch)."""
+        """Store the fields under this name, valid until that moment (seconds since the epoch)."""
         if not _is_session(name):
             super().write(name, fields, until=until)
             return

@@ -1,9 +1,9 @@
-"""Tells one login from the next: by a keyed digest of the secret or token that is at hand.
+"""Distinguishes logins: by a keyed digest of the current secret or token.
 
-1. What is at hand differs by the kind of source; the table is LOGINS, and a test walks it.
+1. The secret or token depends on the kind of source; the table is LOGINS, and a test walks it.
 2. A login that cannot be found has a mark of its own: no session is served that another login made.
-3. The digest is keyed with a random file in the cache: whoever finds a mark can test no guess with it.
-4. A file that tells of a login is among those that a replay looks at.
+3. The digest is keyed with a random file in the cache: a mark cannot be used to test a guess.
+4. A file with a login is among those that a replay checks.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from awsudo_py.fingerprint import Files
     from awsudo_py.model import Source
 
-#: The mark of a login that is not there: nobody is signed in.
+#: The mark of a missing login: nobody is signed in.
 NOBODY = "nobody"
 #: No token file is larger (bytes).
 _LARGEST = 256 * 1024
 
 
 class Logins:
-    """The logins that one run sees. salt gives the key of the digests."""
+    """The logins of one run. salt returns the key of the digests."""
 
     def __init__(self, environ: Mapping[str, str], files: Files, salt: Callable[[], bytes]) -> None:
         self._environ = environ
@@ -36,7 +36,7 @@ class Logins:
         self._salt = salt
 
     def mark(self, source: Source) -> str:
-        """What tells the source's login from the next one of the same source; empty where its identity tells that."""
+        """The mark of the source's login; empty if the source's identity includes it."""
         find = LOGINS[source.kind]
         if find is None:
             return ""
@@ -46,7 +46,7 @@ class Logins:
         return self._digest(token) if token else NOBODY
 
     def mark_of(self, credentials: Credentials) -> str:
-        """What tells these credentials from others with the same access key ID."""
+        """The mark of these credentials among others with the same access key ID."""
         return self._digest(f"{credentials.secret_access_key}\0{credentials.session_token or ''}")
 
     def _digest(self, secret: str) -> str:
@@ -99,7 +99,7 @@ def _expanded(path: str, environ: Mapping[str, str]) -> str:
 def _field(path: str, field: str) -> str:
     """A field of a token file; empty if it is not there."""
     try:
-        # not blocking: somebody may have put a pipe there
+        # not blocking: it may be a pipe
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
             found = json.loads(file.read(_LARGEST))

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 class Sts(Protocol):
-    """What the flow needs from AWS; aws/calls implements it with botocore."""
+    """The calls to AWS that the flow needs; aws/calls implements it with botocore."""
 
     def source(self, source: Source) -> Credentials:
-        """The credentials that begin a chain."""
+        """The credentials at the start of a chain."""
 
     def sign_in(self, source: Source) -> None:
         """Make sure that the user is signed in to a source that takes a sign-in."""
 
     def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
-        """The session that a hop gives to these credentials, with an MFA code if its device is named."""
+        """The session of a hop for these credentials, with an MFA code if its device is named."""
 
 
 #: What calls a hop's call with a code of the hop's device, perhaps more than once: a person can mistype.
@@ -56,7 +56,7 @@ class Obtained(NamedTuple):
 
 
 class Cached(NamedTuple):
-    """What the cache has for a step of a chain. session: what a run would use; else why says why it would not."""
+    """The cached result of a step of a chain. session: what a run would use; without one, why has the reason."""
 
     key: str  # the entry's name; empty if a call would be needed to know it
     session: Credentials | None
@@ -70,7 +70,7 @@ class Share(Protocol):
     """
 
     def __call__(self, key: str, get: Callable[[], Obtained], /) -> Obtained:
-        """What get() gives, or what it gave to another way. Raises AwsudoError."""
+        """The result of get(), or its result for another way. Raises AwsudoError."""
 
 
 def alone(_key: str, get: Callable[[], Obtained]) -> Obtained:
@@ -79,7 +79,7 @@ def alone(_key: str, get: Callable[[], Obtained]) -> Obtained:
 
 
 class Obtain:
-    """One run's way through a chain. store is None where nothing is to be read or written.
+    """One run's way through a chain. store is None if the cache is neither read nor written.
 
     min_ttl, ahead and refresh concern the last session only, the one that the command gets; sts is called at the first
     miss; share is how several ways share a source and hops. logins tells one login of the source from the next; user
@@ -134,7 +134,7 @@ class Obtain:
             self._chain = chain._replace(hops=chain.if_session, if_session=None)
 
     def cached(self, hops: int | None = None) -> Cached:
-        """What the cache has for the end of the chain, or after that many hops. Calls nothing."""
+        """The cache's result for the end of the chain, or after that many hops. Makes no calls."""
         chain, now = self._chain, self._run.clock()
         hops = len(chain.hops) if hops is None else hops
         if self._store is None:

@@ -121,7 +121,7 @@ class TokenFiles:
         self._keep(self.token_path(session), fields)
 
     def forget_token(self, session: SsoSession) -> bool:
-        """Remove the token of a session; returns whether there was one. Raises OSError if it stays."""
+        """Remove the token of a session; returns whether there was one. Raises OSError if it remains."""
         try:
             os.unlink(self.token_path(session))
         except FileNotFoundError:
@@ -173,7 +173,7 @@ def _fields(path: str) -> dict[str, Any]:
     import json
 
     try:
-        # not blocking: somebody may have put a pipe there
+        # not blocking: it may be a pipe
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
             found = json.loads(file.read(_LARGEST))
