@@ -33,6 +33,7 @@ from awsudo_py.signin.token_files import Registration, SsoToken, TokenFiles
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.sso import DEVICE_CODE, Sso, token_path
+from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, KEY_ID, World, until
 
 START_URL = "https://corp.awsapps.com/start"
@@ -167,6 +168,28 @@ def test_botocore_and_awsudo_use_and_renew_the_same_sign_in(corp: Corp) -> None:
 
     assert found.stdout.startswith("ASIA") and ours.key_id
     assert len(set(tokens)) == 3 and corp.sso.count("/token") == 3
+
+
+def test_the_aws_cli_and_awsudo_share_a_sign_in(corp: Corp, sts: StrictSts) -> None:
+    """`aws --profile` runs on the token that awsudo login stored, renews it, and awsudo uses what it wrote."""
+    corp.sso.on_credentials = lambda *given: sts.add_session("Admin", *given)
+    corp.world.env |= {"AWS_ENDPOINT_URL_STS": sts.url, "AWS_DEFAULT_REGION": "eu-west-1"}
+    corp.sso.tokens_last = 600  # so short that its first use renews it
+    with corp.screen("login", "--browser", "corp") as screen:
+        visit(corp.page())
+        screen.until("signed in")
+    stored = corp.token["accessToken"]
+    corp.sso.tokens_last = 28800
+
+    aws = [str(Path(AWSUDO).with_name("aws")), "--profile", "corp-admin"]
+    done = subprocess.run([*aws, "sts", "get-caller-identity"], env=corp.world.env, capture_output=True, check=True)
+    renewed = corp.token["accessToken"]
+    ours = corp.world.run("corp-admin", *aws[:1], "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+
+    arn = "arn:aws:sts::111111111111:assumed-role/Admin/alice"
+    assert json.loads(done.stdout)["Arn"] == ours.out.strip() == arn, ours.err
+    assert stored != renewed == corp.token["accessToken"]
+    assert corp.sso.count("/token") == 2  # the sign-in, and the AWS CLI's renewal
 
 
 def test_a_registration_is_used_again(corp: Corp) -> None:
