@@ -187,6 +187,24 @@ def test_a_missing_command_costs_no_call(fleet: World, sts: StrictSts) -> None:
     assert sts.calls == []
 
 
+def test_each_target_is_in_the_journal(fleet: World, sts: StrictSts) -> None:
+    """awsudo history has a line for each target that got a session, from a call or the cache; none where it is off."""
+    refused = _arn(50)
+
+    _each(fleet, "t00", "t01", refused, "-p", "base", "--reason", "a drill", "--", "printenv", "HOME")
+    _each(fleet, "t00", "t02", "--template", "--", "echo", "{target}", env={"AWSUDO_JOURNAL": "words"})
+    _each(fleet, "t04", "--", "true", env={"AWSUDO_JOURNAL": "off"})
+
+    found = json.loads(fleet.run("history", "--json").out)
+    fields = ("target", "role", "how", "reason", "command")
+    assert sorted(tuple(entry.get(field) or "" for field in fields) for entry in found) == [
+        ("t00", _arn(0), "cache", "", "echo t00"),
+        ("t00", _arn(0), "call", "a drill", "printenv"),
+        ("t01", _arn(1), "call", "a drill", "printenv"),
+        ("t02", _arn(2), "call", "", "echo t02"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -225,7 +225,8 @@ def _run(  # noqa: C901 (the order of one run's steps)
     sessions = Sessions(
         context,
         inputs,
-        template=job.command if job.template else None,
+        command=job.command,
+        template=job.template,
         folder=directory.folder if directory is not None else lambda _: "",
     )
     rules = Rules(commands, job.retry, job.fail_fast)

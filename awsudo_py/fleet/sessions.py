@@ -16,6 +16,7 @@ from awsudo_py.errors import AwsudoError, Interrupted, Throttled, Unreachable
 from awsudo_py.fleet.run import NoSession, Order
 from awsudo_py.fleet.throttle import Bucket
 from awsudo_py.model import Request
+from awsudo_py.recording import write_journal
 from awsudo_py.session_for import session_for
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.signin.rate import Rate
@@ -157,24 +158,30 @@ class FleetTerminal(Terminal):
 
 
 class Sessions:
-    """What each target runs with. inputs: the fields of a Request that are the same for all."""
+    """What each target runs with. inputs: the fields of a Request that are the same for all.
+
+    command: its words. template: whether they are filled in for each target.
+    """
 
     def __init__(
         self,
         context: Context,
         inputs: Mapping[str, Any],
         *,
-        template: Sequence[str] | None = None,
+        command: Sequence[str] = (),
+        template: bool = False,
         folder: Callable[[Target], str] = lambda _: "",
     ) -> None:
         self._context = context
         self._inputs = inputs
+        self._command = command
         self._template = template
         self._folder = folder
         self._shared = Shared(context.run.clock)
         run = context.run
         self.paces = Paces(Rate(context.stores.get("file"), clock=run.clock, sleep=run.sleep))
         self._paced = threading.Event()
+        self._journal = threading.Lock()  # not the file's own: its waits are for other processes
 
     def order(self, target: Target) -> Order:
         """What this target runs with. Raises NoSession; Interrupted if the user gave up at a question."""
@@ -187,7 +194,9 @@ class Sessions:
             raise NoSession(
                 reason_of(error), message_of(error), again=may_pass(error), throttled=isinstance(error, Throttled)
             ) from None
-        argv = None if self._template is None else filled(self._template, target, answer.chain.region or "")
+        argv = filled(self._command, target, answer.chain.region or "") if self._template else None
+        with self._journal:
+            write_journal(self._context, answer, argv or self._command, request.reason or "")
         return Order(answer.changes, argv, self._folder(target))
 
     def _share(self, key: str, get: Callable[[], Obtained]) -> Obtained:
