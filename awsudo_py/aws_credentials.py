@@ -40,7 +40,7 @@ class Credentials:
         return f"<Credentials {self.access_key_id}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials are not pickled: stores decide how they are kept")
+        raise TypeError("credentials are not pickled: each store has its own format")
 
 
 def rfc3339(moment: float) -> str:

@@ -168,11 +168,11 @@ HEADERS = {
     ),
     "a source in DEFAULT": Almost(
         "[DEFAULT]\nsource_profile = base\n[profile foo]\nrole_arn = arn:aws:iam::111111111111:role/dev\n",
-        ("source_profile stands in [DEFAULT] of ~/config",),
+        ("source_profile is in [DEFAULT] of ~/config",),
     ),
     "keys in DEFAULT": Almost(
         "[profile foo]\nregion = eu-west-1\n",
-        ("aws_access_key_id stands in [DEFAULT] of ~/credentials",),
+        ("aws_access_key_id is in [DEFAULT] of ~/credentials",),
         f"[DEFAULT]\n{KEYS}",
     ),
     # other tools
@@ -191,7 +191,7 @@ HEADERS = {
     "a role's ARN": Almost(
         "[profile foo]\nsso_start_url = https://x\nsso_region = eu-west-1\nsso_account_id = 111111111111\n"
         "sso_role_name = a/b\n",
-        ("sso_role_name of profile foo (~/config, line 5)", "SSO does not take"),
+        ("sso_role_name of profile foo (~/config, line 5)", "SSO does not accept"),
     ),
 }
 

@@ -182,7 +182,7 @@ def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts:
         (("dev",), 2, "no command for dev, and no terminal"),
         (("export",), 2, "no target"),
         (("export", "dev", "true"), 2, "unexpected extra argument"),
-        (("export", "--unset", "dev"), 2, "takes no target"),
+        (("export", "--unset", "dev"), 2, "does not accept a target"),
         (("export", "dev", "--format", "xml"), 2, "xml"),
         (("keys",), 2, "keys needs a subcommand: add, list,"),
         (("keys", "lits"), 2, "did you mean list?"),
@@ -265,7 +265,7 @@ def test_quiet_says_nothing_and_verbose_says_what_was_done(world: World) -> None
         "awsudo: region of the command: eu-west-1\n"
     )
     assert re.fullmatch(
-        re.escape(resolved) + rf"awsudo: session of {DEV}: asked AWS, \d+\.\d\d s\nawsudo: valid until \S+Z\n", verbose
+        re.escape(resolved) + rf"awsudo: session of {DEV}: from AWS, \d+\.\d\d s\nawsudo: valid until \S+Z\n", verbose
     )
     assert again.startswith(f"{resolved}awsudo: session of {DEV}: from the cache, {world.cache}\n")
     assert world.run("-q", "base", "true").err == ""

@@ -241,7 +241,7 @@ def test_a_profile_gives_what_it_sends_and_the_role_before_it(world: World, sts:
     [
         (("--trust-policy", "{home}/nowhere"), 125, "cannot read {home}/nowhere: No such file or directory"),
         (("--trust-policy", "{home}/broken"), 125, "{home}/broken: line 2, column 1: not valid JSON"),
-        (("--trust-policy", "{home}/twice"), 125, '{home}/twice: not valid JSON: the key "a" stands twice'),
+        (("--trust-policy", "{home}/twice"), 125, '{home}/twice: not valid JSON: the key "a" appears twice'),
         (
             ("--trust-policy", "{home}/trust.json", "--caller", "ann"),
             125,

@@ -209,7 +209,7 @@ def test_each_target_is_in_the_journal(fleet: World, sts: StrictSts) -> None:
     ("words", "code", "message"),
     [
         (["prdo-*", "--", "true"], 125, "no target matches 'prdo-*'"),
-        (["t00", "true"], 2, "no command: two dashes stand before it"),
+        (["t00", "true"], 2, "no command: it goes after --"),
         (["t00", "--"], 2, "no command after --"),
         (["--", "true"], 2, "no targets: which ones?"),
         (["t00", "--json", "--ordered", "--", "true"], 2, "output is printed in one way"),

@@ -171,7 +171,7 @@ def test_three_layers_are_the_most(world: World, aws: StrictAws) -> None:
         (("--only", "s3:Get*", "--policy", '{"Statement":[]}', "dev"), "a session can have only one inline policy"),
         (("--shorten", "0", "dev"), "between 1 s and 36h"),
         (("--reason", "x", "dev"), "a reason has 2 to 256 printable characters"),
-        (("--only", ",".join(f"s3:Get{n:040}" for n in range(60)), "dev"), "and STS takes 2048"),
+        (("--only", ",".join(f"s3:Get{n:040}" for n in range(60)), "dev"), "and STS accepts 2048"),
     ],
 )
 def test_what_cannot_be_narrowed_runs_nothing(

@@ -314,7 +314,7 @@ def targeted(call: Call, context: Context, target: str | None, profile: str | No
     request = exec_request(words, profile, inputs_of(context, options))
     if request.command:
         raise UsageError(
-            f"{call.name} takes no command: {target}",
+            f"{call.name} does not accept a command: {target}",
             hint=(f"awsudo {call.name} TARGET", "to run a command: awsudo TARGET COMMAND"),
         )
     return request

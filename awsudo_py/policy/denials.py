@@ -397,7 +397,7 @@ def _root(_: Call) -> Denial:
 def _session_of_a_session(_: Call) -> Denial:
     return Denial(
         "token",
-        "the credentials are a session's already, and GetSessionToken takes a user's own keys only",
+        "the credentials are a session's already, and GetSessionToken accepts only a user's own keys",
         ("send the code with the role: --mfa-per-role",),
     )
 

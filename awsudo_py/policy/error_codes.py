@@ -243,7 +243,7 @@ CODES: dict[str, tuple[str, str, str]] = {
     "InvalidSubjectCredentials": (
         "session",
         "these credentials cannot be narrowed: STS narrows temporary sessions only",
-        "name a role, or a profile whose keys give a session",
+        "name a role, or a profile whose keys can get a session",
     ),
     "RegionDisabledException": (
         "region",

@@ -105,7 +105,7 @@ class AwsConfig(NamedTuple):
         for file, sections in ((self.config_file, self.strays), (self.credentials_file, self.in_credentials)):
             found = next((key for key in keys if key in sections.get("DEFAULT", {})), None)
             if found:
-                return f"{found} stands in [DEFAULT] of {file}, which no profile inherits: move it to the profile"
+                return f"{found} is in [DEFAULT] of {file}, which no profile inherits: move it to the profile"
         return ""
 
     def home_of(self, profile: str) -> str:

@@ -85,11 +85,12 @@ def text(kind: str, value: str, origin: Origin) -> str:
     # fullmatch: `$` would let a final newline through; ASCII: STS's \w is not Unicode's
     if not re.fullmatch(f"{bounds.characters}*", value, re.ASCII):
         raise origin.refuse(
-            f"{value!r} has characters that {_service(kind)} does not take; it takes {bounds.named}", slip_in(value)
+            f"{value!r} has characters that {_service(kind)} does not accept; allowed are {bounds.named}",
+            slip_in(value),
         )
     if kind == "mfa_serial" and ":u2f/" in value:
         raise origin.refuse(
-            f"{value} is a security key (FIDO), and STS takes codes only",
+            f"{value} is a security key (FIDO), and STS accepts only codes",
             "add an authenticator app or a hardware token to the user, as a second device: its ARN has :mfa/ in it",
         )
     if kind == "source_identity" and value.lower().startswith("aws:"):
@@ -177,7 +178,7 @@ def policy_arns(values: Iterable[str], origin: Origin) -> tuple[str, ...]:
     """ARNs of managed policies, at most ten."""
     found = tuple(text("policy_arn", value, origin) for value in values)
     if len(found) > MOST_POLICY_ARNS:
-        raise origin.refuse(f"{len(found)} policy ARNs; STS takes at most {MOST_POLICY_ARNS}")
+        raise origin.refuse(f"{len(found)} policy ARNs; STS accepts at most {MOST_POLICY_ARNS}")
     for value in found:
         if not re.fullmatch(r"arn:aws[a-z-]*:iam::(?:aws|\d{12}):policy/.+", value, re.ASCII):
             raise origin.refuse(
@@ -201,7 +202,7 @@ def tags(values: Iterable[str], origin: Origin) -> tuple[tuple[str, str], ...]:
             raise origin.refuse(f"duplicate key {key!r} (case does not matter)")
         found[key.lower()] = (key, value)
     if len(found) > MOST_TAGS:
-        raise origin.refuse(f"{len(found)} tags; STS takes at most {MOST_TAGS}")
+        raise origin.refuse(f"{len(found)} tags; STS accepts at most {MOST_TAGS}")
     return tuple(sorted(found.values()))
 
 

@@ -94,7 +94,7 @@ def _place_after_session(source: Source, hops: tuple[RoleHop, ...], inputs: MfaI
     device = (inputs.serial or hops[0].mfa_serial) if hops else None
     if device is None:
         return Placement(hops)
-    return _with_first_role(hops, device, f"{source.where} gives a session already")
+    return _with_first_role(hops, device, f"{source.where} already returns a session")
 
 
 def _place_after_keys(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:

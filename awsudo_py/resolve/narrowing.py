@@ -82,7 +82,7 @@ def narrowing_of(request: Request, config: AwsConfig, profile: str | None) -> Na
     if "required" in words and not request.reason:
         raise ConfigError(
             f"profile {profile} requires a reason ({config.where(profile or '', 'awsudo_reason')})",
-            hint="give it: --reason 'TICKET-4711', or AWSUDO_REASON",
+            hint="pass one: --reason 'TICKET-4711', or AWSUDO_REASON",
         )
     shorten = _at_most(request, settings, profile, origin("awsudo_max_duration"))
     return Narrowing(only, resources, read_only, shorten, request.reason)
@@ -251,6 +251,6 @@ def _document(statements: list[dict[str, object]]) -> str:
 def _refuse_long(policy: str) -> None:
     if len(policy) > MOST_POLICY:
         raise UsageError(
-            f"the policy to narrow the session has {len(policy)} characters, and STS takes {MOST_POLICY}",
+            f"the policy to narrow the session has {len(policy)} characters, and STS accepts {MOST_POLICY}",
             hint="name fewer actions or resources, or use wildcards: --only 's3:*'",
         )

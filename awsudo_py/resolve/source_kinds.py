@@ -44,7 +44,7 @@ class SourceKind(NamedTuple):
 
 
 def _renew_elsewhere(source: Source) -> str:
-    return f"renew the credentials that {source.where} gives"
+    return f"renew the credentials from {source.where}"
 
 
 def _renew_environment(_: Source) -> str:

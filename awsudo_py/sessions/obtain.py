@@ -311,13 +311,13 @@ class Obtain:
             return self._timed(title, "AWS", lambda: self._aws().session(hop, before))
         session = self._with_code(hop, lambda code: self._aws().session(hop, before, code))
         # no time: it is that of a person typing
-        self._run.terminal.detail(f"session of {title}: asked AWS, with an MFA code")
+        self._run.terminal.detail(f"session of {title}: from AWS, with an MFA code")
         return session
 
     def _timed(self, title: str, giver: str, call: Callable[[], Credentials]) -> Credentials:
         begun = time.monotonic()
         credentials = call()
-        self._run.terminal.detail(f"session of {title}: asked {giver}, {time.monotonic() - begun:.2f} s")
+        self._run.terminal.detail(f"session of {title}: from {giver}, {time.monotonic() - begun:.2f} s")
         return credentials
 
 

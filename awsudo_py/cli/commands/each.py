@@ -163,7 +163,7 @@ def _refuse_contradictions(call: Call, options: EachOptions) -> None:
         hint = "awsudo each PATTERN… -- COMMAND [ARG]…"
         if call.dashed:
             raise UsageError("no command after --", hint=hint)
-        raise UsageError("no command: two dashes stand before it", hint=hint)
+        raise UsageError("no command: it goes after --", hint=hint)
     if (options.resume or options.only_failed) and not options.joblog:
         which = "--resume" if options.resume else "--only-failed"
         raise UsageError(f"{which} needs a journal", hint=f"awsudo each --joblog FILE {which} …")

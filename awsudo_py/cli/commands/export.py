@@ -44,7 +44,9 @@ def command(call: Call, options: ExportOptions) -> None:
     form = _format(options)
     if options.unset:
         if options.target is not None or options.profile is not None:
-            raise UsageError("--unset takes no target: it is the same for every target", hint="awsudo export --unset")
+            raise UsageError(
+                "--unset does not accept a target: it is the same for every target", hint="awsudo export --unset"
+            )
         write(form.write(unset_changes(context.environ)))
         return
     target, picked = options.target, False

@@ -211,7 +211,7 @@ def _program(request: Request, hidden: Subcommand | None) -> str:
     try:
         return child.find(users_shell(os.environ), os.environ)
     except AwsudoError as error:
-        hint = "SHELL names it: set it to your shell, or give a command: awsudo TARGET COMMAND…"
+        hint = "it is set by SHELL: set SHELL to your shell, or give a command: awsudo TARGET COMMAND…"
         raise type(error)(error.message, hint=hint) from None
 
 
