@@ -651,7 +651,8 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(
 
     err = refused(world, sts, "dev", env={variable: path})
 
-    assert f"cannot read {path}: " in err
+    # a path that would fill the screen is shortened
+    assert f"cannot read {path}: " in err or (f"cannot read {path[:40]}" in err and f"… ({len(path)} characters" in err)
 
 
 @needs("setpriv")
