@@ -1,1 +1,1 @@
-"""What a person's shell sees: completion, prompt, history, picker, start-up files."""
+"""The parts of awsudo in the user's shell: completion, prompt, history, picker, start-up files."""

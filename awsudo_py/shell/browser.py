@@ -1,7 +1,7 @@
 """Opens a page in the user's browser, or puts a text on the clipboard.
 
-1. No page is opened where nobody sees it: not over ssh, and not without a display, unless BROWSER names a program.
-2. A browser that stays in the foreground does not hold awsudo up.
+1. No page is opened that would not be seen: not over ssh, and not without a display, unless BROWSER names a program.
+2. A browser that stays in the foreground does not block awsudo.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds that a browser may take to say that it did not start.
+#: Seconds within which a browser reports that it did not start.
 _PATIENCE = 3.0
 #: Programs that put stdin on the clipboard, by the variable that shows that they have a display.
 _CLIPBOARDS = (
@@ -28,7 +28,7 @@ _CLIPBOARDS = (
 
 
 def over_ssh(environ: Mapping[str, str]) -> bool:
-    """Whether the person is at another machine."""
+    """Whether the user is at another machine."""
     return any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"))
 
 
@@ -102,7 +102,7 @@ def _fed(words: tuple[str, ...], text: str) -> bool:
 
 
 class _quiet:
-    """Keeps what a browser prints off stdout, which belongs to the link, and off the terminal."""
+    """Keeps a browser's output off stdout, which belongs to the link, and off the terminal."""
 
     def __enter__(self) -> None:
         self._saved = [os.dup(number) for number in (1, 2)]

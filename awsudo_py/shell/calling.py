@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 WITHOUT_FORMAT = frozenset({"nu", "xonsh", "elvish", "rc", "es", "ion", "murex"})
 #: Of these, the ones written in Python: their program is python, and only the process's name tells.
 _SCRIPTS = frozenset({"xonsh"})
-#: Programs that stand between a shell and us without being what reads our output.
+#: Programs between a shell and us that do not read our output.
 _BETWEEN = frozenset({"uv", "uvx", "pipx", "env", "faketime", "strace", "time", "nice", "timeout"})
 _MOST_BETWEEN = 4
 
 
 def calling_shell() -> str:
-    """The name of the program that started us: what $SHELL says is not what is running. Empty if it cannot be told."""
+    """The name of the program that started us: $SHELL may name another one. Empty if it is unknown."""
     if os.name == "nt":
         return "powershell"
     process = os.getppid()
@@ -32,7 +32,7 @@ def calling_shell() -> str:
 def _name_and_parent(process: int) -> tuple[str, int]:
     try:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
-            # the name stands in parentheses and may hold some itself
+            # the name is in parentheses and may contain some itself
             before, _, after = file.read().rpartition(")")
         name, parent = before.partition("(")[2], int(after.split()[1])
     except (OSError, ValueError, IndexError):

@@ -1,6 +1,6 @@
-"""Remembers which targets were used how often and when last, so that lists begin with what one wants.
+"""Records how often and when targets were used, so that lists begin with the likely ones.
 
-It outlives a logout, holds no secret, and is written only when AWS was asked or a target was picked: a hit has no
+It outlives a logout, holds no secret, and is written only when AWS was called or a target was picked: a hit has no
 time for it.
 """
 
@@ -33,7 +33,7 @@ def words(environ: Mapping[str, str], now: float) -> list[str]:
 
 
 def used(target: str, environ: Mapping[str, str], now: float, *, after_profile: bool = False) -> None:
-    """Count one use of a target, or of a role after -p. What cannot be written is not remembered, and that is all."""
+    """Count one use of a target, or of a role after -p. Failures to write are ignored."""
     directory = state_directory(environ)
     if directory is None:
         return

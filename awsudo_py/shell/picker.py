@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NOTHING_PICKED = (1, 130)
 #: Lines of our own list, at most; fewer on a lower terminal.
 _MOST_LINES = 20
-#: How often the numbered list asks again.
+#: How often the numbered list prompts again.
 _TRIES = 5
 #: The first fzf that has the tiebreak `chunk` in every build.
 _FZF_WITH_CHUNK = (0, 36)
@@ -47,7 +47,7 @@ class Choice(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is matched."""
+        """The text to match."""
         return " ".join(self).lower()
 
 
@@ -195,7 +195,7 @@ def _in_our_list(given: Sequence[Choice], typed: TextIO, shown: TextIO) -> int |
     with _keyboard(typed.fileno()) as pressed:
         while not picking.ended:
             if _drawn_until_resized(picking, shown, pressed):
-                # how the terminal wrapped the old lines is not known: begin on a clear screen
+                # the wrapping of the old lines is unknown: begin on a clear screen
                 shown.write("\x1b[2J\x1b[H")
     return picking.picked
 

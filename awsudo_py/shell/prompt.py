@@ -1,7 +1,7 @@
 """Writes a prompt's segment: which target this shell is, and how long for.
 
-1. Nothing is written where there is no session, and nothing ever fails: it is in the way of every command.
-2. What could mean something to a shell that expands its prompt is replaced by `?`: no target can run anything.
+1. Without a session nothing is written, and nothing ever fails, since it runs before every command.
+2. Characters that a shell could expand in its prompt are replaced by `?`: no target can run anything.
 3. Colours are wrapped so that the shell does not count them as width.
 """
 
@@ -34,7 +34,7 @@ _RED, _YELLOW = "1;31", "33"
 
 
 def prompt(words: Sequence[str], environ: Mapping[str, str], now: float) -> int | None:
-    """Print the segment as these words ask for it; returns the exit code, None if the words are for click to judge."""
+    """Print the segment for these words; returns the exit code, None if the words are for click to judge."""
     if len(words) == 1 and words[0].startswith("--shell="):
         words = words[0].split("=", 1)
     if words and (len(words) != 2 or words[0] != "--shell" or words[1] not in _WRAPPED):
@@ -92,7 +92,7 @@ def _left(seconds: float) -> str:
 
 
 def _moment(written: str) -> float | None:
-    """Seconds since the epoch of 2030-01-01T00:00:00Z; None if it is nothing of the kind. datetime costs 1.3 ms."""
+    """Seconds since the epoch of 2030-01-01T00:00:00Z; None if it is not a time. datetime costs 1.3 ms."""
     try:
         year, month, day = int(written[0:4]), int(written[5:7]), int(written[8:10])
         hour, minute, second = int(written[11:13]), int(written[14:16]), int(written[17:19])

@@ -1,7 +1,7 @@
-"""Writes what gives a shell `awsudo-use`: static text that a shell evaluates when it starts.
+"""Writes the shell code for `awsudo-use`: static text that a shell evaluates when it starts.
 
 1. It never fails a login shell: nothing in it runs a program, prints, or trips over `set -eu`.
-2. What is evaluated is an export in the shell's own format, whatever else was asked for; help is shown instead.
+2. What is evaluated is an export in the shell's own format, whatever the options; help is displayed instead.
 3. A failure leaves the environment as it was, with awsudo's message and exit code.
 """
 

@@ -1,4 +1,4 @@
-"""Opens a page in the user's browser, and says whether there is one on this machine."""
+"""Opens a page in the user's browser, and tells whether this machine has one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _has_desktop(environ: Mapping[str, str]) -> bool:
 
 
 def _commands(url: str, environ: Mapping[str, str]) -> Iterator[list[str]]:
-    """What opens a page here, best first: what BROWSER names (`cmd`, `cmd %s`, several parted by colons)."""
+    """Programs that open a page, best first: what BROWSER names (`cmd`, `cmd %s`, several separated by colons)."""
     for entry in environ.get("BROWSER", "").split(os.pathsep):
         try:
             words = shlex.split(entry.rstrip(" &"))

@@ -1,10 +1,10 @@
 """Receives the browser's callback at the end of a sign-in, on this machine's loopback address.
 
 1. It listens on 127.0.0.1 only, and on a port of the system's choice.
-2. The state is compared before anything is answered; what does not have it is refused, and the wait goes on.
+2. The state is compared before anything is answered; a request without it is refused, and the wait continues.
 3. Every other path is refused (a browser asks for /favicon.ico by itself), and so is a request for another host name.
 4. Nothing is logged: neither the request, whose line has the code, nor its headers, which may repeat it.
-5. The page says how the sign-in ended: it is answered when the code has been traded for a token.
+5. The page displays how the sign-in ended: it is answered when the code has been traded for a token.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HEADERS = {
 
 
 class Answered(NamedTuple):
-    """What the callback brought: a code, or the error that the service names (`access_denied`)."""
+    """The result of the callback: a code, or the error that the service names (`access_denied`)."""
 
     code: str = ""
     error: str = ""
@@ -56,15 +56,15 @@ class Callback:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the browser is to be sent."""
+        """The redirect address for the browser."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{PATH}"
 
     def wait(self, seconds: float) -> Answered | None:
-        """What the callback brought; None if it did not come in this time."""
+        """The result of the callback; None if it did not arrive in time."""
         return self._server.answered if self._server.arrived.wait(seconds) else None
 
     def finish(self, *, signed_in: bool) -> None:
-        """Rule 5: let the browser's page say how it ended."""
+        """Rule 5: display the outcome on the browser's page."""
         self._server.signed_in = signed_in
         self._server.ended.set()
 
@@ -97,7 +97,7 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Rule 4: a browser that hung up is nobody's concern."""
+        """Rule 4: a browser that disconnected is ignored."""
 
 
 class _Handler(BaseHTTPRequestHandler):

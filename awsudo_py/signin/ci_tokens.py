@@ -1,7 +1,7 @@
 """Gets the web identity token of a CI job, or of a program, at the moment when STS is to be called with it.
 
-1. A token is in no message, no argument and no log; what it says of itself (its expiry) may be.
-2. The address that gives a token is called over https only, or on this machine; a redirect is not followed, as the
+1. A token is in no message, no argument and no log; its expiry may be.
+2. The address that returns a token is called over https only, or on this machine; a redirect is not followed, as the
    request has the job's own secret in it.
 """
 
@@ -60,7 +60,7 @@ def token_of(
 
 
 def expiry_of(token: str) -> float | None:
-    """When a token says that it expires (seconds since the epoch); None if it does not say."""
+    """The expiry in a token (seconds since the epoch); None without one."""
     parts = token.split(".")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -116,7 +116,7 @@ def _get(url: str, authorization: str) -> tuple[int, bytes]:
 
 
 def _from_program(command: list[str], environ: Mapping[str, str], where: str) -> str:
-    """What a program prints: a token on one line. Its stderr is the user's."""
+    """A program's output: a token on one line. Its stderr is the user's."""
     import subprocess
 
     try:

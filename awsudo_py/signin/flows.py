@@ -2,7 +2,7 @@
 
 1. The code verifier never leaves this process but for the token call; the state is a random one for each sign-in.
 2. Before a page is opened, the region is tried out: a session with the wrong sso_region ends there, with the reason.
-3. A sign-in that nobody answers ends after ten minutes.
+3. A sign-in that is not completed ends after ten minutes.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _registration(
 
 
 def _try_region(session: SsoSession, oidc: Oidc, name: str) -> None:
-    """Rule 2: only a device sign-in, which nobody needs to finish, says before the page whether it is the region."""
+    """Rule 2: only a device sign-in, which need not be completed, shows before the page whether the region is right."""
     tried = oidc.register(name, scopes=(), grants=())
     oidc.start_device(tried.client_id, tried.client_secret, session.start_url)
 
@@ -178,7 +178,7 @@ def _token(session: SsoSession, granted: Granted, registration: Registration, no
 
 
 def _present(session: SsoSession, screen: Screen, page: str, *more: str) -> None:
-    """Say what is to be signed in to, then open its page; the address is displayed in any case."""
+    """Display the session, then open its page; the address is displayed in any case."""
     named = f'session "{session.name}", ' if session.name else ""
     for_role = f", for {session.role} in account {session.account}" if session.account else ""
     verb = "Opening" if screen.print_page is None else "Sign in to"

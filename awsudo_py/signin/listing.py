@@ -1,6 +1,6 @@
 """Lists the accounts and roles of a portal, and remembers them: for an import, for TAB, and for SESSION/ACCOUNT/ROLE.
 
-1. What was listed is stored as it comes: a listing that is interrupted goes on where it stopped.
+1. Results are stored as they arrive: an interrupted listing continues where it stopped.
 2. A call that is refused for its rate is made again, slower. It never leads to a sign-in.
 3. No secret is stored.
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _WORKERS = 4
 #: How often a call is made again that was refused for its rate, and one that got no answer.
 _AGAIN, _AGAIN_UNANSWERED = 30, 3
-#: An unfinished listing is gone on with for this long (seconds).
+#: An unfinished listing is continued for this long (seconds).
 _RESUMED = 3600.0
-#: Accounts after which what is known is stored.
+#: After this many accounts the results are stored.
 _STORED_EVERY = 50
 
 
@@ -41,7 +41,7 @@ class Account(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a portal listed. at: when that began, in seconds since the epoch."""
+    """The list of a portal. at: when it was begun, in seconds since the epoch."""
 
     accounts: tuple[Account, ...]
     at: float
@@ -49,7 +49,7 @@ class Listing(NamedTuple):
 
 
 class Lister(Protocol):
-    """What lists: a portal, page by page. Each method makes one call and raises AwsudoError."""
+    """A source of lists: a portal, page by page. Each method makes one call and raises AwsudoError."""
 
     def accounts(self, following: str = "") -> Page:
         """A page of the accounts."""
@@ -74,7 +74,7 @@ class Listings:
             return None
 
     def write(self, session: str, listing: Listing) -> None:
-        """Store a listing. What cannot be stored is forgotten, and that is all."""
+        """Store a listing. Failures to store are ignored."""
         if self._store is None:
             return
         fields = {"at": str(listing.at), "complete": "yes" if listing.complete else "no"}
@@ -97,7 +97,7 @@ def listed(
 ) -> Listing:
     """All accounts and roles of a session's portal. Raises AwsudoError; what was listed until then is stored.
 
-    lister makes what lists, for each thread. progress is told how many accounts are done, of how many, with how many
+    lister makes what lists, for each thread. progress gets the number of finished accounts, of all accounts, and of
     roles. wanted: the accounts whose roles are listed.
     """
     found = _begun(session, lister(), listings, rate, clock)

@@ -31,7 +31,7 @@ class Portal(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """A file's new text, and what became of each profile."""
+    """A file's new text, and the result for each profile."""
 
     text: str
     profiles: tuple[str, ...]  # those that were converted

@@ -1,9 +1,9 @@
 """Writes a profile for each role of a portal into the AWS configuration file, between two marks.
 
-1. What is ours stands between the marks of its session; all else in the file stays byte for byte.
+1. Our profiles are between the marks of their session; all else in the file is unchanged, byte for byte.
 2. A profile of the user's own with the same name wins, unless it is to be overwritten; then its settings are taken out,
    and comments around them stay.
-3. Doing it twice is doing it once: what the portal no longer has is gone from the block.
+3. Repeating it changes nothing; roles that the portal no longer has are removed from the block.
 4. No file is written that the SDKs could not read.
 """
 
@@ -41,7 +41,7 @@ class Role(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an import would do to the file."""
+    """The changes of an import to the file."""
 
     change: Change
     new: tuple[str, ...]  # names of profiles
@@ -147,7 +147,7 @@ def _marks(session: SsoSession) -> tuple[str, str]:
 
 
 def _parted(text: str, mark: str, end: str, path: str) -> tuple[str, str, str]:
-    """What stands before the block, in it, and after it."""
+    """The text before the block, in it, and after it."""
     lines = text.splitlines(keepends=True)
     plain = [line.rstrip("\r\n") + "\n" for line in lines]
     starts, ends = plain.count(mark), plain.count(end)

@@ -1,4 +1,4 @@
-"""Keeps the calls to access portals below the rate that they take, over all processes of a user.
+"""Keeps the calls to access portals below their rate limit, over all processes of a user.
 
 A portal answers 20 calls a second, whoever makes them (measured; AWS documents no number). The processes share one
 file, under a lock: the moment from which the next call may go out, the rate, and since when it has been that.
@@ -62,7 +62,7 @@ class Rate:
         self._change(halve)
 
     def _change(self, change: Callable[[float, float, float, float], tuple[float, float, float]]) -> float:
-        """Change what is shared, alone; returns the time at which that was."""
+        """Change the shared state under the lock; returns the time of the change."""
         lock = self._locked()
         now = self._clock()
         if lock is None:

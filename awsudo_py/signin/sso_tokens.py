@@ -69,7 +69,7 @@ class SsoTokens:
         self._memory = memory
 
     def token(self, session: SsoSession, *, refused: str = "") -> str:
-        """The access token of a session. refused: one that the portal does not take. Raises AwsudoError."""
+        """The access token of a session. refused: one that the portal does not accept. Raises AwsudoError."""
         found = self._found(session)
         if found is not None and self._is_good(session, found) and found.access_token != refused:
             return found.access_token
@@ -91,7 +91,7 @@ class SsoTokens:
         return self._alone(session, sign_in)
 
     def _renewed(self, session: SsoSession, refused: str) -> SsoToken:
-        """Rule 1: what the lock is held for."""
+        """Rule 1: the part under the lock."""
         found = self._found(session)
         usable = found if found is not None and found.access_token != refused else None
         if usable is not None and self._is_good(session, usable):

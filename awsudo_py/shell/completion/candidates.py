@@ -1,6 +1,6 @@
-"""Gathers what can stand at a place, with a few words about each: from the table, the AWS files and the kept sessions.
+"""Collects the candidates for a place, with a short description of each: from the table, the AWS files and the cache.
 
-Nothing here asks the network or a keyring.
+Nothing here uses the network or a keyring.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from awsudo_py.shell.completion.place import Place
     from awsudo_py.shell.completion.profiles import Settings
 
-#: Beyond this many candidates nobody reads a word about each, and only their names are given.
+#: With more candidates than this, only their names are listed, without descriptions.
 MOST_DESCRIBED = 500
 
 
 class Group:
-    """Words of one kind that can stand here. about gives a few words about each, found out only when it is asked.
+    """Candidates of one kind. about returns a short description of one, found only when needed.
 
-    tag: the kind's name, by which zsh groups what it shows.
+    tag: the kind's name, by which zsh groups its list.
     """
 
     __slots__ = ("_about", "tag", "values")
 
     def __init__(self, tag: str, values: Iterable[str], about: Callable[[str], str] = lambda _: "") -> None:
-        # what no terminal can show, no shell should offer
+        # names that no terminal can display are not offered
         self.values = [value for value in values if value.isprintable()]
         self.tag = tag
         self._about = about
 
     def about(self, value: str) -> str:
-        """A few words about one of the values, or none."""
+        """A short description of one of the values, or none."""
         said = self._about(value)
         return said if said.isprintable() else ""
 
 
 def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    """What can stand there. typed is what is there already: it decides what is looked for, nothing is left out."""
+    """The candidates for a place. typed is the current text: it decides what is searched, but filters nothing."""
     flags = {flag: each.help for each in place.options for flag in each.flags}
     found: list[Group] = []
     if isinstance(place.wanted, tuple):
@@ -98,7 +98,7 @@ def _portal_roles(environ: Mapping[str, str], typed: str) -> Group:
     for name in sso_sessions(environ):
         if not (name == session if slash else name.startswith(session)):
             continue
-        from awsudo_py.sessions.portal_lists import record_name, words  # here: few lines have a session in them
+        from awsudo_py.sessions.portal_lists import record_name, words  # here: few lines name a session
 
         directory = state_directory(environ)
         fields = (FileStore(directory).read(record_name(name)) if directory is not None else None) or {}
@@ -194,7 +194,7 @@ def commands(environ: Mapping[str, str], typed: str) -> Group:
     return Group("command", found)
 
 
-#: What Option.values and Subcommand.words can ask for, besides words.
+#: The kinds of Option.values and Subcommand.words, besides words.
 _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
     "target": _targets,
     "role": _roles,

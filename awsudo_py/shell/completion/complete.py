@@ -1,16 +1,16 @@
-"""Answers a shell that asks what can stand where a word is being typed: completions/ has those who ask.
+"""Answers a shell that completes a word: completions/ has those who ask.
 
     awsudo _complete zsh|fish WORD...                         awsudo's own name first, the word that is typed last
     awsudo _complete bash TYPE COLUMNS TYPED LINE             TYPE is $COMP_TYPE, TYPED is $2, LINE is up to the cursor
 
-The first line of the answer says what the shell itself is to do; the lines after it are candidates.
+The first line of the answer is an instruction for the shell; the lines after it are candidates.
 
     child N      complete the child's command line, which begins after N words (bash: at character N of the line)
     files        complete a file's name
     executables  complete the path of a command (bash only: the other two know which names are commands)
     -            no more than the candidates
 
-In zsh and fish a second number says how much of the word stands before the value (`--region=`).
+In zsh and fish a second number is the length of the word before the value (`--region=`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from awsudo_py.shell.completion.candidates import Group
     from awsudo_py.shell.completion.place import Place
 
-#: What stands for other words: the function that shell-init gives.
+#: Aliases of other words: the function of shell-init.
 _SAME_AS = {"awsudo-use": ["export"]}
 #: The kinds of COMP_TYPE with which bash lists what it has; with all others it may put a candidate into the line.
 _LISTING = ("63", "33", "64")
@@ -96,7 +96,7 @@ _ANSWERS: dict[str, Callable[[Sequence[str], Mapping[str, str], float], str]] = 
 
 
 def _found(name: str, words: Sequence[str], environ: Mapping[str, str], now: float) -> tuple[Place, list[Group], str]:
-    """The place, what can stand there, and what of it is typed already."""
+    """The place, its candidates, and the part that is already typed."""
     before = _SAME_AS.get(name.rsplit("/", 1)[-1], [])
     here = place_of([*before, *words], lambda word: is_hidden(word, environ))
     if here.child is not None:

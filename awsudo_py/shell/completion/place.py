@@ -1,4 +1,4 @@
-"""Finds out what the word that is being typed stands for, by walking the table that click's grammar is made of."""
+"""Finds the meaning of the word that is being typed, by walking the table of click's grammar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NONE: dict[str, Subcommand] = {}
 
 
 class Place:
-    """What can stand at the last word.
+    """The candidates for the last word.
 
     wanted: words, or the name of a kind: `target`, `role`, and those of Option.values.
     prefix: what of the word stands before a value (`--region=`, `-d`).
@@ -48,7 +48,7 @@ class Place:
 
 
 def place_of(words: Sequence[str], hidden: Callable[[str], bool] = lambda _: False) -> Place:
-    """What the last of these words (those after `awsudo`) stands for.
+    """The meaning of the last of these words (those after `awsudo`).
 
     hidden: whether a profile hides the subcommand of a name.
     """
@@ -105,7 +105,7 @@ class _Walk:
                 self.at += 1
 
     def _last_of(self, word: str) -> tuple[Option | None, str]:
-        """The option that this word ends with, and what stands before its value if the word holds that too."""
+        """The option that this word ends with, and the text before its value if the word contains that too."""
         if word[:2] == "--":
             name, equals, _ = word.partition("=")
             option = self._by_flag.get(name)
@@ -180,7 +180,7 @@ def _subcommand(subcommand: Subcommand, words: Sequence[str], at: int) -> Place:
 
 
 def _argument(subcommand: Subcommand, count: int) -> Argument | None:
-    """The argument that a word stands for, after so many others."""
+    """The argument of a word, after that many others."""
     if count < len(subcommand.arguments):
         return subcommand.arguments[count]
     return next((each for each in subcommand.arguments[-1:] if each.many), None)

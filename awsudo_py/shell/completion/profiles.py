@@ -1,4 +1,4 @@
-"""Reads what completion shows of profiles out of the AWS files: names, roles and accounts, without a parser's imports.
+"""Reads the profile data for completion from the AWS files: names, roles and accounts, without a parser's imports.
 
 configparser costs 6 ms to import and 100 ms for 5,000 profiles. This reads lines, knows just enough of its rules to
 find the same sections (a test compares on every file there is), and where a file is broken it gives what it found.
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: What is shown of a profile; all other keys are passed over.
+#: The keys of a profile that are displayed; all others are skipped.
 _SHOWN = ("mfa_serial", "role_arn", "sso_account_id", "sso_role_name")
 _INITIALS = tuple({name[0] for name in _SHOWN} | {name[0].upper() for name in _SHOWN})
 
