@@ -81,6 +81,10 @@ class CodeRefused(Rejected):
     again = True
 
 
+class Refused(Rejected):
+    """The person refused to answer a question; runs that wait for the same session do not ask again."""
+
+
 class Unreachable(AwsudoError):
     """No usable response: network, time-out, proxy, garbage. sent: whether the request may have arrived."""
 

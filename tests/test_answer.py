@@ -8,12 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pexpect
 import pytest
 
+from awsudo_py.sessions.questions import Question, give
+from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World, until
 
@@ -189,6 +193,8 @@ def test_who_does_not_have_the_token_answers_nothing(world: World, sts: StrictSt
         (port,) = (int(each) for each in _listening_ports(run.pid))
         for message in (b"0" * 32 + b" answer dev\n", b"\n", b"x" * 4096):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as other:
+                other.sendall(b"1" * 32 + b"\n")
+                assert len(other.recv(100)) == 65
                 other.sendall(message)
                 try:
                     answer = other.recv(10)
@@ -198,6 +204,71 @@ def test_who_does_not_have_the_token_answers_nothing(world: World, sts: StrictSt
         still = run.poll() is None and len(questions(world)) == 1
 
     assert still and sts.calls == []
+
+
+def test_no_answer_is_sent_to_another_program_on_the_port(world: World) -> None:
+    """The port of a run that was killed can be anybody's: without proof that it has the token, it gets no answer."""
+    heard = []
+
+    def listen(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            heard.append(connection.recv(1024))
+            connection.sendall(b"0" * 64 + b"\n")
+            heard.append(connection.recv(1024))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen, args=(listener,))
+        thread.start()
+        port = listener.getsockname()[1]
+        taken = give(Question("", port, "t" * 32, "MFA code", "", (), "", "", 1, 0.0), "123456")
+        thread.join(10)
+
+    assert not taken and len(heard) == 2 and heard[1] == b""
+    assert b"123456" not in heard[0] and b"t" * 32 not in heard[0]
+
+
+def test_a_refusal_ends_all_runs_that_need_the_same_code(world: World, sts: StrictSts) -> None:
+    """No question comes after it: those that wait for the same session end with 125 too."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    words = ("-m", phone.serial, "base", "true")
+    with waiting(world, *words) as first, waiting(world, *words) as second:
+        assert second.stderr is not None
+        assert any("waiting for another awsudo" in line for line in second.stderr)
+        with answering(world) as other:
+            other.expect_exact("Enter refuses")
+            other.sendline("")
+            other.expect_exact("refused pid")
+        errors = [run.communicate(timeout=20)[1] for run in (first, second)]
+
+    assert [first.returncode, second.returncode] == [125, 125]
+    assert all("refused by awsudo answer" in text for text in errors) and sts.calls == []
+    assert "awsudo answer   (" not in errors[1]
+
+
+def test_a_sign_in_goes_on_without_a_terminal_once_it_is_answered(tmp_path: Path) -> None:
+    """The page and the code are on stderr, no page is opened on this machine, and the command runs."""
+    (tmp_path / "sso").mkdir()
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\ntouch '{opened}'\n")
+    browser.chmod(0o755)
+    with Sso() as sso:
+        sso.allow("222222222222", "Admin", "prod-data")
+        world = World(tmp_path / "sso")
+        world.env |= {**sso.environ, "BROWSER": str(browser)}
+        world.config(
+            "[profile corp]\nsso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Admin\n"
+            "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
+        )
+        with waiting(world, "corp", *WHO) as run:
+            with answering(world) as other:
+                other.expect_exact("Sign in to corp")
+                other.sendline("y")
+                other.expect_exact("sent to pid")
+            out, err = run.communicate(timeout=30)
+
+    assert (run.returncode, out) == (0, "as=corp\n"), err
+    assert "/device" in err and not opened.exists()
 
 
 def _listening_ports(pid: int) -> list[str]:

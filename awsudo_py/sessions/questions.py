@@ -2,7 +2,8 @@
 
 1. A question is a private file beside the cache. It has what is asked, by whom, and where its run listens; it never has
    an answer. The answer goes to that run over a connection on 127.0.0.1, to be used once.
-2. Whoever answers has to have the token in the file, which only this user can read.
+2. Whoever answers has to have the token in the file, which only this user can read. So has the run: it proves that
+   before anything is sent to it, as another program can get the port of a run that was killed.
 3. A question goes with its run: the run removes it however it ends, and whoever finds nobody listening removes what a
    run that was killed has left.
 4. A run waits for so long and no longer; a signal ends it at once.
@@ -19,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.durations import brief
-from awsudo_py.errors import AwsudoError
+from awsudo_py.errors import AwsudoError, Refused
 from awsudo_py.sessions.file_store import FileStore, cache_directory
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: What an answer begins with, and what a run says that has taken one.
 _ANSWER, _REFUSAL, _TAKEN = "answer", "refuse", b"taken\n"
+#: Before that, whoever answers sends a random number, and the run proves with it that it has the token.
+_NONCE = 32
 #: No message is longer (bytes), and nobody who connects is listened to for longer (seconds).
 _LONGEST, _PATIENCE = 1024, 2.0
 _SUFFIX = ".question"
@@ -113,8 +116,12 @@ def number_waiting(environ: Mapping[str, str]) -> int:
 def give(question: Question, answer: str | None) -> bool:
     """Send the run its answer, or None to refuse; whether it was taken."""
     message = f"{question.token} {_REFUSAL if answer is None else f'{_ANSWER} {answer}'}\n".encode()
+    nonce = secrets.token_hex(_NONCE // 2)
     try:
         with socket.create_connection(("127.0.0.1", question.port), timeout=_PATIENCE) as connection:
+            connection.sendall(f"{nonce}\n".encode())
+            if not hmac.compare_digest(_line(connection).encode(), _proof(question.token, nonce).encode()):
+                return False
             connection.sendall(message)
             return connection.recv(len(_TAKEN)) == _TAKEN
     except OSError:
@@ -129,6 +136,10 @@ def _received(listener: socket.socket, token: str, lasts: float) -> str:
             connection, _ = listener.accept()
             with connection:
                 connection.settimeout(_PATIENCE)
+                nonce = _line(connection)
+                if len(nonce) != _NONCE or not nonce.isalnum():
+                    continue
+                connection.sendall(f"{_proof(token, nonce)}\n".encode())
                 given, _, message = _line(connection).partition(" ")
                 if not hmac.compare_digest(given.encode(), token.encode()):
                     continue
@@ -138,13 +149,19 @@ def _received(listener: socket.socket, token: str, lasts: float) -> str:
             continue
         if word == _ANSWER:
             return answer
-        raise AwsudoError("refused by awsudo answer")
+        raise Refused("refused by awsudo answer")
     raise AwsudoError(
         f"no answer within {brief(lasts)}", hint="run it again, and answer on another terminal: awsudo answer"
     )
 
 
+def _proof(token: str, nonce: str) -> str:
+    """What only a process that has the token can send in return for this number."""
+    return hmac.new(token.encode(), nonce.encode(), "sha256").hexdigest()
+
+
 def _line(connection: socket.socket) -> str:
+    """A line; no byte after it is read, as long as each end waits for the other's."""
     data, end = b"", time.monotonic() + _PATIENCE
     while b"\n" not in data and len(data) < _LONGEST and time.monotonic() < end:
         more = connection.recv(_LONGEST - len(data))

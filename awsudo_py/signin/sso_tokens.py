@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.errors import NoCredentials, Rejected, Unreachable
+from awsudo_py.errors import NoCredentials, Refused, Rejected, Unreachable
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import Wait, in_turn
 from awsudo_py.signin import flows
@@ -119,6 +119,9 @@ class SsoTokens:
             agreed = self._offer(session)
         except NoCredentials:
             raise ended from None
+        except Refused:
+            self._share_refusal(session)
+            raise
         if not agreed:
             self._share_refusal(session)
             raise ended

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from awsudo_py.aws.client import Aws
 from awsudo_py.aws.sso_oidc import Oidc
 from awsudo_py.aws.sso_portal import Portal
-from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials
+from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials, Refused
 from awsudo_py.resolve.sso_sessions import chain_of_session, session_of_source
 from awsudo_py.signin.browser import callback_arrives, open_page
 from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device, wrong_region
 from awsudo_py.signin.sso_tokens import Memory, SsoTokens
 from awsudo_py.signin.start_urls import resolved
 from awsudo_py.signin.token_files import TokenFiles
-from awsudo_py.terminal import controlling_terminal, escape
+from awsudo_py.terminal import controlling_terminal, escape, has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,8 +67,8 @@ class SignIns:
         question; without it, that is an error.
         """
         screen = Screen(
-            show or _on_terminal,
-            lambda url: open_page(url, self._environ),
+            show or (_on_terminal if has_terminal() else self._run.terminal.show),
+            lambda url: has_terminal() and open_page(url, self._environ),
             self._run.sleep,
             self._run.clock,
             print_page,
@@ -78,7 +78,9 @@ class SignIns:
             portal, region = resolved(session.start_url)
             if region is not None and region != session.region:
                 raise wrong_region(session, region)
-            by_device = not (session.name and callback_arrives(self._environ)) if device is None else device
+            # without a terminal, the user has answered from elsewhere, and opens the page there
+            here = session.name and callback_arrives(self._environ) and has_terminal()
+            by_device = not here if device is None else device
             flow = sign_in_by_device if by_device else sign_in_by_browser
             token = flow(session._replace(start_url=portal), oidc, self.files, screen)
             return token._replace(start_url=session.start_url)
@@ -114,7 +116,7 @@ class SignIns:
         question = f"Sign in to {session.title} ({session.start_url}){for_role}? [Y/n] "
         try:
             return self._run.terminal.ask(question, otherwise="").lower() in ("", "y", "yes")
-        except Interrupted:
+        except (Interrupted, Refused):
             raise
         except AwsudoError as error:
             raise NoCredentials(error.message) from None
