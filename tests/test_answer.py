@@ -164,6 +164,27 @@ def test_the_list_says_how_many_questions_wait(world: World) -> None:
     assert "waiting" not in world.run("list").err
 
 
+def test_a_job_of_cron_is_answered_and_the_prompt_counts_the_questions(world: World) -> None:
+    """Cron sets no XDG_RUNTIME_DIR, and a terminal does; who started the run, and why, is displayed."""
+    assert world.run("prompt").out == ""
+    with waiting(world, "dev", "true"), waiting(world, "dev", *WHO, env={"XDG_RUNTIME_DIR": None}) as job:
+        until(lambda: len(json.loads(world.run("answer", "--json").out)) == 2)
+        segment = world.run("prompt").out
+        found = json.loads(world.run("answer", "--json").out)
+        with answering(world) as other:
+            other.expect_exact("all [1]: ")
+            other.sendline(str(1 + [each["pid"] for each in found].index(job.pid)))
+            other.expect_exact("press Enter to stop")
+            shown = other.before
+            other.sendline("dev")
+            other.expect_exact("sent to pid")
+        out, err = job.communicate(timeout=20)
+
+    assert segment == "1 waiting" and world.run("prompt", env={"XDG_RUNTIME_DIR": None}).out == ""
+    assert (job.returncode, out) == (0, "as=dev\n"), err
+    assert "started by " in shown
+
+
 def test_a_run_waits_so_long_and_no_longer(world: World) -> None:
     """The time is over: exit code 125, and the question is gone."""
     done = world.run("--wait", "1", "dev", "true")

@@ -282,6 +282,7 @@ def _let_wait(call: Call, context: Context, wait: str | None) -> None:
     from awsudo_py.errors import InvalidInput
     from awsudo_py.resolve import limits
     from awsudo_py.sessions.questions import store_of, wait_for_answer
+    from awsudo_py.shell.calling import calling_shell
 
     origin = limits.Origin("--wait", UsageError) if wait else limits.Origin("AWSUDO_WAIT", InvalidInput)
     lasts, store = limits.span(wait or context.environ["AWSUDO_WAIT"], origin), store_of(context.environ)
@@ -294,7 +295,9 @@ def _let_wait(call: Call, context: Context, wait: str | None) -> None:
         context.terminal.show([f"awsudo: waiting for {what}; on another terminal: awsudo answer   ({brief(lasts)})"])
         now = context.run.clock()
         kind = "MFA code" if kind.startswith("MFA code") else kind if kind == "confirmation" else "question"
-        return wait_for_answer(store, text, kind=kind, about=about, line=line, lasts=lasts, now=now)
+        starter, reason = calling_shell(), context.environ.get("AWSUDO_REASON")
+        who = [*([f"  started by {starter}"] if starter else []), *([f"  reason: {reason}"] if reason else [])]
+        return wait_for_answer(store, text, kind=kind, about=[*who, *about], line=line, lasts=lasts, now=now)
 
     context.terminal.elsewhere = elsewhere
 

@@ -107,10 +107,17 @@ def waiting(store: FileStore) -> list[Question]:
     return sorted(found, key=lambda each: (each.since, each.pid))
 
 
+def all_waiting(environ: Mapping[str, str]) -> list[Question]:
+    """The questions of all runs of this user: cron starts them without XDG_RUNTIME_DIR, which moves the cache."""
+    without = {name: value for name, value in environ.items() if name != "XDG_RUNTIME_DIR"}
+    stores = {store.directory: store for store in (store_of(environ), store_of(without)) if store is not None}
+    found = [question for store in stores.values() for question in waiting(store)]
+    return sorted(found, key=lambda each: (each.since, each.pid))
+
+
 def number_waiting(environ: Mapping[str, str]) -> int:
     """How many questions wait."""
-    store = store_of(environ)
-    return 0 if store is None else len(waiting(store))
+    return len(all_waiting(environ))
 
 
 def give(question: Question, answer: str | None) -> bool:

@@ -55,10 +55,12 @@ def print_segment(shell: str, environ: Mapping[str, str], now: float) -> None:
 
 
 def segment(shell: str, environ: Mapping[str, str], now: float) -> str:
-    """The segment for this shell: empty where there is no session. now is seconds since the epoch."""
+    """The segment for this shell: empty without a session and a question. now is seconds since the epoch."""
+    count = _questions(environ, now)
+    waiting = f"{count} waiting" if count else ""
     target = environ.get("AWSUDO_TARGET", "")
     if not target:
-        return ""
+        return waiting
     until = _moment(environ.get("AWSUDO_EXPIRATION", ""))
     left = "" if until is None else _left(until - now)
     shown = _harmless(_short(target))
@@ -68,7 +70,20 @@ def segment(shell: str, environ: Mapping[str, str], now: float) -> str:
             shown = f"{on.format(_RED)}{shown}{off}"
         if until is not None and until - now < NEARLY:
             left = f"{on.format(_YELLOW)}{left}{off}"
-    return f"{shown} {left}" if left else shown
+    return " ".join(part for part in (shown, left, waiting) if part)
+
+
+def _questions(environ: Mapping[str, str], now: float) -> int:
+    """How many questions wait for `awsudo answer` in the runtime directory; a file's time is when its question ends."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    count = 0
+    try:
+        with os.scandir(f"{runtime}/awsudo/questions") as files:
+            for file in files if runtime[:1] == "/" else ():
+                count += file.name.endswith(".question") and file.stat(follow_symlinks=False).st_mtime > now
+    except OSError:
+        return 0
+    return count
 
 
 def _short(target: str) -> str:

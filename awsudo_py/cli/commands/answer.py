@@ -10,7 +10,7 @@ from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import write, write_json
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError
-from awsudo_py.sessions.questions import Question, give, store_of, waiting
+from awsudo_py.sessions.questions import Question, all_waiting, give
 from awsudo_py.terminal import ask, escape
 
 
@@ -32,8 +32,7 @@ def command(call: Call, options: AnswerOptions) -> int | None:
       awsudo answer
       awsudo answer --list
     """
-    store = store_of(os.environ)
-    questions = [] if store is None else waiting(store)
+    questions = all_waiting(os.environ)
     if options.as_json:
         write_json([_fields(each) for each in questions])
         return None
