@@ -1,6 +1,6 @@
 """Writes a prompt's segment: which target this shell is, and how long for.
 
-1. Without a session nothing is written, and nothing ever fails, since it runs before every command.
+1. Without a session and a question nothing is written, and nothing ever fails, since it runs before every command.
 2. Characters that a shell could expand in its prompt are replaced by `?`: no target can run anything.
 3. Colours are wrapped so that the shell does not count them as width.
 """
