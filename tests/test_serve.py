@@ -449,8 +449,13 @@ def test_job_control_works_as_without_awsudo(world: World, sts: StrictSts, shell
     flags = ["--norc", "-i"] if shell == "bash" else ["-f", "-i"]
     terminal = pexpect.spawn(shell, flags, env=environ, encoding="utf-8", timeout=30)  # type: ignore[arg-type, unused-ignore]
     script = world.root / "script"
-    script.write_text('trap "echo resumed" CONT\necho started\nwhile :; do sleep 0.05; done\n')
-    terminal.sendline(f"{AWSUDO} --serve dev sh {script}")
+    # no shell: a ^Z between its vfork and the exec of what it starts would leave it waiting, with awsudo and without
+    script.write_text(
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGCONT, lambda *_: print('resumed', flush=True))\n"
+        "print('started', flush=True)\nwhile True:\n    signal.pause()\n"
+    )
+    terminal.sendline(f"{AWSUDO} --serve dev {sys.executable} {script}")
     terminal.expect("\nstarted")
     terminal.sendcontrol("z")
     terminal.expect("[Ss]topped|suspended")
