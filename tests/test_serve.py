@@ -451,8 +451,8 @@ def test_job_control_works_as_without_awsudo(world: World, sts: StrictSts, shell
     script = world.root / "script"
     # no shell: a ^Z between its vfork and the exec of what it starts would leave it waiting, with awsudo and without
     script.write_text(
-        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGCONT, lambda *_: print('resumed', flush=True))\n"
+        "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGCONT, lambda *_: os.write(1, b'resumed\\n'))\n"
         "print('started', flush=True)\nwhile True:\n    signal.pause()\n"
     )
     terminal.sendline(f"{AWSUDO} --serve dev {sys.executable} {script}")
