@@ -124,6 +124,7 @@ def test_a_wrong_secret_in_the_environment_gets_no_kept_session(world: World, st
     """The key ID of somebody else is no secret: without the right secret there is no session, replayed or kept."""
     key = sts.add_user("bob")
     good, bad = _keys(key.access_key_id, key.secret_access_key), _keys(key.access_key_id, "guessed")
+    world.settle()
     assert world.run(ROLE, *KEY_ID, env=good).key_id
 
     assert world.run(ROLE, *KEY_ID, env=good, prefix=IMPORTS_TOLD).replayed
