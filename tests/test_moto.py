@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,25 @@ def test_a_command_is_at_moto_who_the_words_say(desk: World, moto: str, words: t
     assert (first.code, first.err) == (0, "")
     assert client("sts", moto, first.env).get_caller_identity()["Arn"] == arn
     assert first.env["AWS_SESSION_TOKEN"] == second.env["AWS_SESSION_TOKEN"]
+
+
+def test_a_saml_assertion_gives_a_session_at_moto(desk: World, moto: str) -> None:
+    """AssumeRoleWithSAML: the session is of the role in the assertion, under the name that it gives."""
+    attribute = "https://aws.amazon.com/SAML/Attributes"
+    provider = f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"
+    assertion = (
+        '<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
+        'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"><saml:Assertion><saml:AttributeStatement>'
+        f'<saml:Attribute Name="{attribute}/RoleSessionName"><saml:AttributeValue>ann@corp</saml:AttributeValue>'
+        f'</saml:Attribute><saml:Attribute Name="{attribute}/Role"><saml:AttributeValue>{BUILD},{provider}'
+        "</saml:AttributeValue></saml:Attribute></saml:AttributeStatement></saml:Assertion></samlp:Response>"
+    )
+
+    done = desk.run("--saml", "-", BUILD, *PRINT_ENV, stdin=base64.b64encode(assertion.encode()))
+
+    assert done.code == 0, done.err
+    arn = client("sts", moto, done.env).get_caller_identity()["Arn"]
+    assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/build/ann@corp"
 
 
 def test_a_profile_of_keys_gives_a_session_at_moto(desk: World, moto: str) -> None:
