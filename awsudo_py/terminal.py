@@ -277,6 +277,11 @@ def ask(
     """
     from awsudo_py.errors import CtrlC, Interrupted, NoPrompt
 
+    if os.name != "nt":
+        # before the question is displayed: a Ctrl-C that comes during an import can be lost in its clean-up
+        import select  # noqa: F401 (for _line)
+        import signal  # noqa: F401 (for _line)
+        import termios  # noqa: F401 (for _line)
     subject = "a confirmation" if about else _subject(question)
     try:
         with controlling_terminal() as (typed, shown):
@@ -404,11 +409,34 @@ def _line(typed: TextIO, shown: TextIO, question: str, *, hidden: bool) -> str:
         if hidden:
             # flushed: what was typed before the question is no answer to it
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
+        if threading.current_thread() is threading.main_thread():
+            _wait_for_line(descriptor)
         return typed.readline()
     finally:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH if hidden else termios.TCSANOW, before)
         for number, previous in replaced.items():
             signal.signal(number, previous)
+
+
+def _wait_for_line(descriptor: int) -> None:
+    """Wait until a line can be read. A signal that comes just before is not slept through, as in a read it would be."""
+    import select
+    import signal
+
+    woken, wakes = os.pipe()
+    for end in (woken, wakes):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    try:
+        while True:
+            ready, _, _ = select.select([descriptor, woken], [], [])
+            if descriptor in ready:
+                return
+            os.read(woken, 512)  # the signal's handler runs now, and raises for Ctrl-C
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
 
 
 def _drawn(line: Line, shown: TextIO) -> str:
