@@ -19,7 +19,7 @@ import pytest
 from awsudo_py.sessions.questions import Question, give
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, World, until
+from tests.world import AWSUDO, World, open_files, until
 
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
 
@@ -294,11 +294,7 @@ def test_a_sign_in_goes_on_without_a_terminal_once_it_is_answered(tmp_path: Path
 
 def _listening_ports(pid: int) -> list[str]:
     """The TCP ports on which a process listens (Linux)."""
-    inodes = set()
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{name}")
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+    inodes = {path[8:-1] for path in open_files(pid) if path.startswith("socket:[")}
     with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table.readlines()[1:]]
     return [str(int(row[1].partition(":")[2], 16)) for row in rows if row[3] == "0A" and row[9] in inodes]

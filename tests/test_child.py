@@ -22,7 +22,7 @@ from awsudo_py import child
 from awsudo_py.errors import CommandCannotRun
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, Done, Ready, World, until
+from tests.world import AWSUDO, Done, Ready, World, open_files, until
 
 #: Signals that end a process.
 DEADLY = sorted(set(range(1, 32)) - {int(getattr(signal, f"SIG{name}")) for name in
@@ -657,7 +657,7 @@ def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictS
         until(lambda: sts.count("AssumeRole") == 1)
         with subprocess.Popen(world.command("dev", "true"), env=world.environ(), stdout=pipe, stderr=pipe) as second:
             lock = f"{world.cache}/"
-            until(lambda: any(os.readlink(link).startswith(lock) for link in _open_files(second.pid)))
+            until(lambda: any(path.startswith(lock) for path in open_files(second.pid)))
             second.send_signal(signal.SIGINT)
             said = second.communicate(timeout=20)
         told, _ = first.communicate(timeout=20)
@@ -665,13 +665,6 @@ def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictS
     assert (second.returncode, said) == (-signal.SIGINT, (b"", b""))
     assert (first.returncode, told) == (0, b"first\n")
     assert sts.count("AssumeRole") == 1
-
-
-def _open_files(pid: int) -> list[Path]:
-    try:
-        return [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink() and os.path.exists(link)]
-    except OSError:
-        return []
 
 
 def test_ctrl_c_at_the_question_for_a_code_ends_by_sigint(world: World, sts: StrictSts) -> None:

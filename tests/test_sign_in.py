@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,7 @@ from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.sso import DEVICE_CODE, Sso, token_path
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, KEY_ID, World, until
+from tests.world import AWSUDO, KEY_ID, World, open_files, until
 
 START_URL = "https://corp.awsapps.com/start"
 ACCOUNT = "222222222222"
@@ -489,12 +489,8 @@ def test_a_crowd_on_a_session_that_has_ended_signs_in_once(corp: Corp) -> None:
 
 def _lock_holders(cache: Path) -> int:
     """How many processes have a lock file of this cache open."""
-    count = 0
-    for descriptors in Path("/proc").glob("[0-9]*/fd"):
-        with suppress(OSError):
-            links = [os.readlink(each) for each in descriptors.iterdir()]
-            count += any(link.startswith(str(cache)) and link.endswith(".lock") for link in links)
-    return count
+    holders = [open_files(int(pid)) for pid in filter(str.isdigit, os.listdir("/proc"))]
+    return sum(any(path.startswith(str(cache)) and path.endswith(".lock") for path in files) for files in holders)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")

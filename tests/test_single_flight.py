@@ -22,7 +22,7 @@ from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal
 from tests.servers.strict_sts import StrictSts
-from tests.world import KEY_ID, Done, World, until
+from tests.world import KEY_ID, Done, World, open_files, until
 
 ROLE = "arn:aws:iam::111111111111:role/"
 DEVICE = "arn:aws:iam::111111111111:mfa/alice"
@@ -49,11 +49,7 @@ class Running:
 
     def has_open(self, path: Path) -> bool:
         """Whether it has this file open."""
-        folder = f"/proc/{self.process.pid}/fd"
-        try:
-            return any(os.path.samefile(f"{folder}/{number}", path) for number in os.listdir(folder))
-        except OSError:
-            return False
+        return str(path) in open_files(self.process.pid)
 
 
 @contextmanager
@@ -212,9 +208,9 @@ def _awsudos_waiting(terminal: pexpect.spawn[str], world: World) -> set[str]:
         try:
             if os.getsid(int(pid)) != terminal.pid:
                 continue
-            files = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
         except OSError:
             continue
+        files = open_files(int(pid))
         if any(file.startswith(str(world.cache)) and file.endswith(".lock") for file in files):
             found.add(pid)
     return found

@@ -9,6 +9,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -31,6 +32,18 @@ def until(happened: Callable[[], bool], what: str = "what the test waits for", *
     while not happened():
         assert time.monotonic() < end, f"in {seconds:g} s, this did not happen: {what}"
         time.sleep(0.005)
+
+
+def open_files(pid: int) -> set[str]:
+    """What a process has open (Linux): the paths of its descriptors; those that it closes meanwhile are left out."""
+    folder = f"/proc/{pid}/fd"
+    found = set()
+    # a process that ends takes the folder with it, one that closes a file only that entry
+    with suppress(OSError):
+        for number in os.listdir(folder):
+            with suppress(OSError):
+                found.add(os.readlink(f"{folder}/{number}"))
+    return found
 
 
 class Ready(Protocol):
