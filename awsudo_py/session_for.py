@@ -74,9 +74,21 @@ def chain_for(context: Context, request: Request) -> RoleChain:
     for notice in chain.notices:
         context.terminal.notice(notice)
     if context.terminal.level > 0:
-        for line in explain.lines(explain.explained(chain, context.config, request)):
+        for line in explain.lines(chain, explained(context, request, chain).steps(defaults=False)):
             context.terminal.detail(line)
     return chain
+
+
+def explained(context: Context, request: Request, chain: RoleChain) -> explain.Explained:
+    """The explanation of a chain that the request resolved to."""
+    return explain.Explained(
+        chain,
+        context.config,
+        request,
+        read=context.files.read,
+        environ=context.environ,
+        session_name=session_name,
+    )
 
 
 def obtain(

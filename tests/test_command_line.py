@@ -254,13 +254,12 @@ def test_version_is_one_line(world: World) -> None:
 
 def test_quiet_says_nothing_and_verbose_says_what_was_done(world: World) -> None:
     """-v: what was resolved, from which file, cache or call; -q: nothing but errors."""
-    aws = world.home / ".aws"
     verbose = world.run("-v", "dev", "true").err
     again = world.run("-v", "dev", "true").err
 
     resolved = (
-        f"awsudo: dev: starts from keys, {aws / 'credentials'}\n"
-        f"awsudo: assumes {DEV}, profile dev ({aws / 'config'})\n"
+        "awsudo: dev: starts from long-lived keys of profile base, ~/.aws/credentials:2\n"
+        f"awsudo: assumes {DEV}, ~/.aws/config:2\n"
         f"awsudo: STS: {world.env['AWS_ENDPOINT_URL_STS']}\n"
         "awsudo: region of the command: eu-west-1\n"
     )

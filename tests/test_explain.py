@@ -205,7 +205,7 @@ def test_the_screen_says_it_in_short(chained: World) -> None:
     lines = chained.run("explain", "ops").out.splitlines()
 
     assert lines[0] == "ops"
-    assert re.fullmatch(r"  1  key credentials of profile base  AKIA\.\.\.\w{4} +~/\.aws/credentials:2", lines[1])
+    assert re.fullmatch(r"  1  long-lived keys of profile base  AKIA\.\.\.\w{4} +~/\.aws/credentials:2", lines[1])
     assert re.fullmatch(r"  2  role/dev  111111111111 \(tools\) +~/\.aws/config:6", lines[2])
     assert any(
         re.fullmatch(r"       duration  30m +~/\.aws/config:14; role chaining: at most 1h", line) for line in lines
