@@ -41,6 +41,7 @@ def test_the_command_fits_the_tool_that_installed_awsudo(
     marker: str, folder: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pipx and uv leave a mark in the environment they made; any other environment has its interpreter's pip."""
+    monkeypatch.setattr(util, "find_spec", lambda name: name)
     prefix = tmp_path / folder
     prefix.mkdir(parents=True)
     (prefix / marker).touch()

@@ -319,16 +319,23 @@ class Fleet:
                     sink.started(self._running[number].target)
             elif kind == supervisor.ENDED:
                 self._ended(number, *rest)
+            elif kind == supervisor.REFUSED:
+                self._waiting.append(self._done_with(number))
             elif number < 0:
                 self._broken = str(rest[0])
                 self._stop(supervisor.END)
             else:
                 self._not_started(number, str(rest[0]), int(rest[1]))
 
-    def _ended(self, number: int, code: int, seconds: float, why: str, outputs: list[Any]) -> None:
+    def _done_with(self, number: int) -> _Task:
+        """A task whose command does not run, or no longer."""
         task = self._running.pop(number)
         assert task.supervisor is not None
         task.supervisor.load -= 1
+        return task
+
+    def _ended(self, number: int, code: int, seconds: float, why: str, outputs: list[Any]) -> None:
+        task = self._done_with(number)
         stdout, stderr = (
             Output(each) if isinstance(each, bytes) else Output(path=each[0], size=each[1], temporary=not task.kept)
             for each in outputs
@@ -353,9 +360,7 @@ class Fleet:
 
     def _not_started(self, number: int, error: str, code: int) -> None:
         """The system did not start the command: 127 or 126, like env(1)."""
-        task = self._running.pop(number)
-        assert task.supervisor is not None
-        task.supervisor.load -= 1
+        task = self._done_with(number)
         message = f"awsudo: cannot run the command: {error}\n".encode()
         self._finish(
             Result(

@@ -46,9 +46,9 @@ _PYTHON_IGNORES = ("SIGPIPE", "SIGXFSZ")
 #: What tells a supervisor to end its commands, or to kill them. Not messages: awsudo may be in the middle of one, or
 #: wait for whoever reads its output.
 END, KILL = signal.SIGUSR1, signal.SIGUSR2
-# Messages: a tuple whose first item is one of these.
-RUN = 0  # to the supervisor
-STARTED, DATA, ENDED, BROKEN = 0, 1, 2, 3  # from it
+# Messages: a tuple whose first item is one of these, and whose second is the number of a command.
+RUN = 0  # to the supervisor, the only one
+STARTED, DATA, ENDED, BROKEN, REFUSED = 0, 1, 2, 3, 4  # from it
 #: Why a command ended, if not by itself.
 TIMEOUT, INTERRUPTED = "timeout", "interrupted"
 
@@ -267,7 +267,9 @@ class _Process:
             self._closed = True
             return
         for message in self._inbox.messages(data):
-            if message[0] == RUN and not self._ending:
+            if self._ending:  # sent before awsudo knew: it waits for the end of each command that it sent
+                self._tell(REFUSED, message[1])
+            else:
                 self._start(*message[1:])
 
     def _obey(self) -> None:
