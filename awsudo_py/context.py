@@ -23,9 +23,10 @@ from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws.clients import Clients
+    from awsudo_py.display import Line
     from awsudo_py.model import Request
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
     from awsudo_py.signin.wiring import SignIns
@@ -44,6 +45,8 @@ class Context:
         self.deciding = deciding(environ)
         self.run = Run(terminal, clock, time.sleep, clock())
         self.files = Files(clock())
+        #: Lines above the prompt for an MFA code that confirms the run.
+        self.about_code: Sequence[Line] = ()
         self._lock = RLock()  # from Python 3.12 on, cached_property has no lock
 
     @classmethod

@@ -169,6 +169,7 @@ class RoleChain(NamedTuple):
     call_notices: tuple[str, ...] = ()  # for a run that calls STS
     details: tuple[str, ...] = ()  # for --verbose
     mfa_process: Program | None = None  # prints the MFA code, if one is configured
+    confirmed_by_code: bool = False  # whether each run needs an MFA code of its own: its session is not cached
 
     @property
     def role_arn(self) -> str:

@@ -96,7 +96,8 @@ def obtain(
 ) -> Obtain:
     """The way to the chain's credentials."""
     codes = Codes(
-        chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process
+        chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process,
+        about=context.about_code,
     )  # fmt: skip
     return Obtain(
         chain,

@@ -16,7 +16,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.sessions.questions import Question, give
+from awsudo_py.sessions.questions import Waiting, give
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World, open_files, until
@@ -151,7 +151,7 @@ def test_one_answer_serves_all_runs_that_need_the_same_code(world: World, sts: S
         shell.kill()
 
     assert out == "got\n" * 8, err
-    assert err.count("waiting for an answer") == 1
+    assert err.count("waiting for an MFA code") == 1
     assert [call.action for call in sts.calls] == ["GetSessionToken"]
 
 
@@ -242,7 +242,7 @@ def test_no_answer_is_sent_to_another_program_on_the_port(world: World) -> None:
         thread = threading.Thread(target=listen, args=(listener,))
         thread.start()
         port = listener.getsockname()[1]
-        taken = give(Question("", port, "t" * 32, "MFA code", "", (), "", "", 1, 0.0), "123456")
+        taken = give(Waiting("", port, "t" * 32, "MFA code", "", (), "", "", 1, 0.0), "123456")
         thread.join(10)
 
     assert not taken and len(heard) == 2 and heard[1] == b""

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awsudo_py.aws_credentials import Credentials
+from awsudo_py.display import escape
 from awsudo_py.errors import did_you_mean
 from awsudo_py.replay import record_name, surroundings
 from awsudo_py.sessions.cached_session import fresh_session, session_fields
 from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.sealed import pack, unpack
-from awsudo_py.terminal import escape
 
 #: Text as it comes out of arguments and the environment: any Unicode, lone bytes as surrogates, but no NUL.
 OUTSIDE = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | st.sampled_from("\udc80\udcff"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,8 +11,9 @@ import pexpect
 import pytest
 
 from awsudo_py.resolve.command_patterns import first_fit, normalized
-from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, IMPORTS_TOLD, World
+from tests.servers.strict_sts import MfaDevice, StrictSts
+from tests.test_answer import waiting
+from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
@@ -284,6 +287,117 @@ def test_a_program_gives_the_mfa_code_and_is_not_asked_for_ever(world: World, st
 # -- each
 
 
+# -- awsudo_confirm = mfa
+
+
+def guarded_by_code(world: World, sts: StrictSts, *lines: str) -> MfaDevice:
+    """Let each run as dev need a code of alice's device, which the role's trust policy requires too."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    sts.add_role(DEV, mfa_required=True)
+    guarded(world, f"mfa_serial = {phone.serial}", "awsudo_confirm = mfa", "awsudo_account_name = payments", *lines)
+    return phone
+
+
+def test_a_code_confirms_one_run_and_no_other(world: World, sts: StrictSts) -> None:
+    """The code goes with that AssumeRole; its session is in no cache, so the next run needs a code too."""
+    phone = guarded_by_code(world, sts)
+
+    first = world.run("--mfa-code", phone.code(), "dev", *KEY_ID)
+    second = world.run("--mfa-code", phone.code(time.time() + 30), "dev", *KEY_ID)
+    without = world.run("dev", *KEY_ID)
+
+    assert first.key_id != second.key_id
+    codes = [call.params["TokenCode"] for call in sts.calls if call.action == "AssumeRole"]
+    assert len(set(codes)) == len(codes) == 2 and sts.count("GetSessionToken") == 0
+    assert (without.code, without.out) == (125, "") and "MFA code of" in without.err
+    assert not world.kept() and not world.kept("replay")
+
+
+def test_the_prompt_for_the_code_shows_what_it_confirms(world: World, sts: StrictSts) -> None:
+    """Account, role and command are above the prompt, as above any confirmation; a wrong code prompts again."""
+    phone = guarded_by_code(world, sts)
+    with terminal(world, "dev", *WHO) as spawned:
+        spawned.expect_exact("MFA code of")
+        above = spawned.before
+        spawned.sendline("000000")
+        spawned.expect_exact("that code was refused")
+        spawned.expect_exact("MFA code of")
+        spawned.sendline(phone.code())
+        code, output = ended(spawned)
+
+    assert "dev in 111111111111 (payments), eu-west-1" in above and "sh -c" in above
+    assert code == 0 and "as=dev" in output
+
+
+def test_a_session_from_before_the_rail_is_not_used(world: World, sts: StrictSts) -> None:
+    """Whatever the cache and the replay records hold: without a code there is no session."""
+    phone = guarded_by_code(world, sts)
+    guarded(world, f"mfa_serial = {phone.serial}", "mfa_per_role = true")
+    world.settle()
+    assert world.run("--mfa-code", phone.code(), "dev", "true").code == 0
+    assert world.run("dev", "true").code == 0
+    guarded(world, f"mfa_serial = {phone.serial}", "awsudo_confirm = mfa", "awsudo_confirm_scripts = allow")
+
+    for words in (
+        ("dev", "true"),
+        ("-p", "base", DEV, "true"),
+        ("export", "dev", "--format", "json"),
+        ("--yes", "dev", "true"),
+    ):
+        assert world.run(*words).code == 125, words
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("source_profile = base",), "no MFA device is configured"),
+        (("source_profile = middle", "mfa_serial = arn:aws:iam::111111111111:mfa/phone"), "AWS accepts no code there"),
+    ],
+    ids=["no device", "chained role"],
+)
+def test_where_no_code_can_reach_the_call_nothing_runs(
+    world: World, sts: StrictSts, lines: tuple[str, ...], why: str
+) -> None:
+    """A confirmation that is impossible is an error, not a session without one."""
+    world.config(
+        f"[profile dev]\nrole_arn = {DEV}\nawsudo_confirm = mfa\n"
+        + "".join(f"{line}\n" for line in lines)
+        + "[profile middle]\nrole_arn = arn:aws:iam::111111111111:role/middle\nsource_profile = base\n"
+    )
+
+    done = world.run("dev", "true")
+
+    assert (done.code, sts.calls) == (125, [])
+    assert "awsudo_confirm = mfa of profile dev" in done.err and why in done.err
+
+
+def test_a_fleet_leaves_targets_with_a_code_to_single_runs(world: World, sts: StrictSts) -> None:
+    """One code serves one call, so `each` names the target, and how to leave it out."""
+    guarded_by_code(world, sts)
+
+    done = world.run("each", "dev", "--", "true")
+
+    assert done.code == 125 and "target dev needs an MFA code for each run" in done.err and "'!dev'" in done.err
+
+
+def test_a_code_for_a_run_is_given_on_another_terminal(world: World, sts: StrictSts) -> None:
+    """`awsudo answer` shows the command, and sends the code to that run."""
+    phone = guarded_by_code(world, sts)
+    with waiting(world, "dev", *WHO) as run:
+        (question,) = json.loads(world.run("answer", "--json").out)
+        with terminal(world, "answer") as spawned:
+            spawned.expect_exact("MFA code of")
+            spawned.sendline(phone.code())
+            ended(spawned)
+        out, err = run.communicate(timeout=30)
+
+    assert (run.returncode, out) == (0, "as=dev\n"), err
+    assert question["kind"] == "MFA code" and any("payments" in line for line in question["about"])
+
+
+# -- many targets
+
+
 def test_a_fleet_asks_once_and_lists_the_targets_that_ask(world: World, sts: StrictSts) -> None:
     """One question for all, answered with their number; a target that refuses the command ends the run before it."""
     profile = "[profile {0}]\nrole_arn = arn:aws:iam::111111111111:role/{0}\nsource_profile = base\n"
@@ -329,7 +443,6 @@ def test_no_session_lasts_longer_than_awsudo_max_duration(world: World, sts: Str
     [
         ("awsudo_confirm = 'terraform apply'", "remove the quotes"),
         ("awsudo_confirm = true # prod", "put the comment on its own line"),
-        ("awsudo_confirm = mfa", "not supported"),
         ("awsudo_confirm =", "it has no pattern"),
         ("awsudo_deny = ,", "it has no pattern"),
         ("awsudo_deny = true\nawsudo_confirm_scripts = yes", "'yes' is neither allow nor refuse"),

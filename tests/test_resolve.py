@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from awsudo_py.display import fitted, fitted_hint
 from awsudo_py.resolve.roles import PARTITIONS
-from awsudo_py.terminal import fitted, fitted_hint
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World

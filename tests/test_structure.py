@@ -25,7 +25,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("child_environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
-    ("moments",),
+    ("moments", "prompt"),
+    ("display",),
     ("fingerprint", "aws_credentials", "durations", "errors"),
 )
 #: Third-party library → the rooms that may know it.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from awsudo_py.aws_credentials import Credentials
     from awsudo_py.child_environment import Changes
+    from awsudo_py.prompt import Question
     from awsudo_py.session_for import Answer
-    from awsudo_py.terminal import Line
 
     #: Takes the question, such as "MFA code of arn:aws:iam::123456789012:mfa/ann", and returns the answer.
     Prompt = Callable[[str], str]
@@ -168,16 +168,6 @@ class _Callback(NoTerminal):
         super().__init__(why="no prompt was passed")
         self._prompt = prompt
 
-    def ask(
-        self,
-        question: str,
-        *,
-        otherwise: str | tuple[str, ...],
-        hidden: bool = False,
-        said: str = "",
-        about: Sequence[Line] = (),
-    ) -> str:
+    def ask(self, question: Question) -> str:
         """The function's answer. Raises AwsudoError if there is no function."""
-        if self._prompt is None:
-            return super().ask(question, otherwise=otherwise, hidden=hidden, said=said, about=about)
-        return self._prompt(question.strip(" :")).strip()
+        return super().ask(question) if self._prompt is None else self._prompt(question.text.strip(" :")).strip()

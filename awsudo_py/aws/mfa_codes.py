@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, CtrlC, Interrupted, Unreachable
 from awsudo_py.model import RoleHop
+from awsudo_py.prompt import MFA_CODE, Question
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from awsudo_py.aws_credentials import Credentials
+    from awsudo_py.display import Line
     from awsudo_py.model import Hop, Program, Source
     from awsudo_py.terminal import Terminal
 
@@ -33,7 +35,11 @@ _WAIT = "a code works once, and for half a minute: wait for the next one"
 
 
 class Codes:
-    """The codes of one run. given: one from an option, a variable or a pipe; process: a program that prints one."""
+    """The codes of one run.
+
+    given: one from an option, a variable or a pipe; process: a program that prints one; about: lines above the first
+    prompt, where a code confirms the run.
+    """
 
     def __init__(
         self,
@@ -43,12 +49,14 @@ class Codes:
         *,
         given: str | None,
         process: Program | None,
+        about: Sequence[Line] = (),
     ) -> None:
         self._source = source
         self._environ = environ
         self._terminal = terminal
         self._given = given
         self._process = process
+        self._about = about
         self._sent: set[str] = set()
 
     def with_code(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
@@ -63,15 +71,15 @@ class Codes:
         if self._process is not None:
             return self._tried(printed_code(self._process, self._environ, self._terminal), call)
         refused: CodeRefused | None = None
-        said = ""
+        note = ""
         for _ in range(TRIES):
-            code = self._typed(hop, said)
+            code = self._typed(hop, note)
             try:
                 return self._tried(code, call)
             except CodeRefused as error:
                 if not error.again:
                     raise
-                refused, said = error, f"that code was refused; {_WAIT}"
+                refused, note = error, f"that code was refused; {_WAIT}"
         assert refused is not None
         raise refused
 
@@ -84,19 +92,20 @@ class Codes:
                 error.hints = (*error.hints, f"the MFA code may be spent: {_WAIT}")
             raise
 
-    def _typed(self, hop: Hop, said: str) -> str:
+    def _typed(self, hop: Hop, note: str) -> str:
         """A code that was not sent before, from the terminal."""
-        question = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
+        text = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
         for _ in range(_MOST_ANSWERS):
-            typed = self._terminal.ask(question, otherwise=_OTHERWISE, said=said)
+            typed = self._terminal.ask(Question(text, _OTHERWISE, MFA_CODE, note=note, about=self._about))
+            self._about = ()
             try:
                 code = limits.mfa_code(typed, Origin("that", AwsudoError))
             except AwsudoError:
-                said = "a code has six digits"
+                note = "a code has six digits"
                 continue
             if code not in self._sent:
                 return code
-            said = f"that code was already sent; {_WAIT}"
+            note = f"that code was already sent; {_WAIT}"
         raise AwsudoError(f"no usable MFA code in {_MOST_ANSWERS} answers", hint=_WAIT)
 
     def _subject(self, hop: Hop) -> str:

@@ -11,7 +11,6 @@ import click
 
 from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.options import Options
-from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import HELP
 from awsudo_py.grammar.registry import Subcommand, registered
@@ -271,35 +270,10 @@ def begin(call: Call, terminal: Terminal | None = None, *, wait: str | None = No
 
     context = Context.of_process(terminal or call.terminal)
     if wait or context.environ.get("AWSUDO_WAIT"):
-        _let_wait(call, context, wait)
+        from awsudo_py.cli.waiting import let_wait
+
+        let_wait(context, call.process.argv, wait)
     return context
-
-
-def _let_wait(call: Call, context: Context, wait: str | None) -> None:
-    """Let questions without a terminal wait for an answer from another one. Raises AwsudoError."""
-    import shlex
-
-    from awsudo_py.errors import InvalidInput
-    from awsudo_py.resolve import limits
-    from awsudo_py.sessions.questions import store_of, wait_for_answer
-    from awsudo_py.shell.calling import calling_shell
-
-    origin = limits.Origin("--wait", UsageError) if wait else limits.Origin("AWSUDO_WAIT", InvalidInput)
-    lasts, store = limits.span(wait or context.environ["AWSUDO_WAIT"], origin), store_of(context.environ)
-    if store is None or not lasts:
-        return
-    line = shlex.join(["awsudo", *call.process.argv])
-
-    def elsewhere(text: str, about: Sequence[str], kind: str) -> str:
-        what = "a confirmation" if kind == "confirmation" else f'an answer to "{kind}"'
-        context.terminal.show([f"awsudo: waiting for {what}; on another terminal: awsudo answer   ({brief(lasts)})"])
-        now = context.run.clock()
-        kind = "MFA code" if kind.startswith("MFA code") else kind if kind == "confirmation" else "question"
-        starter, reason = calling_shell(), context.environ.get("AWSUDO_REASON")
-        who = [*([f"  started by {starter}"] if starter else []), *([f"  reason: {reason}"] if reason else [])]
-        return wait_for_answer(store, text, kind=kind, about=[*who, *about], line=line, lasts=lasts, now=now)
-
-    context.terminal.elsewhere = elsewhere
 
 
 def inputs_of(context: Context, options: Common) -> dict[str, Any]:
@@ -363,9 +337,9 @@ def picked_target(context: Context) -> str:
 
 def picked_saml_role(context: Context, assertion: str) -> str:
     """The role of a SAML assertion: the only one, or the one that the user picks. Raises AwsudoError."""
+    from awsudo_py.prompt import has_terminal
     from awsudo_py.resolve.saml import roles_of
     from awsudo_py.shell.picker import Choice, pick
-    from awsudo_py.terminal import has_terminal
 
     found = roles_of(assertion)
     if len(found) == 1:

@@ -4,6 +4,8 @@
 2. The question is asked on the controlling terminal. Without one the run is refused; --yes answers only where the
    profile allows scripts to.
 3. The answer is a name, not a key: pressing Return once too often does not confirm.
+4. Where awsudo_confirm is mfa, AWS asks, not awsudo: the code goes with the AssumeRole call. The prompt for it shows
+   what a confirmation shows.
 """
 
 from __future__ import annotations
@@ -13,17 +15,17 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, InvalidInput, NoPrompt
-from awsudo_py.resolve.rails import CONFIRM, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
+from awsudo_py.prompt import CONFIRMATION, Question, has_terminal
+from awsudo_py.resolve.rails import CONFIRM, MFA, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
 from awsudo_py.resolve.roles import role_arn
-from awsudo_py.terminal import has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from awsudo_py.context import Context
+    from awsudo_py.display import Line
     from awsudo_py.fleet.records import Target
     from awsudo_py.model import RoleChain
-    from awsudo_py.terminal import Line
 
 #: awsudo_color → a style of the terminal; other colours become bold.
 _STYLES = {"red": "alarm", "orange": "yellow", "yellow": "yellow", "green": "green"}
@@ -69,15 +71,22 @@ def pass_rails(
     if not found:
         return
     refuse_denied(found, words, context.config)
+    by_code = next((rails for rails in found if rails.by_code), None)
     rails = to_confirm(found, words)
-    if rails is None:
+    if rails is None and by_code is None:
         return
     from awsudo_py.resolve.outline import outline_of
 
-    seen = outline_of(chain, context.config)
-    name = rails.account_name or seen.account_name
-    target = Guarded(rails, chain.target, seen.role.rpartition("/")[2], seen.account, name, chain.region or "")
-    confirm(context, [target], shlex.join(words or ["awsudo", *argv]), argv, yes=yes)
+    seen, line = outline_of(chain, context.config), shlex.join(words or ["awsudo", *argv])
+
+    def guarded(rails: Rails) -> Guarded:
+        name = rails.account_name or seen.account_name
+        return Guarded(rails, chain.target, seen.role.rpartition("/")[2], seen.account, name, chain.region or "")
+
+    if rails is not None:
+        confirm(context, [guarded(rails)], line, argv, yes=yes)
+    elif by_code is not None:
+        context.about_code = _about([guarded(by_code)], 1, line)
 
 
 def confirm(
@@ -99,10 +108,12 @@ def confirm(
     word, kind = (first.word, "the target" if first.word == first.name else "the account")
     if len(targets) > 1:
         word, kind = str(len(targets)), "the number of targets"
-    about: list[Line] = [*_listed(targets, of), [("  ", ""), (line, "bold"), (f"    in {_directory()}", "dim")]]
-    question = f"  Type {word} ({kind}) to continue, or press Enter to stop: "
+    text = f"  Type {word} ({kind}) to continue, or press Enter to stop: "
     try:
-        answer = context.terminal.ask(question, otherwise="run it in the foreground of a terminal", about=about)
+        about = _about(targets, of, line)
+        answer = context.terminal.ask(
+            Question(text, "run it in the foreground of a terminal", CONFIRMATION, about=about)
+        )
     except NoPrompt:
         if has_terminal():
             raise
@@ -136,6 +147,11 @@ def pass_fleet_rails(
             continue
         words = filled(command, each, each.region or each.home_region) if fill else command
         refuse_denied(found, words, context.config)
+        if any(rails.by_code for rails in found):
+            raise AwsudoError(
+                f"target {each.name} needs an MFA code for each run ({CONFIRM} = {MFA} of profile {found[0].profile})",
+                hint=("leave it out: '!" + each.name + "'", f"run it alone: awsudo {shlex.quote(each.word)} COMMAND"),
+            )
         rails = to_confirm(found, words)
         if rails is not None:
             region = each.region or each.home_region
@@ -151,6 +167,11 @@ def _role_of(target: Target) -> str:
         return role_arn(target.word)
     except InvalidInput:
         return ""
+
+
+def _about(targets: Sequence[Guarded], of: int, line: str) -> list[Line]:
+    """The lines above the question: the targets, the command and its directory."""
+    return [*_listed(targets, of), [("  ", ""), (line_shown(line), "bold"), (f"    in {_directory()}", "dim")]]
 
 
 def _listed(targets: Sequence[Guarded], of: int) -> list[Line]:

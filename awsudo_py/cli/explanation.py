@@ -11,11 +11,11 @@ from awsudo_py.aws_credentials import Credentials, rfc3339
 from awsudo_py.child_environment import changes_for, marked
 from awsudo_py.cli.explanation_lines import lines_of
 from awsudo_py.cli.output import terminal_width, write, write_json
+from awsudo_py.display import coloured
 from awsudo_py.errors import AwsudoError
 from awsudo_py.resolve.explain import Place
 from awsudo_py.resolve.outline import account_names
 from awsudo_py.resolve.source_kinds import kind_of
-from awsudo_py.terminal import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

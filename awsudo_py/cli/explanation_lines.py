@@ -6,8 +6,8 @@ import calendar
 import time
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.display import escape, styled
 from awsudo_py.durations import brief
-from awsudo_py.terminal import escape, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

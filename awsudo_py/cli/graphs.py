@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from awsudo_py.display import escape
 from awsudo_py.errors import shortened
 from awsudo_py.model import RoleHop
 from awsudo_py.resolve.outline import account_and_role
 from awsudo_py.resolve.source_kinds import kind_of
-from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

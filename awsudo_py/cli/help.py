@@ -8,10 +8,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from awsudo_py.cli.output import terminal_width
+from awsudo_py.display import coloured, styled
 from awsudo_py.grammar import texts
 from awsudo_py.grammar.options import HELP, REQUEST, RUN, VERSION
 from awsudo_py.grammar.registry import GROUPS, SUBCOMMANDS
-from awsudo_py.terminal import coloured, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,8 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from awsudo_py.display import coloured, escape, plain_glyphs, styled
 from awsudo_py.errors import AwsudoError
-from awsudo_py.terminal import coloured, escape, plain_glyphs, styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

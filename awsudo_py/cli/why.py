@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from awsudo_py.cli import policy_files
 from awsudo_py.cli.output import terminal_width, write, write_json
 from awsudo_py.cli.why_report import Report, as_json, page, write_statements
+from awsudo_py.display import coloured
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.model import RoleHop, SessionTokenHop
 from awsudo_py.policy.advice import advice
@@ -23,7 +24,6 @@ from awsudo_py.policy.context import request as policy_request
 from awsudo_py.policy.verdicts import Outcome, Policies, Side, evaluate, reported
 from awsudo_py.resolve import roles
 from awsudo_py.resolve.role_words import looks_like_role
-from awsudo_py.terminal import coloured
 
 if TYPE_CHECKING:
     from awsudo_py.cli.commands.explain import ExplainOptions

@@ -8,10 +8,10 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.cli.output import on_terminal, write, write_json
+from awsudo_py.display import escape, styled
 from awsudo_py.errors import AwsudoError
 from awsudo_py.policy.advice import described
 from awsudo_py.policy.verdicts import Outcome, Side
-from awsudo_py.terminal import escape, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

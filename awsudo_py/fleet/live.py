@@ -7,9 +7,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.display import escape
 from awsudo_py.fleet.output import Quiet
 from awsudo_py.fleet.records import FAILED, NO_SESSION, OK
-from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
+from awsudo_py.display import coloured, escape, plain_glyphs, styled
 from awsudo_py.fleet.output import Quiet, Spool, Stream, some, visible
 from awsudo_py.fleet.records import NO_SESSION, OK, Output
-from awsudo_py.terminal import coloured, escape, plain_glyphs, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

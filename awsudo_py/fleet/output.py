@@ -18,9 +18,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from awsudo_py.display import escape
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
-from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

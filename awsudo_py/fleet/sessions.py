@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.context import Context
     from awsudo_py.fleet.records import Target
+    from awsudo_py.prompt import Question
     from awsudo_py.sessions.obtain import Obtained
 
 #: How many different notices are displayed.
@@ -141,10 +142,10 @@ class FleetTerminal(Terminal):
             with self.aside():
                 yield
 
-    def ask(self, *words: Any, **how: Any) -> str:
+    def ask(self, question: Question) -> str:
         """See Terminal."""
         with self._mine():
-            return super().ask(*words, **how)
+            return super().ask(question)
 
     @contextmanager
     def lent(self) -> Iterator[TextIO | None]:

@@ -46,6 +46,7 @@ VARIABLES = (
 )
 RAILS = (
     ("awsudo_confirm = true, or PATTERN, ...", "Ask on the terminal before each command, or before those that fit."),
+    ("awsudo_confirm = mfa", "Require an MFA code for each run; its session is not cached."),
     (
         "awsudo_confirm_scripts = allow",
         "Let --yes confirm for a script; otherwise the run needs a terminal.",

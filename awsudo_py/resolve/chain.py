@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, InvalidInput, shortened
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
-from awsudo_py.resolve import limits, mfa_placement, narrowing, roles
+from awsudo_py.resolve import limits, mfa_placement, narrowing, rails, roles
 from awsudo_py.resolve.command_settings import command_settings
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
@@ -101,7 +101,15 @@ class Resolver:
         )
         profiles = [*(hop.profile for hop in reversed(roles_on_the_way)), source.profile]
         inputs = mfa_placement.mfa_inputs(request, self.config, profiles)
+        target = request.target or (role if role is not None else request.profile) or ""
+        last_role = roles_on_the_way[-1].role_arn if roles_on_the_way else ""
+        code_rail = rails.code_rail(self.config, target, last_role)
+        if code_rail is not None:
+            where = f"{rails.CONFIRM} = {rails.MFA} of profile {code_rail}"
+            inputs = inputs._replace(per_role=where)
         placement = mfa_placement.place(source, roles_on_the_way, inputs)
+        if code_rail is not None:
+            mfa_placement.refuse_unconfirmed(placement, where)
         hops, clamped = clamp(placement.hops, source)
         if_session = None if placement.if_session is None else clamp(placement.if_session, source)[0]
         region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
@@ -119,7 +127,7 @@ class Resolver:
             refuse_endless(hops, source, request)
         settings, about_settings = command_settings(self.config, config_profile, self.environ)
         return RoleChain(
-            target=request.target or (role if role is not None else request.profile) or "",
+            target=target,
             source=self._endpoints.located(source, endpoint, config_profile),
             hops=hops,
             endpoint=endpoint,
@@ -131,6 +139,7 @@ class Resolver:
             call_notices=(*self._call_notices(name, source, hops), *clamped, *self._endpoints.notices),
             details=(placement.why,) if placement.why else (),
             mfa_process=inputs.process,
+            confirmed_by_code=code_rail is not None,
         )
 
     def _call_notices(self, name: str | None, source: Source, hops: tuple[Hop, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@
 3. The code goes with AssumeRole if no such session can be had, or if it would not do: the source is a session itself,
    the first role is to last longer than role chaining allows, or the user prefers it.
 4. A device of the source's profile guards the keys of the source. A source that gives a session has passed it already.
+   awsudo_confirm = mfa requires that: there the code confirms the run, and must reach the call for its session.
 5. If only the call shows whether a source returns keys or a session (a credential_process), both verdicts are returned.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError
-from awsudo_py.model import Program, SessionTokenHop
+from awsudo_py.model import Program, RoleHop, SessionTokenHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import DEFAULT_ROLE, DEFAULT_SESSION_TOKEN, LONGEST_CHAINED, Origin
 from awsudo_py.resolve.source_kinds import gives_session
@@ -24,7 +25,7 @@ from awsudo_py.resolve.source_kinds import gives_session
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from awsudo_py.model import Hop, Request, RoleHop, Source
+    from awsudo_py.model import Hop, Request, Source
     from awsudo_py.resolve.aws_config import AwsConfig
 
 
@@ -87,6 +88,30 @@ def place(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Place
     if gives is None:
         return placement._replace(if_session=_place_after_session(source, hops, inputs).hops)
     return placement
+
+
+def refuse_unconfirmed(placement: Placement, where: str) -> None:
+    """Refuse hops whose last session would be made without the code that confirms a run. Raises ConfigError.
+
+    where: the setting that requires it.
+    """
+    for hops in filter(None, (placement.hops, placement.if_session)):
+        last = hops[-1]
+        if not isinstance(last, RoleHop):
+            why, hint = "the target has no role", "awsudo_confirm = true asks without a code"
+        elif len(hops) > 1:
+            why = f"{last.role_arn} is assumed from the session of another role, and AWS accepts no code there"
+            hint = "awsudo_confirm = true; or set source_profile to the profile of the keys"
+        elif last.mfa_serial is None:
+            why, hint = "no MFA device is configured", "mfa_serial = arn:aws:iam::ACCOUNT:mfa/NAME in the profile"
+        else:
+            continue
+        raise ConfigError(f"{where} requires an MFA code, and {why}", hint=hint)
+    if not placement.hops:
+        raise ConfigError(
+            f"{where} requires an MFA code, and the target has no role to assume",
+            hint="awsudo_confirm = true asks without a code",
+        )
 
 
 def _place_after_session(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.limits import Origin
 
 CONFIRM, DENY, SCRIPTS = "awsudo_confirm", "awsudo_deny", "awsudo_confirm_scripts"
-#: The pattern of awsudo_confirm = true.
+#: The pattern of awsudo_confirm = true and mfa.
 EVERY = "*"
+#: The value of awsudo_confirm that makes an MFA code the confirmation.
+MFA = "mfa"
 #: A pattern is a few words; a longer one is something else by mistake (characters).
 _LONGEST = 500
 
@@ -36,6 +38,7 @@ class Rails(NamedTuple):
     profile: str
     confirm: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    by_code: bool = False  # whether the MFA code of the AssumeRole call confirms
     scripts: bool = False  # whether --yes answers for a script
     color: str = ""
     description: str = ""
@@ -76,6 +79,14 @@ class RailsByTarget:
         return self._profiles.get(role, []) if any(role) else []
 
 
+def code_rail(config: AwsConfig, name: str, role: str) -> str | None:
+    """The profile whose awsudo_confirm = mfa holds for a target, by its name and its role's ARN; None without one."""
+    if config.profile(name) is not None:
+        return name if _by_code(config, name) else None
+    named = (each for each in config.names() if _by_code(config, each))
+    return next((each for each in named if role and _role(config.profile(each) or {}) == (role,)), None)
+
+
 def rails_of(config: AwsConfig, profile: str) -> Rails:
     """The rails that a profile sets. Raises ConfigError."""
     settings = config.profile(profile) or {}
@@ -92,6 +103,7 @@ def rails_of(config: AwsConfig, profile: str) -> Rails:
         profile,
         confirm,
         deny,
+        _by_code(config, profile),
         scripts == "allow",
         settings.get("awsudo_color", ""),
         description_of(settings),
@@ -114,9 +126,11 @@ def refuse_denied(found: Sequence[Rails], words: Sequence[str], config: AwsConfi
 
 def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
     """The rails that require confirmation before this command; before a session goes to something other than a
-    command (no words), those that require it for every command.
+    command (no words), those that require it for every command. An MFA code is no question of ours: AWS requires it.
     """
     for rails in found:
+        if rails.by_code:
+            continue
         if EVERY in rails.confirm or first_fit(rails.confirm, words) is not None:
             return rails
     return None
@@ -135,14 +149,16 @@ def line_shown(line: str) -> str:
 
 
 def _confirm(value: str, origin: Origin) -> tuple[str, ...]:
+    if value.lower() == MFA:
+        return (EVERY,)
     try:
         return (EVERY,) if limits.switch(value, origin) else ()
     except AwsudoError:
-        if value.lower() == "mfa":
-            raise origin.refuse(
-                "an MFA code as confirmation is not supported", f"{CONFIRM} = true; or mfa_per_role = true"
-            ) from None
-    return _patterns(value, origin)
+        return _patterns(value, origin)
+
+
+def _by_code(config: AwsConfig, profile: str) -> bool:
+    return (config.profile(profile) or {}).get(CONFIRM, "").lower() == MFA
 
 
 def _patterns(value: str, origin: Origin) -> tuple[str, ...]:

@@ -143,6 +143,8 @@ class Obtain:
             return Cached("", None, f"{kind_of(chain.source).noun} credentials are fetched on every run")
         if hops == 0 and not kind_of(chain.source).cached:
             return Cached("", None, "it is not cached: getting it needs no call")
+        if self._is_confirmed(hops):
+            return Cached("", None, "each run needs an MFA code of its own")
         is_last = hops == len(chain.hops)
         device = isinstance(chain.hops[hops - 1], SessionTokenHop) and chain.hops[hops - 1].mfa_serial if hops else None
         also = [self.inputs(hops, scope) for scope in self._scopes(is_last)] if device else ()
@@ -238,8 +240,13 @@ class Obtain:
         )
         return hop._replace(duration=max(left, 1))
 
+    def _is_confirmed(self, hops: int) -> bool:
+        """Whether the call for this session carries the code that confirms this run alone; those after it are its."""
+        hop_of_code = next((number for number, hop in enumerate(self._chain.hops, 1) if isinstance(hop, RoleHop)), 0)
+        return self._chain.confirmed_by_code and 0 < hop_of_code <= hops
+
     def _cached(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
-        if self._store is None:
+        if self._store is None or self._is_confirmed(hops):
             return Obtained(call())
         chain = self._chain
         is_last = hops == len(chain.hops)

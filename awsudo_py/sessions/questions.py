@@ -35,7 +35,7 @@ _LONGEST, _PATIENCE = 1024, 2.0
 _SUFFIX = ".question"
 
 
-class Question(NamedTuple):
+class Waiting(NamedTuple):
     """A question that waits for its answer."""
 
     name: str
@@ -92,7 +92,7 @@ def wait_for_answer(
                 store.remove(name)
 
 
-def waiting(store: FileStore) -> list[Question]:
+def waiting(store: FileStore) -> list[Waiting]:
     """The questions that wait, the oldest first; what a run that was killed has left is removed."""
     found = []
     for name in store.names():
@@ -107,7 +107,7 @@ def waiting(store: FileStore) -> list[Question]:
     return sorted(found, key=lambda each: (each.since, each.pid))
 
 
-def all_waiting(environ: Mapping[str, str]) -> list[Question]:
+def all_waiting(environ: Mapping[str, str]) -> list[Waiting]:
     """The questions of all runs of this user: cron starts them without XDG_RUNTIME_DIR, which moves the cache."""
     without = {name: value for name, value in environ.items() if name != "XDG_RUNTIME_DIR"}
     stores = {store.directory: store for store in (store_of(environ), store_of(without)) if store is not None}
@@ -120,7 +120,7 @@ def number_waiting(environ: Mapping[str, str]) -> int:
     return len(all_waiting(environ))
 
 
-def give(question: Question, answer: str | None) -> bool:
+def give(question: Waiting, answer: str | None) -> bool:
     """Send the run its answer, or None to refuse; whether it was taken."""
     message = f"{question.token} {_REFUSAL if answer is None else f'{_ANSWER} {answer}'}\n".encode()
     nonce = secrets.token_hex(_NONCE // 2)
@@ -186,10 +186,10 @@ def _listens(port: int) -> bool:
         return False
 
 
-def _read(store: FileStore, name: str) -> Question | None:
+def _read(store: FileStore, name: str) -> Waiting | None:
     fields = store.read(name) or {}
     try:
-        return Question(
+        return Waiting(
             name,
             int(fields["port"]),
             fields["token"],

@@ -15,10 +15,11 @@ import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from awsudo_py.display import escape
 from awsudo_py.errors import AwsudoError, Interrupted, no_target
+from awsudo_py.prompt import Question, ask, controlling_terminal
 from awsudo_py.sessions.file_store import FileStore, state_directory
 from awsudo_py.sessions.portal_lists import record_name, words
-from awsudo_py.terminal import ask, controlling_terminal, escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,7 +180,7 @@ def _by_number(given: Sequence[Choice], shown: TextIO) -> int | None:
     for _ in range(_TRIES):
         shown.write("".join(f"{index + 1:>{len(str(len(given)))}}  {lines[index]}\n" for index in listed))
         shown.flush()
-        typed = ask("Number or name: ", otherwise="awsudo TARGET COMMAND…")
+        typed = ask(Question("Number or name: ", "awsudo TARGET COMMAND…"))
         found = matching(given, typed) if typed else []
         exact = [choice for choice in found if choice.target.lower() == typed.lower()]
         if not exact and typed in numbers:

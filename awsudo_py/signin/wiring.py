@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from awsudo_py.aws.client import Aws
 from awsudo_py.aws.sso_oidc import Oidc
 from awsudo_py.aws.sso_portal import Portal
+from awsudo_py.display import escape
 from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials, Refused
+from awsudo_py.prompt import SIGN_IN, Question, controlling_terminal, has_terminal
 from awsudo_py.resolve.sso_sessions import chain_of_session, session_of_source
 from awsudo_py.signin.browser import callback_arrives, open_page
 from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device, wrong_region
 from awsudo_py.signin.sso_tokens import Memory, SsoTokens
 from awsudo_py.signin.start_urls import resolved
 from awsudo_py.signin.token_files import TokenFiles
-from awsudo_py.terminal import controlling_terminal, escape, has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,7 +116,7 @@ class SignIns:
         for_role = f" for {session.role} in account {session.account}" if session.account else ""
         question = f"Sign in to {session.title} ({session.start_url}){for_role}? [Y/n] "
         try:
-            return self._run.terminal.ask(question, otherwise="").lower() in ("", "y", "yes")
+            return self._run.terminal.ask(Question(question, "", SIGN_IN)).lower() in ("", "y", "yes")
         except (Interrupted, Refused):
             raise
         except AwsudoError as error:

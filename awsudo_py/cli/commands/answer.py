@@ -8,10 +8,11 @@ import time
 from awsudo_py.cli.click_glue import Call, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import write, write_json
+from awsudo_py.display import escape
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError
-from awsudo_py.sessions.questions import Question, all_waiting, give
-from awsudo_py.terminal import ask, escape
+from awsudo_py.prompt import Question, ask
+from awsudo_py.sessions.questions import Waiting, all_waiting, give
 
 
 class AnswerOptions(Common):
@@ -47,12 +48,12 @@ def command(call: Call, options: AnswerOptions) -> int | None:
     return None
 
 
-def _chosen(questions: list[Question]) -> list[Question]:
+def _chosen(questions: list[Waiting]) -> list[Waiting]:
     """The questions that the user picks. Raises AwsudoError."""
     if len(questions) == 1:
         return questions
     lines = [[(line, "")] for line in _table(questions, time.time())]
-    typed = ask("Answer which? A number, or all [1]: ", otherwise="run it on a terminal", about=lines) or "1"
+    typed = ask(Question("Answer which? A number, or all [1]: ", "run it on a terminal", about=lines)) or "1"
     if typed == "all":
         return questions
     if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(questions)):
@@ -60,18 +61,18 @@ def _chosen(questions: list[Question]) -> list[Question]:
     return [questions[int(typed) - 1]]
 
 
-def _answer(call: Call, question: Question) -> None:
+def _answer(call: Call, question: Waiting) -> None:
     since = brief(time.time() - question.since, parts=1) or "0s"
     who = f"awsudo: pid {question.pid}, waiting for {since}, in {question.directory}"
     about = [[(who, "")], [("  ", ""), (question.line, "bold")], *([(each, "")] for each in question.about)]
     text = question.text if question.kind == "confirmation" else f"{question.text} (Enter refuses)"
-    answer = ask(f"{text} ", otherwise="run it on a terminal", about=about)
+    answer = ask(Question(f"{text} ", "run it on a terminal", about=about))
     if not give(question, answer or None):
         raise AwsudoError(f"pid {question.pid} does not wait any more: nothing was sent")
     call.terminal.notice(f"{'sent to' if answer else 'refused'} pid {question.pid}")
 
 
-def _table(questions: list[Question], now: float) -> list[str]:
+def _table(questions: list[Waiting], now: float) -> list[str]:
     return [
         escape(
             f"{number}  {each.kind:12}  {each.line}  {each.directory}  pid {each.pid}"
@@ -81,7 +82,7 @@ def _table(questions: list[Question], now: float) -> list[str]:
     ]
 
 
-def _fields(question: Question) -> dict[str, object]:
+def _fields(question: Waiting) -> dict[str, object]:
     return {
         "kind": question.kind,
         "question": question.text,

@@ -9,10 +9,10 @@ from awsudo_py.cli.options import Options
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.grammar.registry import COMPLETED
+from awsudo_py.prompt import confirmed
 from awsudo_py.shell.calling import calling_shell
 from awsudo_py.shell.rc_files import change
 from awsudo_py.shell.scripts import script
-from awsudo_py.terminal import confirmed
 
 
 class CompletionOptions(Options):

@@ -12,12 +12,12 @@ from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.model import RoleHop
+from awsudo_py.prompt import controlling_terminal
 from awsudo_py.resolve import console_links, limits
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.source_kinds import is_chaining
 from awsudo_py.shell.browser import copy, open_page
-from awsudo_py.terminal import controlling_terminal
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context

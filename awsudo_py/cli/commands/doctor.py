@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import glyph, terminal_width, with_tilde, write, write_json
+from awsudo_py.display import coloured, escape, styled
 from awsudo_py.doctor import configuration, installation, network, permissions, sign_ins, variables
 from awsudo_py.errors import AwsudoError
-from awsudo_py.terminal import coloured, escape, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

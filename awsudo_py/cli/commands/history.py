@@ -12,10 +12,10 @@ from awsudo_py.cli.output import Cell, Column, write_json, write_table
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.files import replace_file
 from awsudo_py.moments import for_people, seconds_ago
+from awsudo_py.prompt import confirmed
 from awsudo_py.sessions import journal
 from awsudo_py.sessions.file_store import data_directory
 from awsudo_py.shell.history_page import history_page
-from awsudo_py.terminal import confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, Interrupted, UsageError, did_you_mean
 from awsudo_py.model import SsoSession
+from awsudo_py.prompt import confirmed
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.sso_sessions import session_named
@@ -21,7 +22,6 @@ from awsudo_py.signin.listing import Account, Listings, listed
 from awsudo_py.signin.profile_block import DEFAULT_TEMPLATE, Role, named, plan
 from awsudo_py.signin.rate import Rate
 from awsudo_py.signin.start_urls import region_of_host
-from awsudo_py.terminal import confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,11 +10,11 @@ from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, Span, glyph, with_tilde, write, write_json, write_table
+from awsudo_py.display import coloured, escape, styled
 from awsudo_py.durations import brief
 from awsudo_py.errors import UsageError
 from awsudo_py.resolve.outline import Outline, matching
 from awsudo_py.sessions.questions import number_waiting
-from awsudo_py.terminal import coloured, escape, styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

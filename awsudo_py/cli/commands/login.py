@@ -10,9 +10,9 @@ from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.errors import AwsudoError, UsageError
+from awsudo_py.prompt import controlling_terminal
 from awsudo_py.resolve.sso_sessions import find_session, sessions
 from awsudo_py.signin.token_files import TokenFiles
-from awsudo_py.terminal import controlling_terminal
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context

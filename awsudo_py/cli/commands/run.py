@@ -36,6 +36,7 @@ from awsudo_py.errors import (
 )
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 from awsudo_py.model import Request
+from awsudo_py.prompt import has_terminal
 from awsudo_py.recording import record
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
@@ -43,7 +44,6 @@ from awsudo_py.resolve.request import exec_request
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.session_for import chain_for, session_for
 from awsudo_py.shell.calling import users_shell
-from awsudo_py.terminal import has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

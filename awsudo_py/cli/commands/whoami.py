@@ -120,7 +120,7 @@ def _fields(context: Context, who: _Who, arn: str, user_id: str) -> dict[str, An
 
 
 def _lines(fields: dict[str, Any], now: float) -> list[str]:
-    from awsudo_py.terminal import escape
+    from awsudo_py.display import escape
 
     name = f" ({fields['account_name']})" if fields["account_name"] else ""
     account = f"account {fields['account']}{name}"

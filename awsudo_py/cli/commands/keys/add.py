@@ -15,7 +15,7 @@ from awsudo_py.keys.index import StoredKey
 from awsudo_py.keys.owner import iam_at, keys_chain
 from awsudo_py.keys.plaintext import PlainCopy, masked_diff, plain_copy, removal
 from awsudo_py.model import Request
-from awsudo_py.terminal import ask, confirmed
+from awsudo_py.prompt import Question, ask, confirmed
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context
@@ -126,14 +126,14 @@ def _from_environment(context: Context) -> Credentials:
 
 
 def _typed(context: Context, name: str) -> Credentials:
-    access_key_id = ask(f"Access key ID of profile {name}: ", otherwise=_NO_TERMINAL)
+    access_key_id = ask(Question(f"Access key ID of profile {name}: ", _NO_TERMINAL))
     _refuse_id(access_key_id)
     # a secret that is already there need not be typed: the index was lost, or the run that stored it was interrupted
     found = context.keys.find(access_key_id)
     if found is not None:
         context.terminal.notice("its secret is already in the keyring")
         return found
-    return Credentials(access_key_id, ask("Secret access key (not shown): ", otherwise=_NO_TERMINAL, hidden=True), None)
+    return Credentials(access_key_id, ask(Question("Secret access key (not shown): ", _NO_TERMINAL, hidden=True)), None)
 
 
 def _refuse_id(access_key_id: str) -> None:

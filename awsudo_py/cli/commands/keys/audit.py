@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from awsudo_py.cli.click_glue import Call, subcommand
 from awsudo_py.cli.options import Options
 from awsudo_py.cli.output import write, write_json
+from awsudo_py.display import escape
 from awsudo_py.keys.audit import Found, audit
 from awsudo_py.keys.index import KeyList
 from awsudo_py.resolve.aws_config import places
 from awsudo_py.sessions.file_store import data_directory
-from awsudo_py.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import shlex
 from awsudo_py.cli.click_glue import Call, begin, forget_sessions_of, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.errors import Interrupted, KeyringError
-from awsudo_py.terminal import confirmed
+from awsudo_py.prompt import confirmed
 
 
 class RemoveOptions(Common):

@@ -12,8 +12,8 @@ from awsudo_py.keys.owner import iam_at, keys_chain
 from awsudo_py.keys.plaintext import plain_copy
 from awsudo_py.keys.rotation import Rotation
 from awsudo_py.model import Request
+from awsudo_py.prompt import confirmed
 from awsudo_py.session_for import obtain
-from awsudo_py.terminal import confirmed
 
 if TYPE_CHECKING:
     from awsudo_py.aws.iam import Iam
