@@ -36,6 +36,11 @@ def styled(text: str, style: str) -> str:
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
 
 
+def drawn(line: Line, *, colour: bool) -> str:
+    """A line from its pieces, escaped."""
+    return "".join(styled(escape(text), style) if style and text and colour else escape(text) for text, style in line)
+
+
 def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     """Rule 2: whether this stream shows styles."""
     if environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb":

@@ -10,7 +10,7 @@ import os
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py.display import coloured, escape, styled
+from awsudo_py.display import coloured, drawn, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 #: Kinds of questions.
 QUESTION, CONFIRMATION, MFA_CODE, SIGN_IN = "question", "confirmation", "MFA code", "sign-in"
+
+
+class Purpose(NamedTuple):
+    """What an answer is for, as `awsudo answer` displays it; empty where it is unknown."""
+
+    target: str = ""
+    role: str = ""  # its ARN, or the account and role of a portal
+    policy: str = ""  # what narrows the session
+    reason: str = ""
 
 
 class Question(NamedTuple):
@@ -35,6 +44,7 @@ class Question(NamedTuple):
     hidden: bool = False
     note: str = ""
     about: Sequence[Line] = ()
+    purpose: Purpose = Purpose()
 
     @property
     def subject(self) -> str:
@@ -88,7 +98,7 @@ def ask(question: Question) -> str:
                 # reading would stop us, and every run that waits for us; a question that cannot be answered misleads
                 raise NoPrompt(f"cannot prompt in the background for {question.subject}", hint=question.otherwise)
             _write(shown, f"awsudo: {escape(question.note)}\n" if question.note else "")
-            _write(shown, "".join(f"{_drawn(line, shown)}\n" for line in question.about))
+            _write(shown, "".join(f"{drawn(line, colour=coloured(shown, os.environ))}\n" for line in question.about))
             _write(shown, escape(question.text))
             try:
                 line = _line(typed, shown, escape(question.text), hidden=question.hidden)
@@ -208,11 +218,6 @@ def _wait_for_line(descriptor: int) -> None:
         signal.set_wakeup_fd(before)
         os.close(woken)
         os.close(wakes)
-
-
-def _drawn(line: Line, shown: TextIO) -> str:
-    in_colour = coloured(shown, os.environ)
-    return "".join(styled(escape(text), style) if style and in_colour else escape(text) for text, style in line)
 
 
 def _write(file: TextIO, text: str) -> None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.aws.mfa_codes import Codes
 from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.child_environment import changes_for, marked
+from awsudo_py.prompt import Purpose
 from awsudo_py.resolve import explain
+from awsudo_py.resolve.narrowing import narrowing_text
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.obtain import Obtain, Obtained, alone
 
@@ -79,6 +81,11 @@ def chain_for(context: Context, request: Request) -> RoleChain:
     return chain
 
 
+def purpose_of(chain: RoleChain, request: Request) -> Purpose:
+    """What an answer to a question of this run is for."""
+    return Purpose(chain.target, chain.role_arn, narrowing_text(chain.hops), request.reason or "")
+
+
 def explained(context: Context, request: Request, chain: RoleChain) -> explain.Explained:
     """The explanation of a chain that the request resolved to."""
     return explain.Explained(
@@ -97,7 +104,7 @@ def obtain(
     """The way to the chain's credentials."""
     codes = Codes(
         chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process,
-        about=context.about_code,
+        about=context.about_code, purpose=purpose_of(chain, request),
     )  # fmt: skip
     return Obtain(
         chain,

@@ -149,6 +149,22 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+class LentTerminal(NoTerminal):
+    """A run whose terminal belongs to its command: questions go elsewhere (rule 2), messages to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(why="the command has the terminal")
+
+    def ask(self, question: Question) -> str:
+        """The answer from elsewhere. Raises AwsudoError."""
+        answer = self.ask_elsewhere(question)
+        return super().ask(question) if answer is None else answer
+
+    def show(self, lines: list[str]) -> None:
+        """Lines about a question."""
+        Terminal(self.level).show(lines)
+
+
 def _answer_of(program: str, question: str) -> str:
     """The first line that a program prints. Raises AwsudoError, which never has what it printed."""
     import subprocess

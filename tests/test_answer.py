@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from awsudo_py.sessions.questions import Waiting, give
+from awsudo_py.sessions.questions import Asker, Waiting, give
+from tests.conftest import needs
 from tests.servers.sso import Sso
-from tests.servers.strict_sts import StrictSts
+from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.world import AWSUDO, World, open_files, until
 
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
@@ -242,7 +245,7 @@ def test_no_answer_is_sent_to_another_program_on_the_port(world: World) -> None:
         thread = threading.Thread(target=listen, args=(listener,))
         thread.start()
         port = listener.getsockname()[1]
-        taken = give(Waiting("", port, "t" * 32, "MFA code", "", (), "", "", 1, 0.0), "123456")
+        taken = give(Waiting("", port, "t" * 32, "MFA code", "", (), Asker("awsudo"), 1, 0.0, 1.0), "123456")
         thread.join(10)
 
     assert not taken and len(heard) == 2 and heard[1] == b""
@@ -298,3 +301,84 @@ def _listening_ports(pid: int) -> list[str]:
     with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table.readlines()[1:]]
     return [str(int(row[1].partition(":")[2], 16)) for row in rows if row[3] == "0A" and row[9] in inodes]
+
+
+# a renewal beside a command
+
+
+@contextmanager
+def served(world: World, sts: StrictSts, script: str) -> Iterator[tuple[subprocess.Popen[str], MfaDevice]]:
+    """A command with --serve, in a role whose every session needs a code and lasts twelve seconds."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    sts.add_role("arn:aws:iam::111111111111:role/dev", mfa_required=True)
+    # behind by nearly the 15 minutes that a session has at least
+    sts.clock = phone.clock = lambda: time.time() - (900 - 12)
+    world.config(
+        "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\n"
+        f"mfa_serial = {phone.serial}\nmfa_per_role = true\n"
+    )
+    run = subprocess.Popen(
+        [AWSUDO, "-d", "15m", "--mfa-code", phone.code(), "--serve", "dev", "sh", "-c", script],
+        env=world.environ(),
+        cwd=world.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: bool(questions(world)) or run.poll() is not None, "the renewal asks")
+        yield run, phone
+    finally:
+        run.kill()
+        run.communicate()
+
+
+#: Prints each session that the endpoint serves, until it is another one.
+_TWO_SESSIONS = """\
+fetch() { curl -s -H "Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN" "$AWS_CONTAINER_CREDENTIALS_FULL_URI" |
+    sed -n 's/.*"AccessKeyId":"\\([A-Z0-9]*\\)".*/\\1/p'; }
+first=$(fetch); next=$first
+while [ -z "$next" ] || [ "$next" = "$first" ]; do sleep 0.2; next=$(fetch); done
+echo $first $next
+"""
+
+
+@needs("curl")
+def test_a_renewal_asks_ahead_of_time_and_goes_on_with_the_answer(world: World, sts: StrictSts) -> None:
+    """One line says when the session ends and what its renewal needs; the code of `awsudo answer` renews it."""
+    with served(world, sts, _TWO_SESSIONS) as (run, phone):
+        (question,) = json.loads(world.run("answer", "--json").out)
+        with answering(world) as other:
+            other.expect_exact("MFA code of")
+            other.sendline(phone.code(phone.clock() + 30))
+            other.expect_exact("sent to pid")
+        out, err = run.communicate(timeout=60)
+
+    first, second = out.split()
+    assert run.returncode == 0 and first != second, err
+    assert (question["kind"], question["target"]) == ("MFA code", "dev")
+    assert re.findall(r"awsudo: the session of dev ends today \d\d:\d\d, and its renewal needs (.*)", err) == [
+        "an MFA code: awsudo answer"
+    ]
+    assert sts.count("AssumeRole", ok=True) == 2
+
+
+def test_the_question_of_a_renewal_goes_with_the_command(world: World, sts: StrictSts) -> None:
+    """The command ends, and nothing is left that waits: neither the question nor the process that asked."""
+    with served(world, sts, "until [ -e go ]; do sleep 0.1; done") as (run, _):
+        (question,) = json.loads(world.run("answer", "--json").out)
+        (world.home / "go").touch()
+        run.communicate(timeout=30)
+        until(lambda: not questions(world), "the question is gone")
+        until(lambda: not _runs(question["pid"]), "the process is gone")
+
+    assert run.returncode == 0
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -21,7 +21,7 @@ import pytest
 from awsudo_py.aws_credentials import Credentials
 from awsudo_py.serve.child_config import ChildConfig, sweep, without_credentials
 from awsudo_py.serve.endpoint import Endpoint, Served
-from awsudo_py.serve.keeper import Got, Renewal, ahead
+from awsudo_py.serve.keeper import Got, Order, Renewal, ahead
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -210,8 +210,9 @@ def test_a_renewal_that_fails_is_told_once_and_tried_again() -> None:
     first = Served(Credentials("A", "s", "t", now + 1_000, issued=now - 2_600), "", "")
     done = threading.Event()
 
-    def session(min_ttl: float) -> Got:
-        tries.append(min_ttl)
+    def session(order: Order) -> Got:
+        assert order.min_ttl is not None
+        tries.append(order.min_ttl)
         if len(tries) < 3:
             return Got(None, {}, "", "no answer from STS", ("check the network",))
         return Got(Served(session_until(now + 3_600), "", ""), {}, "dev")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, ConfigError, CtrlC, Interrupted, Unreachable
 from awsudo_py.model import RoleHop
-from awsudo_py.prompt import MFA_CODE, Question
+from awsudo_py.prompt import MFA_CODE, Purpose, Question
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 
@@ -31,6 +31,7 @@ _OTHERWISE = (
     "or run it once on a terminal: the session is cached",
     "or answer on another terminal, with awsudo answer: AWSUDO_WAIT=2m",
 )
+_UNKNOWN = Purpose()
 _WAIT = "a code works once, and for half a minute: wait for the next one"
 
 
@@ -38,7 +39,7 @@ class Codes:
     """The codes of one run.
 
     given: one from an option, a variable or a pipe; process: a program that prints one; about: lines above the first
-    prompt, where a code confirms the run.
+    prompt, where a code confirms the run; purpose: what the code is for.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Codes:
         given: str | None,
         process: Program | None,
         about: Sequence[Line] = (),
+        purpose: Purpose = _UNKNOWN,
     ) -> None:
         self._source = source
         self._environ = environ
@@ -57,6 +59,7 @@ class Codes:
         self._given = given
         self._process = process
         self._about = about
+        self._purpose = purpose
         self._sent: set[str] = set()
 
     def with_code(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
@@ -96,7 +99,9 @@ class Codes:
         """A code that was not sent before, from the terminal."""
         text = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
         for _ in range(_MOST_ANSWERS):
-            typed = self._terminal.ask(Question(text, _OTHERWISE, MFA_CODE, note=note, about=self._about))
+            typed = self._terminal.ask(
+                Question(text, _OTHERWISE, MFA_CODE, note=note, about=self._about, purpose=self._purpose)
+            )
             self._about = ()
             try:
                 code = limits.mfa_code(typed, Origin("that", AwsudoError))

@@ -15,9 +15,10 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, InvalidInput, NoPrompt
-from awsudo_py.prompt import CONFIRMATION, Question, has_terminal
+from awsudo_py.prompt import CONFIRMATION, Purpose, Question, has_terminal
 from awsudo_py.resolve.rails import CONFIRM, MFA, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
 from awsudo_py.resolve.roles import role_arn
+from awsudo_py.session_for import purpose_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.display import Line
     from awsudo_py.fleet.records import Target
-    from awsudo_py.model import RoleChain
+    from awsudo_py.model import Request, RoleChain
 
 #: awsudo_color → a style of the terminal; other colours become bold.
 _STYLES = {"red": "alarm", "orange": "yellow", "yellow": "yellow", "green": "green"}
+_SEVERAL = Purpose("several targets")
 #: How many targets are listed in a question about several.
 MOST_LISTED = 12
 
@@ -60,7 +62,13 @@ class Guarded(NamedTuple):
 
 
 def pass_rails(
-    context: Context, chain: RoleChain, words: Sequence[str], argv: Sequence[str], *, yes: bool = False
+    context: Context,
+    chain: RoleChain,
+    request: Request,
+    words: Sequence[str],
+    argv: Sequence[str],
+    *,
+    yes: bool = False,
 ) -> None:
     """Return if the target's rails allow this run. Raises AwsudoError.
 
@@ -84,13 +92,20 @@ def pass_rails(
         return Guarded(rails, chain.target, seen.role.rpartition("/")[2], seen.account, name, chain.region or "")
 
     if rails is not None:
-        confirm(context, [guarded(rails)], line, argv, yes=yes)
+        confirm(context, [guarded(rails)], line, argv, yes=yes, purpose=purpose_of(chain, request))
     elif by_code is not None:
         context.about_code = _about([guarded(by_code)], 1, line)
 
 
 def confirm(
-    context: Context, targets: Sequence[Guarded], line: str, argv: Sequence[str], *, yes: bool = False, of: int = 1
+    context: Context,
+    targets: Sequence[Guarded],
+    line: str,
+    argv: Sequence[str],
+    *,
+    yes: bool = False,
+    of: int = 1,
+    purpose: Purpose = _SEVERAL,
 ) -> None:
     """Return if the user confirms the line for these targets, out of that many. Raises AwsudoError."""
     first = targets[0]
@@ -112,7 +127,7 @@ def confirm(
     try:
         about = _about(targets, of, line)
         answer = context.terminal.ask(
-            Question(text, "run it in the foreground of a terminal", CONFIRMATION, about=about)
+            Question(text, "run it in the foreground of a terminal", CONFIRMATION, about=about, purpose=purpose)
         )
     except NoPrompt:
         if has_terminal():

@@ -73,7 +73,7 @@ def refuse_terminal(what: str, *, force: bool, hint: str) -> None:
 def with_tilde(text: str) -> str:
     """The text with ~ for the home directory."""
     home = os.path.expanduser("~")
-    return text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
+    return "~" if text == home else text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
 
 
 def on_terminal() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ from awsudo_py.durations import brief
 from awsudo_py.errors import InvalidInput, UsageError
 from awsudo_py.prompt import CONFIRMATION, MFA_CODE
 from awsudo_py.resolve import limits
-from awsudo_py.sessions.questions import store_of, wait_for_answer
+from awsudo_py.sessions.questions import Asker, store_of, wait_for_answer
 from awsudo_py.shell.calling import calling_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from awsudo_py.context import Context
     from awsudo_py.prompt import Question
@@ -27,24 +28,60 @@ def let_wait(context: Context, argv: Sequence[str], wait: str | None) -> None:
     argv: the words after `awsudo`, to display. Raises AwsudoError.
     """
     origin = limits.Origin("--wait", UsageError) if wait else limits.Origin("AWSUDO_WAIT", InvalidInput)
-    lasts, store = limits.span(wait or context.environ["AWSUDO_WAIT"], origin), store_of(context.environ)
-    if store is None or not lasts:
+    lasts = limits.span(wait or context.environ["AWSUDO_WAIT"], origin)
+    if not lasts:
+        return
+
+    def announce(question: Question) -> str:
+        return f"waiting for {noun(question)}; on another terminal: awsudo answer   ({brief(lasts)})"
+
+    # a run that waits for another one, which asks, waits no longer either
+    context.run = context.run._replace(patience=lasts)
+    ask_elsewhere(context, argv, lambda: lasts, announce)
+
+
+def ask_elsewhere(
+    context: Context, argv: Sequence[str], lasts: Callable[[], float], announce: Callable[[Question], str]
+) -> None:
+    """Leave the questions of a run to `awsudo answer`, each for so many seconds; announce gives the line about it."""
+    store = store_of(context.environ)
+    if store is None:
         return
 
     def elsewhere(question: Question) -> str:
-        waited_for = _WAITED_FOR.get(question.kind, f'an answer to "{question.subject}"')
-        message = f"awsudo: waiting for {waited_for}; on another terminal: awsudo answer   ({brief(lasts)})"
-        context.terminal.show([message])
-        starter, reason = calling_shell(), context.environ.get("AWSUDO_REASON")
-        who = [*([f"  started by {starter}"] if starter else []), *([f"  reason: {reason}"] if reason else [])]
+        message = announce(question)
+        if message:
+            context.terminal.show([f"awsudo: {message}"])
+        purpose = question.purpose
+        asker = Asker(
+            shlex.join(["awsudo", *argv]),
+            _directory(),
+            calling_shell() or "",
+            purpose.target,
+            purpose.role,
+            purpose.policy,
+            purpose.reason or context.environ.get("AWSUDO_REASON", ""),
+        )
         return wait_for_answer(
             store,
             question.text.strip(),
             kind=question.kind,
-            about=[*who, *question.lines],
-            line=shlex.join(["awsudo", *argv]),
-            lasts=lasts,
+            about=question.lines,
+            asker=asker,
+            lasts=lasts(),
             now=context.run.clock(),
         )
 
     context.terminal.elsewhere = elsewhere
+
+
+def noun(question: Question) -> str:
+    """What a question waits for."""
+    return _WAITED_FOR.get(question.kind, f'an answer to "{question.subject}"')
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "a directory that was deleted"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.errors import ConfigError, InvalidInput, UsageError
 from awsudo_py.model import RoleHop, ScopedHop
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: An action of a policy: a service, and a name with or without wildcards. `*` alone would narrow nothing.
 _ACTION = re.compile(r"[a-z0-9-]{1,64}:[A-Za-z0-9*?]{1,128}", re.ASCII)
+#: How many actions of a policy are displayed.
+MOST_ACTIONS = 4
 #: AWS packs a policy in a format of its own, with a limit that it does not publish. Reported sizes of session tags put
 #: it at some 460 bytes of a common compression; --read-only stays below that.
 _MOST_PACKED = 430
@@ -254,3 +256,30 @@ def _refuse_long(policy: str) -> None:
             f"the policy to narrow the session has {len(policy)} characters, and STS accepts {MOST_POLICY}",
             hint="name fewer actions or resources, or use wildcards: --only 's3:*'",
         )
+
+
+def narrowing_text(hops: Sequence[Hop]) -> str:
+    """What narrows the session at the end of a chain, in a few words for people; empty if nothing does."""
+    last = hops[-1] if hops else None
+    arns = getattr(last, "policy_arns", ())
+    parts = [arn.rpartition("/")[2] for arn in arns]
+    policy = getattr(last, "policy", None)
+    if policy:
+        parts.append(_actions_of(policy))
+    return ", ".join(parts)
+
+
+def _actions_of(policy: str) -> str:
+    """The first actions that a policy allows."""
+    try:
+        statements = json.loads(policy)["Statement"]
+        listed = [each.get("Action", []) for each in _listed(statements) if each.get("Effect") == "Allow"]
+        actions = [str(action) for each in listed for action in _listed(each)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"a policy of {len(policy)} characters"
+    more = f" and {len(actions) - MOST_ACTIONS} more" if len(actions) > MOST_ACTIONS else ""
+    return ", ".join(actions[:MOST_ACTIONS]) + more or "no action"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -6,7 +6,8 @@ what it got and ends: botocore is in memory for as long as a call takes. Where t
 1. A session is renewed a third of its life, at least 15 and at most 20 minutes, before its end; a short one at half.
 2. A renewal that fails is retried, ever less often, until it succeeds; the user gets one notice with the reason and
    when the session ends.
-3. The keeper ends when the process that it works for does, however that ends.
+3. The keeper and its workers end when the process that they work for does, however that ends.
+4. A renewal that needs an answer of the user asks for it ahead of time, until the session ends.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from awsudo_py.aws_credentials import Credentials, rfc3339
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
 
     from awsudo_py.session_for import Answer
 
-    #: Gets a session that lasts for at least that many seconds (None: as in a run), and its answer.
-    Get = Callable[[float | None], Answer]
+    Get = Callable[["Order"], Answer]
 
 #: Seconds before its end at which a session is renewed: SDKs renew theirs 15 minutes ahead (.NET, Java), and one that
 #: is renewed later than that is fetched at every use.
@@ -42,6 +43,18 @@ def ahead(issued: float, expiration: float) -> float:
     """Rule 1: how many seconds before its end a session is renewed."""
     life = expiration - issued
     return float(LONGEST_AHEAD) if life >= 2 * LONGEST_AHEAD else life / 2
+
+
+class Order(NamedTuple):
+    """What a worker is to get: the first session, as a run gets it, or one that replaces a session.
+
+    min_ttl: seconds that it must last. ends: when the session ends that it replaces, in seconds since the epoch; None:
+    the first one. announce: whether a question is announced to the user.
+    """
+
+    min_ttl: float | None = None
+    ends: float | None = None
+    announce: bool = True
 
 
 class Got(NamedTuple):
@@ -79,16 +92,16 @@ class Keeper:
         if self._forked:
             self._socket = _forked(get)
 
-    def session(self, min_ttl: float | None, *, asks: bool = False) -> Got:
-        """A session that lasts for min_ttl seconds, or the error.
+    def session(self, order: Order, *, asks: bool = False) -> Got:
+        """A session as ordered, or the error.
 
         asks: whether its worker may prompt on the terminal, and is stopped by Ctrl-C.
         """
         if not self._forked:
-            return _result(self._get, min_ttl)
+            return _result(self._get, order)
         with self._lock:
             try:
-                self._socket.sendall(json.dumps({"min_ttl": min_ttl, "asks": asks}).encode() + b"\n")
+                self._socket.sendall(json.dumps({"order": order, "asks": asks}).encode() + b"\n")
                 return _parsed(_line(self._socket))
             except (OSError, ValueError) as error:
                 return Got(None, {}, "", f"cannot renew the session: its helper process is gone ({error})")
@@ -119,31 +132,47 @@ def _keep(orders: socket.socket, get: Get) -> NoReturn:
             line = _line(orders)
             if not line:
                 os._exit(0)
-            order = json.loads(line)
+            fields = json.loads(line)
             pid = os.fork()
             if not pid:
-                if order["asks"]:
+                if fields["asks"]:
                     for number, handler in before.items():
                         signal.signal(number, handler)
-                _work(orders, get, order["min_ttl"])
-            # its own end ends the worker too: while it waits here, a closed socket is seen by the worker's write
+                _end_with(orders)
+                _work(orders, get, Order(*fields["order"]))
             os.waitpid(pid, 0)
     finally:
         os._exit(1)
 
 
-def _work(results: socket.socket, get: Get, min_ttl: float | None) -> NoReturn:
+def _end_with(orders: socket.socket) -> None:
+    """Rule 3: end this worker, which may wait for an answer of the user, when the other end is closed."""
+    import signal
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        raise SystemExit
+
+    def watch() -> None:
+        with suppress(OSError):
+            if not orders.recv(1, socket.MSG_PEEK):
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+    signal.signal(signal.SIGUSR1, end)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(results: socket.socket, get: Get, order: Order) -> NoReturn:
     code = 1
     try:
-        results.sendall(_written(_result(get, min_ttl)))
+        results.sendall(_written(_result(get, order)))
         code = 0
     finally:
         os._exit(code)
 
 
-def _result(get: Get, min_ttl: float | None) -> Got:
+def _result(get: Get, order: Order) -> Got:
     try:
-        return got(get(min_ttl))
+        return got(get(order))
     except AwsudoError as error:
         return Got(None, {}, "", error.message, error.hints, error.exit_code)
     except KeyboardInterrupt:
@@ -192,7 +221,7 @@ class Renewal:
 
     def __init__(
         self,
-        session: Callable[[float], Got],
+        session: Callable[[Order], Got],
         first: Served,
         *,
         replace: Callable[[Served], None],
@@ -230,7 +259,8 @@ class Renewal:
                 due = self._due()
                 continue
             self._last_try = self._clock()
-            found = self._session(self._ahead())
+            ends = self._current.credentials.expiration or 0
+            found = self._session(Order(self._ahead(), ends, announce=not self._told))
             if found.served is not None:
                 self._current, self._told, pause = found.served, False, _FIRST_PAUSE
                 self._replace(found.served)

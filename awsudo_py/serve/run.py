@@ -12,7 +12,7 @@ from awsudo_py.child_environment import applied, unset_changes
 from awsudo_py.errors import AwsudoError
 from awsudo_py.serve.child_config import ChildConfig, variables
 from awsudo_py.serve.endpoint import Endpoint
-from awsudo_py.serve.keeper import Keeper, Renewal
+from awsudo_py.serve.keeper import Keeper, Order, Renewal
 from awsudo_py.sessions.file_store import FileStore, cache_directory
 
 if TYPE_CHECKING:
@@ -32,21 +32,27 @@ class Serving(NamedTuple):
 
 @contextmanager
 def serving(
-    get: Get, environ: Mapping[str, str], config_path: str, tell: Callable[[str], None], *, port: int = 0
+    get: Get,
+    environ: Mapping[str, str],
+    config_path: str,
+    tell: Callable[[str], None],
+    *,
+    port: int = 0,
+    asks: bool = False,
 ) -> Iterator[Serving]:
     """An endpoint that serves a session and keeps it renewed for as long as the with block lasts.
 
     get: called in other processes, first with the terminal. config_path: the config file that the child would read.
-    Raises AwsudoError.
+    asks: whether later calls may prompt on the terminal too, as no command has it. Raises AwsudoError.
     """
     keeper = Keeper(get)  # first, so that it forks from a small process
     try:
-        first = keeper.session(None, asks=True)
+        first = keeper.session(Order(), asks=True)
         if first.served is None:
             raise first.error()
         with _endpoint(first, environ, config_path, port) as (endpoint, changes):
             renewal = Renewal(
-                keeper.session,
+                lambda order: keeper.session(order, asks=asks),
                 first.served,
                 replace=endpoint.replace,
                 explain=endpoint.explain,

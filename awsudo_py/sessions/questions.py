@@ -7,6 +7,8 @@
 3. A question goes with its run: the run removes it however it ends, and whoever finds nobody listening removes what a
    run that was killed has left.
 4. A run waits for so long and no longer; a signal ends it at once.
+
+A Unix socket would do without the token, but Windows has none that Python can use, and one way is enough.
 """
 
 from __future__ import annotations
@@ -35,6 +37,18 @@ _LONGEST, _PATIENCE = 1024, 2.0
 _SUFFIX = ".question"
 
 
+class Asker(NamedTuple):
+    """The run that asks, as it is displayed."""
+
+    line: str  # its command line
+    directory: str = ""
+    starter: str = ""  # the program that started it
+    target: str = ""
+    role: str = ""
+    policy: str = ""  # what narrows its session
+    reason: str = ""
+
+
 class Waiting(NamedTuple):
     """A question that waits for its answer."""
 
@@ -44,10 +58,10 @@ class Waiting(NamedTuple):
     kind: str  # what is asked for, in short
     text: str  # the question itself
     about: tuple[str, ...]  # lines above it
-    line: str  # the command line that asks
-    directory: str  # where it runs
+    asker: Asker
     pid: int
-    since: float
+    since: float  # seconds since the epoch
+    until: float
 
 
 def store_of(environ: Mapping[str, str]) -> FileStore | None:
@@ -57,14 +71,10 @@ def store_of(environ: Mapping[str, str]) -> FileStore | None:
 
 
 def wait_for_answer(
-    store: FileStore, text: str, *, kind: str, about: Sequence[str], line: str, lasts: float, now: float
+    store: FileStore, text: str, *, kind: str, about: Sequence[str], asker: Asker, lasts: float, now: float
 ) -> str:
     """The answer that somebody gives within so many seconds; now: the time of day. Raises AwsudoError."""
     name, token = f"{secrets.token_hex(20)}{_SUFFIX}", secrets.token_hex(16)
-    try:
-        directory = os.getcwd()
-    except OSError:
-        directory = "a directory that was deleted"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fields = {
             "port": str(listener.getsockname()[1]),
@@ -72,10 +82,10 @@ def wait_for_answer(
             "kind": kind,
             "text": text,
             "about": "\n".join(about),
-            "line": line,
-            "directory": directory,
             "pid": str(os.getpid()),
             "since": str(now),
+            "until": str(now + lasts),
+            **{f"asker {name}": value for name, value in asker._asdict().items()},
         }
         try:
             store.write(name, fields, until=now + lasts)
@@ -196,10 +206,10 @@ def _read(store: FileStore, name: str) -> Waiting | None:
             fields["kind"],
             fields["text"],
             tuple(fields["about"].split("\n")) if fields["about"] else (),
-            fields["line"],
-            fields["directory"],
+            Asker(**{name: fields[f"asker {name}"] for name in Asker._fields}),
             int(fields["pid"]),
             float(fields["since"]),
+            float(fields["until"]),
         )
     except (KeyError, ValueError):
         return None

@@ -48,6 +48,7 @@ class Run(NamedTuple):
     clock: Callable[[], float]  # seconds since the epoch
     sleep: Callable[[float], None]
     started: float
+    patience: float | None = None  # seconds to wait for another run that may be prompting; None: see Wait
 
 
 class Wait(NamedTuple):
@@ -232,8 +233,9 @@ def _acquired(lock: Lock, run: Run, wait: Wait, unneeded: Callable[[], bool]) ->
     """Wait until the lock is ours (True) or is no longer needed (False), whichever comes first."""
     here = _terminal_session()
     waited, announced, pause = 0.0, False, 0.01
+    patience = wait.patience if run.patience is None or not wait.prompts else run.patience
     while not lock.try_acquire():
-        if waited >= wait.patience:
+        if waited >= patience:
             raise AwsudoError(
                 f"another awsudo has been {wait.doing} for {waited:.0f} s",
                 hint="see what it waits for: pgrep -af awsudo; or go ahead without it: awsudo --no-cache …",

@@ -9,7 +9,7 @@ from awsudo_py.aws.sso_oidc import Oidc
 from awsudo_py.aws.sso_portal import Portal
 from awsudo_py.display import escape
 from awsudo_py.errors import AwsudoError, Interrupted, NoCredentials, Refused
-from awsudo_py.prompt import SIGN_IN, Question, controlling_terminal, has_terminal
+from awsudo_py.prompt import SIGN_IN, Purpose, Question, controlling_terminal, has_terminal
 from awsudo_py.resolve.sso_sessions import chain_of_session, session_of_source
 from awsudo_py.signin.browser import callback_arrives, open_page
 from awsudo_py.signin.flows import Screen, sign_in_by_browser, sign_in_by_device, wrong_region
@@ -115,8 +115,10 @@ class SignIns:
         """Ask whether to sign in; yes unless the user says no. Raises NoCredentials without a terminal."""
         for_role = f" for {session.role} in account {session.account}" if session.account else ""
         question = f"Sign in to {session.title} ({session.start_url}){for_role}? [Y/n] "
+        role = f"{session.account}/{session.role}" if session.account else ""
+        purpose = Purpose(session.profile or session.title, role)
         try:
-            return self._run.terminal.ask(Question(question, "", SIGN_IN)).lower() in ("", "y", "yes")
+            return self._run.terminal.ask(Question(question, "", SIGN_IN, purpose=purpose)).lower() in ("", "y", "yes")
         except (Interrupted, Refused):
             raise
         except AwsudoError as error:

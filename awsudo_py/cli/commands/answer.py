@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, subcommand
 from awsudo_py.cli.options import Common
-from awsudo_py.cli.output import write, write_json
-from awsudo_py.display import escape
+from awsudo_py.cli.output import with_tilde, write, write_json
+from awsudo_py.display import coloured, drawn
 from awsudo_py.durations import brief
 from awsudo_py.errors import AwsudoError
-from awsudo_py.prompt import Question, ask
+from awsudo_py.prompt import CONFIRMATION, Question, ask
 from awsudo_py.sessions.questions import Waiting, all_waiting, give
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awsudo_py.display import Line
 
 
 class AnswerOptions(Common):
@@ -38,7 +45,8 @@ def command(call: Call, options: AnswerOptions) -> int | None:
         write_json([_fields(each) for each in questions])
         return None
     if options.listed:
-        write("".join(f"{line}\n" for line in _table(questions, time.time())))
+        in_colour = coloured(sys.stdout, os.environ)
+        write("".join(f"{drawn(line, colour=in_colour)}\n" for line in _listing(questions, time.time())))
         return None
     if not questions:
         call.terminal.notice("no question is waiting")
@@ -52,8 +60,8 @@ def _chosen(questions: list[Waiting]) -> list[Waiting]:
     """The questions that the user picks. Raises AwsudoError."""
     if len(questions) == 1:
         return questions
-    lines = [[(line, "")] for line in _table(questions, time.time())]
-    typed = ask(Question("Answer which? A number, or all [1]: ", "run it on a terminal", about=lines)) or "1"
+    about = _listing(questions, time.time())
+    typed = ask(Question("Answer which? A number, or all [1]: ", "run it on a terminal", about=about)) or "1"
     if typed == "all":
         return questions
     if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(questions)):
@@ -62,33 +70,53 @@ def _chosen(questions: list[Waiting]) -> list[Waiting]:
 
 
 def _answer(call: Call, question: Waiting) -> None:
-    since = brief(time.time() - question.since, parts=1) or "0s"
-    who = f"awsudo: pid {question.pid}, waiting for {since}, in {question.directory}"
-    about = [[(who, "")], [("  ", ""), (question.line, "bold")], *([(each, "")] for each in question.about)]
-    text = question.text if question.kind == "confirmation" else f"{question.text} (Enter refuses)"
+    about = [*_card(question, time.time()), *([(each, "")] for each in question.about)]
+    text = question.text if question.kind == CONFIRMATION else f"{question.text} (Enter refuses)"
     answer = ask(Question(f"{text} ", "run it on a terminal", about=about))
     if not give(question, answer or None):
         raise AwsudoError(f"pid {question.pid} does not wait any more: nothing was sent")
     call.terminal.notice(f"{'sent to' if answer else 'refused'} pid {question.pid}")
 
 
-def _table(questions: list[Waiting], now: float) -> list[str]:
-    return [
-        escape(
-            f"{number}  {each.kind:12}  {each.line}  {each.directory}  pid {each.pid}"
-            f"  since {brief(now - each.since, parts=1) or '0s'}"
-        )
-        for number, each in enumerate(questions, 1)
-    ]
+def _card(question: Waiting, now: float, number: int | None = None) -> Iterator[Line]:
+    """The lines about a question: who asks, for what, and for how long."""
+    asker = question.asker
+    head = f"{number}  " if number is not None else ""
+    yield [(f"{head}{question.kind}", "bold"), (f" for {asker.target}" if asker.target else "", "bold")]
+    rows = (
+        ("role", asker.role),
+        ("command", asker.line),
+        ("directory", with_tilde(asker.directory)),
+        ("process", f"pid {question.pid}" + (f", started by {asker.starter}" if asker.starter else "")),
+        ("reason", asker.reason),
+        ("policy", asker.policy),
+        ("waiting", f"since {brief(now - question.since, parts=1)}, until {brief(question.until - now)} from now"),
+    )
+    for name, value in rows:
+        if value:
+            yield [(f"   {name:<9} ", "dim"), (value, "")]
+
+
+def _listing(questions: list[Waiting], now: float) -> list[Line]:
+    """The cards of all questions, with an empty line between them."""
+    cards = ([*_card(question, now, number)] for number, question in enumerate(questions, 1))
+    return [line for card in cards for line in ([("", "")], *card)][1:]
 
 
 def _fields(question: Waiting) -> dict[str, object]:
+    asker = question.asker
     return {
         "kind": question.kind,
         "question": question.text,
         "about": [*question.about],
-        "command": question.line,
-        "directory": question.directory,
+        "target": asker.target,
+        "role": asker.role,
+        "command": asker.line,
+        "directory": asker.directory,
         "pid": question.pid,
+        "started_by": asker.starter,
+        "reason": asker.reason,
+        "policy": asker.policy,
         "since": question.since,
+        "until": question.until,
     }

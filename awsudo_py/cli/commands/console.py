@@ -104,7 +104,7 @@ def _sign_in_link(
     federation = Endpoints(context.config, context.deciding).federation_url() or console_links.federation_endpoint(
         chain.endpoint.partition, chain.region
     )
-    pass_rails(context, chain, (), call.process.argv, yes=options.yes)
+    pass_rails(context, chain, request, (), call.process.argv, yes=options.yes)
     answer = answered(context, request, chain=chain)
     from awsudo_py.aws.federation import sign_in_token  # here, so that a refusal does not import botocore
 

@@ -58,7 +58,7 @@ def command(call: Call, options: ExportOptions) -> None:
     refuse_terminal("secrets", force=options.force, hint=_instead(form, line))
     request = targeted(call, context, target, options.profile, options)
     chain = chain_for(context, request)
-    pass_rails(context, chain, (), call.process.argv, yes=options.yes)
+    pass_rails(context, chain, request, (), call.process.argv, yes=options.yes)
     answer = answered(context, request, ahead=form.ahead, picked=picked, chain=chain)
     write(form.write(answer.changes))
     if picked:

@@ -102,7 +102,7 @@ def run(call: Call, options: RunOptions) -> None:
             request = request._replace(target=picked_target(context))
             context.terminal.notice(f"to skip the list: {_line(request, argv[: len(argv) - len(words)])}")
     chain = chain or chain_for(context, request)
-    pass_rails(context, chain, request.command or (path,), argv, yes=options.yes)
+    pass_rails(context, chain, request, request.command or (path,), argv, yes=options.yes)
     if options.serve or options.serve_linger or _served(context, request):
         _serve(call, context, request, path, linger=options.serve_linger)
         return

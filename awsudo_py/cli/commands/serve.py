@@ -7,21 +7,29 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, format_of_shell
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write
+from awsudo_py.cli.waiting import ask_elsewhere, noun
 from awsudo_py.errors import UsageError
+from awsudo_py.moments import for_people
+from awsudo_py.prompt import has_terminal
 from awsudo_py.session_for import chain_for, session_for
 from awsudo_py.shell.calling import calling_shell
-from awsudo_py.terminal import NoTerminal
+from awsudo_py.terminal import LentTerminal
 
 if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.model import Request
-    from awsudo_py.serve.keeper import Get
+    from awsudo_py.prompt import Question
+    from awsudo_py.serve.keeper import Get, Order
     from awsudo_py.session_for import Answer
+
+#: Seconds for which a question waits at least, though the session ends sooner.
+_LEAST_WAIT = 60.0
 
 
 class ServeOptions(RequestOptions):
@@ -56,25 +64,44 @@ def command(call: Call, options: ServeOptions) -> None:
     form = FORMATS[options.format_name or format_of_shell(calling_shell())]
     request = targeted(call, context, options.target, options.profile, options)
     # a mistake is reported here, before another process is started
-    pass_rails(context, chain_for(context, request), (), call.process.argv, yes=options.yes)
+    pass_rails(context, chain_for(context, request), request, (), call.process.argv, yes=options.yes)
     from awsudo_py.serve.run import serving
 
-    with serving(
-        getter(call, context, request), os.environ, context.config.config_file, call.terminal.notice, port=port
-    ) as at_work:
+    own_terminal = has_terminal()
+    get = getter(call, context, request, own_terminal=own_terminal)
+    config_file, tell = context.config.config_file, call.terminal.notice
+    with serving(get, os.environ, config_file, tell, port=port, asks=own_terminal) as at_work:
         write(form.write(at_work.changes))
         call.terminal.notice(f"serving {at_work.first.target} on 127.0.0.1:{at_work.endpoint.port}; to stop: Ctrl-C")
         _wait()
 
 
-def getter(call: Call, context: Context, request: Request) -> Get:
-    """Gets the session of a request in another process: first as a run does, later without a terminal."""
+def getter(call: Call, context: Context, request: Request, *, own_terminal: bool = False) -> Get:
+    """Gets the session of a request in another process: first as a run does, later while a command runs.
 
-    def get(min_ttl: float | None) -> Answer:
-        if min_ttl is None:
+    own_terminal: whether no command has the terminal, so that later questions are asked there too.
+    """
+
+    def get(order: Order) -> Answer:
+        if order.ends is None:
             return answered(context, request)
-        later = begin(call, NoTerminal(why="the command has the terminal"))
-        return session_for(later, request._replace(min_ttl=min_ttl, mfa_code=None, refresh=False))
+        later, ends = begin(call, None if own_terminal else LentTerminal()), order.ends
+        title = request.target or request.profile or request.role
+
+        def state() -> str:
+            now = later.run.clock()
+            return f"the session of {title} {'ends' if now < ends else 'ended'} {for_people(rfc3339(ends), now)}"
+
+        def lasts() -> float:
+            return max(ends - later.run.clock(), _LEAST_WAIT)
+
+        def announce(question: Question) -> str:
+            return f"{state()}, and its renewal needs {noun(question)}: awsudo answer" if order.announce else ""
+
+        if own_terminal:
+            later.about_code = [[(f"awsudo: {state()}; to renew it, enter a code", "")]]
+        ask_elsewhere(later, call.process.argv, lasts, announce)
+        return session_for(later, request._replace(min_ttl=order.min_ttl, mfa_code=None, refresh=False))
 
     return get
 
