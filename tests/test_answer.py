@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,30 +133,83 @@ def test_one_of_several_is_picked_and_gets_its_mfa_code(world: World, sts: Stric
 
 
 def test_one_answer_serves_all_runs_that_need_the_same_code(world: World, sts: StrictSts) -> None:
-    """Eight runs behind one device leave one question; its answer ends the waiting of all."""
+    """Fifty runs behind one device leave one question; its answer ends the waiting of all."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
-    line = f"for i in 1 2 3 4 5 6 7 8; do '{AWSUDO}' -m {phone.serial} base sh -c 'echo got' & done; wait"
-    shell = subprocess.Popen(
-        ["sh", "-c", line],
-        env=world.environ({"AWSUDO_WAIT": "2m"}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    world.env["AWSUDO_WAIT"] = "2m"
+    with ThreadPoolExecutor(1) as pool:
+        crowd = pool.submit(world.together, *[("-m", phone.serial, "base", "echo", "got")] * 50)
         until(lambda: bool(questions(world)), "a question is there")
         with answering(world) as other:
             other.expect_exact(f"MFA code of {phone.serial}")
             other.sendline(phone.code())
             other.expect_exact("sent to pid")
-        out, err = shell.communicate(timeout=60)
-    finally:
-        shell.kill()
+        done = crowd.result(timeout=120)
 
-    assert out == "got\n" * 8, err
-    assert err.count("waiting for an MFA code") == 1
+    assert [(each.code, each.out) for each in done] == [(0, "got\n")] * 50
+    assert sum("waiting for an MFA code" in each.err for each in done) == 1
     assert [call.action for call in sts.calls] == ["GetSessionToken"]
+
+
+@pytest.mark.parametrize("point", ["which", "code"])
+def test_an_answerer_that_is_killed_leaves_the_question(world: World, sts: StrictSts, point: str) -> None:
+    """Whoever answers next finds it: no answer was sent, and none is lost."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    with waiting(world, "dev", *WHO), waiting(world, "-m", phone.serial, "base", "sh", "-c", "echo as=base") as run:
+        until(lambda: len(questions(world)) == 2)
+        with answering(world) as first:
+            first.expect_exact("Answer which?")
+            if point == "code":
+                first.sendline("2")
+                first.expect_exact("MFA code of")
+                first.send("12345")
+            first.kill(signal.SIGKILL)
+        with answering(world) as second:
+            second.expect_exact("Answer which?")
+            second.sendline("2")
+            second.expect_exact("MFA code of")
+            second.sendline(phone.code())
+            second.expect_exact(f"sent to pid {run.pid}")
+        out, err = run.communicate(timeout=30)
+
+    assert (run.returncode, out) == (0, "as=base\n"), err
+
+
+def test_of_two_answers_one_is_used(world: World, sts: StrictSts) -> None:
+    """The second answerer is told that nothing was sent; the code went out once."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    words = ("-m", phone.serial, "base", "true")
+    with waiting(world, *words) as run, answering(world) as first, answering(world) as second:
+        for each in (first, second):
+            each.expect_exact("MFA code of")
+        first.sendline(phone.code())
+        first.expect_exact("sent to pid")
+        run.communicate(timeout=30)
+        second.sendline(phone.code())
+        second.expect_exact("does not wait any more: nothing was sent")
+
+    assert (run.returncode, sts.count("GetSessionToken")) == (0, 1)
+
+
+def test_a_killed_run_takes_its_question_with_it(world: World) -> None:
+    """kill -9: the next look finds nobody listening, and removes what was left."""
+    with waiting(world, "dev", *WHO) as run:
+        run.kill()
+        run.wait()
+        listed = world.run("answer", "--json")
+
+    assert (json.loads(listed.out), questions(world)) == ([], [])
+
+
+def test_who_waits_behind_a_question_waits_as_long_as_its_own_wait_allows(world: World, sts: StrictSts) -> None:
+    """The run behind gives up after its two seconds, the one with the question goes on waiting."""
+    phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
+    words = ("-m", phone.serial, "base", "true")
+    with waiting(world, *words) as first:
+        behind = world.run(*words, env={"AWSUDO_WAIT": "2s"})
+        still = first.poll()
+
+    assert behind.code == 125 and "another awsudo has been prompting for an MFA code" in behind.err
+    assert still is None
 
 
 def test_the_list_says_how_many_questions_wait(world: World) -> None:
@@ -270,7 +324,10 @@ def test_a_refusal_ends_all_runs_that_need_the_same_code(world: World, sts: Stri
     assert "awsudo answer   (" not in errors[1]
 
 
-def test_a_sign_in_goes_on_without_a_terminal_once_it_is_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "output"), [(("corp", *WHO), "as=corp\n"), (("login", "--wait", "1m", "corp"), "")])
+def test_a_sign_in_goes_on_without_a_terminal_once_it_is_answered(
+    words: tuple[str, ...], output: str, tmp_path: Path
+) -> None:
     """The page and the code are on stderr, no page is opened on this machine, and the command runs."""
     (tmp_path / "sso").mkdir()
     opened, browser = tmp_path / "opened", tmp_path / "browser"
@@ -284,14 +341,14 @@ def test_a_sign_in_goes_on_without_a_terminal_once_it_is_answered(tmp_path: Path
             "[profile corp]\nsso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Admin\n"
             "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
         )
-        with waiting(world, "corp", *WHO) as run:
+        with waiting(world, *words) as run:
             with answering(world) as other:
                 other.expect_exact("Sign in to corp")
                 other.sendline("y")
                 other.expect_exact("sent to pid")
             out, err = run.communicate(timeout=30)
 
-    assert (run.returncode, out) == (0, "as=corp\n"), err
+    assert (run.returncode, out) == (0, output), err
     assert "/device" in err and not opened.exists()
 
 

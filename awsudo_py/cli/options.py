@@ -61,11 +61,16 @@ class RequestOptions(Common):
     store: str | None
 
 
-class RunOptions(RequestOptions):
-    """The options of a run itself."""
+class AnsweredOptions(RequestOptions):
+    """The options of a subcommand whose questions a script or `awsudo answer` may answer."""
 
     yes: bool
     wait: str | None
+
+
+class RunOptions(AnsweredOptions):
+    """The options of a run itself."""
+
     dry_run: bool
     why: bool
     preserve: bool

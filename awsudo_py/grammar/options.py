@@ -181,14 +181,15 @@ DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the r
 #: An option of the npm awsudo; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
 WHY = Option("why", ("--why",), "", "If AWS refuses the role, find out why and show it; see explain --why.")
-#: The option that answers the question of a profile with awsudo_confirm.
-CONFIRMED = Option(
-    "yes", ("-y", "--yes"), "", "Confirm for a script, where the profile has awsudo_confirm_scripts = allow."
+#: How the questions of a run are answered: that of a profile with awsudo_confirm, and all where there is no terminal.
+WAIT = Option("wait", ("--wait",), "TIME", "Without a terminal, wait this long for awsudo answer.", values=("2m", "5m"))
+ANSWERS = (
+    Option("yes", ("-y", "--yes"), "", "Confirm for a script, where the profile has awsudo_confirm_scripts = allow."),
+    WAIT,
 )
 RUN = (
     *REQUEST,
-    CONFIRMED,
-    Option("wait", ("--wait",), "TIME", "Without a terminal, wait this long for awsudo answer.", values=("2m", "5m")),
+    *ANSWERS,
     DRY_RUN,
     WHY,
     Option("serve", ("--serve",), "", "Serve the session to COMMAND, renewed for as long as COMMAND runs."),
@@ -217,7 +218,7 @@ EACH = (
     Option("ou", ("--ou",), "ID", "With --org: only accounts below this OU. Repeatable.", many=True),
     Option("sso", ("--sso",), "SESSION", "All accounts in which the portal of an sso-session lists the role."),
     Option("dry_run", ("--dry-run",), "", "Print the targets, one per line, and run nothing."),
-    CONFIRMED,
+    *ANSWERS,
     Option("jobs", ("-j", "--jobs"), "N", "How many to run at once [default: 8 per core, at most 64]."),
     Option("timeout", ("--timeout",), "TIME", "End a command that runs longer: TERM, then KILL."),
     Option("grace", ("--grace",), "TIME", "Time between TERM and KILL [default: 5s]."),

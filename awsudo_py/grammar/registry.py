@@ -20,7 +20,7 @@ checks that the record has exactly the fields of the line.
 from __future__ import annotations
 
 from awsudo_py.grammar.options import (
-    CONFIRMED,
+    ANSWERS,
     EACH,
     FORCE,
     INPUTS,
@@ -31,6 +31,7 @@ from awsudo_py.grammar.options import (
     REQUEST,
     RUN,
     VERBOSE,
+    WAIT,
     YES,
     Option,
 )
@@ -264,7 +265,7 @@ SUBCOMMANDS = {
             "Print the credentials for a shell, a file or an SDK.",
             (
                 *REQUEST,
-                CONFIRMED,
+                *ANSWERS,
                 Option(
                     "format_name",
                     ("--format",),
@@ -297,7 +298,7 @@ SUBCOMMANDS = {
             "Serve credentials on this machine, for an IDE or a container, until Ctrl-C.",
             (
                 *REQUEST,
-                CONFIRMED,
+                *ANSWERS,
                 Option("port", ("--port",), "PORT", "The port on 127.0.0.1 [default: any that is free]."),
                 Option(
                     "format_name",
@@ -317,7 +318,7 @@ SUBCOMMANDS = {
             "Open the AWS Management Console as the target.",
             (
                 *REQUEST,
-                CONFIRMED,
+                *ANSWERS,
                 Option("service", ("--service",), "SERVICE", "Open the page of this service: s3, ec2, logs."),
                 Option("path", ("--path",), "PATH", "Open this page: what follows the host name in the browser."),
                 Option("print_link", ("--print",), "", "Print the link to sign in instead of opening it."),
@@ -404,6 +405,7 @@ SUBCOMMANDS = {
                 PROFILE,
                 QUIET,
                 VERBOSE,
+                WAIT,
                 Option("device_code", ("--device-code",), "", "Sign in on any device, with a code."),
                 Option("browser", ("--browser",), "", "Sign in with a browser on this machine."),
                 Option("print_url", ("--print-url",), "", "Print the address of the page instead of opening it."),

@@ -91,7 +91,7 @@ class SignIns:
             self._oidc,
             store=self._store,
             run=self._run,
-            offer=self._offered if offers else _not_offered,
+            offer=self.offered if offers else _not_offered,
             sign_in=sign_in,
             memory=self._memory,
         )
@@ -111,8 +111,8 @@ class SignIns:
         chain = chain_of_session(session, self._config, self._deciding)
         return Aws(chain, self._config, self._run.clock, self._clients)
 
-    def _offered(self, session: SsoSession) -> bool:
-        """Ask whether to sign in; yes unless the user says no. Raises NoCredentials without a terminal."""
+    def offered(self, session: SsoSession) -> bool:
+        """Ask whether to sign in; yes unless the user says no. Raises NoCredentials if nobody can be asked."""
         for_role = f" for {session.role} in account {session.account}" if session.account else ""
         question = f"Sign in to {session.title} ({session.start_url}){for_role}? [Y/n] "
         role = f"{session.account}/{session.role}" if session.account else ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from awsudo_py.display import Line
+
+
+#: Columns before the values of a card, and the fewest for a value.
+_INDENT, _NARROWEST = 13, 40
 
 
 class AnswerOptions(Common):
@@ -60,7 +66,7 @@ def _chosen(questions: list[Waiting]) -> list[Waiting]:
     """The questions that the user picks. Raises AwsudoError."""
     if len(questions) == 1:
         return questions
-    about = _listing(questions, time.time())
+    about = [*_listing(questions, time.time()), [("", "")]]
     typed = ask(Question("Answer which? A number, or all [1]: ", "run it on a terminal", about=about)) or "1"
     if typed == "all":
         return questions
@@ -70,7 +76,7 @@ def _chosen(questions: list[Waiting]) -> list[Waiting]:
 
 
 def _answer(call: Call, question: Waiting) -> None:
-    about = [*_card(question, time.time()), *([(each, "")] for each in question.about)]
+    about = [*_card(question, time.time()), [("", "")], *([(each, "")] for each in question.about)]
     text = question.text if question.kind == CONFIRMATION else f"{question.text} (Enter refuses)"
     answer = ask(Question(f"{text} ", "run it on a terminal", about=about))
     if not give(question, answer or None):
@@ -90,11 +96,12 @@ def _card(question: Waiting, now: float, number: int | None = None) -> Iterator[
         ("process", f"pid {question.pid}" + (f", started by {asker.starter}" if asker.starter else "")),
         ("reason", asker.reason),
         ("policy", asker.policy),
-        ("waiting", f"since {brief(now - question.since, parts=1)}, until {brief(question.until - now)} from now"),
+        ("waiting", f"for {brief(now - question.since)}; gives up in {brief(question.until - now)}"),
     )
+    width = max(shutil.get_terminal_size().columns - _INDENT, _NARROWEST)
     for name, value in rows:
-        if value:
-            yield [(f"   {name:<9} ", "dim"), (value, "")]
+        for number, part in enumerate(textwrap.wrap(value, width, break_on_hyphens=False)):
+            yield [(f"   {'' if number else name:<{_INDENT - 3}}", "dim"), (part, "")]
 
 
 def _listing(questions: list[Waiting], now: float) -> list[Line]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
 from awsudo_py.cli.confirmation import pass_rails
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.model import RoleHop
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from awsudo_py.session_for import Answer
 
 
-class ConsoleOptions(RequestOptions):
+class ConsoleOptions(AnsweredOptions):
     """What `awsudo console` takes."""
 
     service: str | None
@@ -35,7 +35,6 @@ class ConsoleOptions(RequestOptions):
     switch_link: bool
     display_name: str | None
     color: str | None
-    yes: bool
     target: str | None
 
 
@@ -55,7 +54,7 @@ def command(call: Call, options: ConsoleOptions) -> None:
       awsudo console prod --print                        the link
       awsudo console prod --switch-link --color red      no credentials in it
     """
-    context = begin(call)
+    context = begin(call, wait=options.wait)
     if options.target is None and options.profile is None:
         raise UsageError("no target: which profile or role?", hint="awsudo console TARGET")
     if options.service is not None and options.path is not None:

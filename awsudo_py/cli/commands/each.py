@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from awsudo_py.child import end_like
 from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
 from awsudo_py.cli.confirmation import pass_fleet_rails
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, UsageError
 from awsudo_py.resolve import limits
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from awsudo_py.fleet.records import Target
 
 
-class EachOptions(RequestOptions):
+class EachOptions(AnsweredOptions):
     """What `awsudo each` takes."""
 
     patterns: tuple[str, ...]
@@ -33,7 +33,6 @@ class EachOptions(RequestOptions):
     ou: tuple[str, ...]
     sso: str | None
     dry_run: bool
-    yes: bool
     jobs: str | None
     timeout: str | None
     grace: str | None
@@ -86,7 +85,7 @@ def command(call: Call, options: EachOptions) -> int:
     from awsudo_py.fleet.sessions import FleetTerminal
 
     terminal = FleetTerminal(call.terminal.level)
-    context = begin(call, terminal)
+    context = begin(call, terminal, wait=options.wait)
     inputs = inputs_of(context, options)
     mode = _mode(options)
     _refuse_contradictions(call, options)

@@ -8,14 +8,14 @@ from awsudo_py.child_environment import unset_changes
 from awsudo_py.cli.click_glue import Call, answered, begin, description_of, picked_target, subcommand, targeted
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import refuse_terminal, write
 from awsudo_py.errors import UsageError
 from awsudo_py.session_for import chain_for
 from awsudo_py.shell.calling import WITHOUT_FORMAT, calling_shell
 
 
-class ExportOptions(RequestOptions):
+class ExportOptions(AnsweredOptions):
     """What `awsudo export` takes."""
 
     format_name: str | None
@@ -24,7 +24,6 @@ class ExportOptions(RequestOptions):
     unset: bool
     pick: bool
     force: bool
-    yes: bool
     target: str | None
 
 
@@ -40,7 +39,7 @@ def command(call: Call, options: ExportOptions) -> None:
       awsudo export prod --format dotenv > .env           docker --env-file
       credential_process = awsudo export prod --process   in ~/.aws/config
     """
-    context = begin(call)
+    context = begin(call, wait=options.wait)
     form = _format(options)
     if options.unset:
         if options.target is not None or options.profile is not None:

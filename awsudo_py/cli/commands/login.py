@@ -10,7 +10,7 @@ from awsudo_py.cli.click_glue import Call, begin, subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.prompt import controlling_terminal
+from awsudo_py.prompt import has_terminal
 from awsudo_py.resolve.sso_sessions import find_session, sessions
 from awsudo_py.signin.token_files import TokenFiles
 
@@ -24,6 +24,7 @@ class LoginOptions(Common):
     """What `awsudo login` takes."""
 
     profile: str | None
+    wait: str | None
     device_code: bool
     browser: bool
     print_url: bool
@@ -44,7 +45,7 @@ def command(call: Call, options: LoginOptions) -> None:
       awsudo login corp            an sso-session, or that of a profile
       awsudo login --list
     """
-    context = begin(call)
+    context = begin(call, wait=options.wait)
     if options.list_all:
         _list(context, as_json=options.as_json)
         return
@@ -53,7 +54,7 @@ def command(call: Call, options: LoginOptions) -> None:
     if options.device_code and options.browser:
         raise UsageError("--device-code and --browser exclude each other", hint="leave one of them out")
     session = named_session(context, options.word if options.word is not None else options.profile)
-    _require_terminal()
+    _require_user(context, session)
     tokens = context.sign_ins.tokens(
         show=context.terminal.show,
         device=True if options.device_code else False if options.browser else None,
@@ -90,14 +91,17 @@ def local_time(moment: float, now: float | None = None) -> str:
     return time.strftime("%H:%M" if same_day else "%d %b %H:%M", then)
 
 
-def _require_terminal() -> None:
-    try:
-        with controlling_terminal():
-            return
-    except OSError:
+def _require_user(context: Context, session: SsoSession) -> None:
+    """Return if there is a terminal, or if somebody agrees to the sign-in on another one. Raises AwsudoError."""
+    if has_terminal():
+        return
+    if context.terminal.elsewhere is None and not context.environ.get("AWSUDO_ASKPASS"):
         raise AwsudoError(
-            "signing in needs a terminal: no page is opened without one", hint="run awsudo login in a terminal"
-        ) from None
+            "signing in needs a terminal: no page is opened without one",
+            hint=("run awsudo login in a terminal", "or answer on another terminal, with awsudo answer: --wait 5m"),
+        )
+    if not context.sign_ins.offered(session):
+        raise AwsudoError(f"not signed in to {session.title}: the sign-in was refused")
 
 
 def _list(context: Context, *, as_json: bool) -> None:

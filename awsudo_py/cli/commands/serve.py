@@ -11,7 +11,7 @@ from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, format_of_shell
-from awsudo_py.cli.options import RequestOptions
+from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import write
 from awsudo_py.cli.waiting import ask_elsewhere, noun
 from awsudo_py.errors import UsageError
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 _LEAST_WAIT = 60.0
 
 
-class ServeOptions(RequestOptions):
+class ServeOptions(AnsweredOptions):
     """What `awsudo serve` takes."""
 
-    yes: bool
     port: str | None
     format_name: str | None
     target: str | None
@@ -53,7 +52,7 @@ def command(call: Call, options: ServeOptions) -> None:
       awsudo serve prod
       awsudo serve prod --port 9911 --format dotenv > serve.env
     """
-    context = begin(call)
+    context = begin(call, wait=options.wait)
     if options.target is None and options.profile is None:
         raise UsageError("no target: which profile or role?", hint="awsudo serve TARGET")
     port = 0
