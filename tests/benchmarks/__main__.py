@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     """One run of a command."""
 
     seconds: float
+    cpu: float  # seconds, user and system: steadier than the clock where other work goes on
     peak_kib: int
 
 
@@ -52,7 +53,7 @@ def _once(command: list[str], environ: dict[str, str]) -> Sample:
     if status:
         raise SystemExit(f"failed with status {status}: {command}")
     scale = 1024 if sys.platform == "darwin" else 1
-    return Sample(seconds, usage.ru_maxrss // scale)
+    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // scale)
 
 
 def _paired(
@@ -72,11 +73,13 @@ def _paired(
         pairs.append((_once(ours, environ), _once(theirs, environ)))
     pairs = pairs[1:]  # the first one warms the disk up
     ratio = statistics.median(our.seconds / their.seconds for our, their in pairs)
+    cpu = min(our.cpu for our, _ in pairs) / min(their.cpu for _, their in pairs)
     mine, other = (statistics.median(pair[which].seconds for pair in pairs) * 1000 for which in (0, 1))
     memory = statistics.median(our.peak_kib - their.peak_kib for our, their in pairs) / 1024
     mark = "ok  " if ratio <= limit else "OVER"
     print(
-        f"{mark} {title:<58} {ratio:6.2f} x  (at most {limit:.2f})  {mine:6.1f} / {other:6.1f} ms  {memory:+6.1f} MiB"
+        f"{mark} {title:<58} {ratio:6.2f} x  (at most {limit:.2f})  CPU {cpu:5.2f} x"
+        f"  {mine:6.1f} / {other:6.1f} ms  {memory:+6.1f} MiB"
     )
 
 
@@ -146,6 +149,31 @@ def main() -> None:
         older = "import re\n" in Path(awsudo).read_text(encoding="utf-8")
         hit = [awsudo, "dev", "true"]
         _paired("a hit, to the bare interpreter", hit, bare, environ=environ, runs=runs, limit=1.7 if older else 1.15)
+        narrowed = [awsudo, "--read-only", "dev", "true"]
+        _once(narrowed, environ)
+        _paired(
+            "a hit of a narrowed session, to the bare interpreter", narrowed, bare,
+            environ=environ, runs=runs, limit=1.7 if older else 1.15,
+        )  # fmt: skip
+        free = [awsudo, "-p", "base", "111111111111:r0", "true"]
+        rails = "awsudo_deny = terraform destroy*\nawsudo_confirm = {}\nawsudo_confirm_scripts = allow\n"
+        world.config(profile.format("dev") + rails.format("terraform apply*"))
+        world.settle()
+        _once(hit, environ)
+        _once(free, environ)
+        _paired(
+            "a hit past rails for other commands, to one without rails", hit, free,
+            environ=environ, runs=runs, limit=1.25,
+        )  # fmt: skip
+        world.config(profile.format("dev") + rails.format("true"))
+        world.settle()
+        _once(free, environ)
+        _paired(
+            "a confirmed run, to a hit", [awsudo, "--yes", "dev", "true"], free,
+            environ=environ, runs=runs, limit=4,
+        )  # fmt: skip
+        world.config(profile.format("dev"))
+        world.settle()
         if peer is not None:
             theirs = [str(peer), "-p", "base", "true"]
             _paired(f"a hit, to {PEER}", hit, theirs, environ=environ, runs=max(5, runs // 4), limit=1 / 12)
@@ -203,7 +231,7 @@ def main() -> None:
         }
         _paired(
             "a miss, to a minimal boto3 script", hit, [python, "-c", MISS],
-            environ=miss, runs=max(5, runs // 2), limit=0.75, before=forget,
+            environ=miss, runs=max(5, runs // 2), limit=0.70, before=forget,
         )  # fmt: skip
         _paired("--help, to the bare interpreter", [awsudo, "--help"], bare, environ=environ, runs=runs, limit=5)
 
