@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -125,6 +126,27 @@ def test_a_client_of_s3_signs_as_the_role_through_several_sessions(hostile: Worl
         done = hostile.run("-d", "15m", "--serve", "dev", *S3_CLIENTS[client], prefix=("env",), timeout=120)
 
         assert done.code == 0, done.err
+        assert len(set(s3.signers())) >= 2
+        assert set(s3.signers()) <= {each.access_key_id for each in sts.issued}
+
+
+@pytest.mark.parametrize("client", [pytest.param(name, marks=needs(name)) for name in ("s5cmd", "rclone")])
+def test_a_client_of_s3_signs_through_a_credential_process(hostile: World, sts: StrictSts, client: str) -> None:
+    """A profile whose credential_process is awsudo: through several sessions, every request is one of the role."""
+    with (hostile.home / ".aws" / "config").open("a") as config:
+        config.write(f"[profile sdk]\nregion = eu-west-1\ncredential_process = {AWSUDO} -d 15m export dev --process\n")
+    with S3() as s3:
+        rclone = {"TYPE": "s3", "PROVIDER": "Other", "ENV_AUTH": "true", "ENDPOINT": s3.url}
+        environ = {**hostile.environ(), **{f"RCLONE_CONFIG_M_{name}": value for name, value in rclone.items()}}
+        environ |= {"S3": s3.url, "AWS_PROFILE": "sdk", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ""}
+        for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"):
+            environ.pop(name, None)
+
+        done = subprocess.run(
+            S3_CLIENTS[client], env=environ, cwd=hostile.home, capture_output=True, text=True, timeout=120, check=False
+        )
+
+        assert done.returncode == 0, done.stderr
         assert len(set(s3.signers())) >= 2
         assert set(s3.signers()) <= {each.access_key_id for each in sts.issued}
 

@@ -473,14 +473,14 @@ def test_without_a_terminal_no_page_is_ever_opened(corp: Corp) -> None:
 
 @needs("curl")
 def test_a_crowd_on_a_session_that_has_ended_signs_in_once(corp: Corp) -> None:
-    """A dozen runs of two roles, started together: one question, one page, one token; all commands run."""
+    """Fifty runs of two roles, started together: one question, one page, one token; all commands run."""
     corp.browser(follows=True)
-    runs = " ".join(f"'{AWSUDO}' corp-{('admin', 'read')[number % 2]} printenv AWSUDO_TARGET &" for number in range(12))
-    with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(60, 160)) as screen:
-        screen.until("Sign in to corp")
-        shown = screen.type("y\r").until("all ended", seconds=60)
+    runs = " ".join(f"'{AWSUDO}' corp-{('admin', 'read')[number % 2]} printenv AWSUDO_TARGET &" for number in range(50))
+    with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(120, 160)) as screen:
+        screen.until("Sign in to corp", seconds=60)
+        shown = screen.type("y\r").until("all ended", seconds=120)
 
-    assert len(re.findall(r"^corp-(?:admin|read)$", shown, re.MULTILINE)) == 12
+    assert len(re.findall(r"^corp-(?:admin|read)$", shown, re.MULTILINE)) == 50
     assert (screen.raw.count("[Y/n]"), len(corp.opened)) == (1, 1)
     grants = [json.loads(call.body)["grantType"] for call in corp.sso.calls if call.path == "/token"]
     assert grants == [flows.BROWSER_GRANTS[0] if "authorize" in corp.opened[0] else DEVICE_CODE]
