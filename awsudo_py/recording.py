@@ -45,7 +45,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
     try:
         store.write(name, fields, until=until)
     except (OSError, ValueError):
-        return  # the session's own entry has said so, or the next run takes the full path again
+        return  # the session's own entry has reported it, or the next run takes the full path again
 
 
 def write_journal(context: Context, answer: Answer, command: Sequence[str], reason: str = "") -> None:

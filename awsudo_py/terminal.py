@@ -33,17 +33,17 @@ class Terminal:
         self.level = level
         #: Gets an answer from another terminal, where this run has none.
         self.elsewhere: Callable[[Question], str] | None = None
-        self._said: set[str] = set()
+        self._noticed: set[str] = set()
 
     @property
     def noticed(self) -> bool:
         """Whether a notice was given, even if --quiet did not print it."""
-        return bool(self._said)
+        return bool(self._noticed)
 
     def notice(self, text: str) -> None:
         """Something the user should know, though the command runs."""
-        repeated = text in self._said
-        self._said.add(text)
+        repeated = text in self._noticed
+        self._noticed.add(text)
         if self.level >= 0 and not repeated:
             self._write([f"awsudo: {fitted(text)}"])
 

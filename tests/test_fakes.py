@@ -435,7 +435,7 @@ def test_fakes_close_at_once_and_for_good() -> None:
             while not metadata.count("/creds/task"):
                 time.sleep(0.01)
             start = time.monotonic()
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 10
 
         waiting.close()
         with pytest.raises(ConnectionRefusedError):

@@ -890,20 +890,20 @@ def test_close_lets_nobody_wait(alice: Key, sts: StrictSts) -> None:
         thread.join(5)
 
     assert idle.recv(1) == b""
-    assert len(ended) == 2 and time.monotonic() - start < 2
+    assert len(ended) == 2 and time.monotonic() - start < 10
     idle.close()
 
 
 def test_a_delay_delays_and_blocks_nobody_else(sts: StrictSts, alice: Key) -> None:
     """Delayed answers are delayed side by side."""
-    sts.delay = 0.2
+    sts.delay = 1.0
     shared = client(sts, alice)
     start = time.monotonic()
 
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(lambda _: shared.get_caller_identity(), range(5)))
 
-    assert 0.2 <= time.monotonic() - start < 0.8
+    assert 1 <= time.monotonic() - start < 4
 
 
 # What the test sees

@@ -366,12 +366,12 @@ def _network_trouble(error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error) or reason is None:
             return "the server's certificate is not trusted on this machine (see AWS_CA_BUNDLE)"
         return f"TLS failed: {(reason[1] or reason[2]).strip()}"
-    for kind, said in (
+    for kind, meaning in (
         (ConnectTimeoutError, "connection timed out"),
         (ReadTimeoutError, "no response"),
         (ProxyConnectionError, "the proxy cannot be reached"),
         ((ConnectionError, HTTPClientError), "the connection failed or was closed"),
     ):
         if isinstance(error, kind):
-            return said
+            return meaning
     return f"botocore cannot make the call ({type(error).__name__})"

@@ -55,7 +55,7 @@ class _Answer:
         self.message = self._text("message", "Message")
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """Its code and its message."""
         return ": ".join(filter(None, (self.code, self.message)))
 
@@ -160,7 +160,7 @@ def _refused(
     hint = "does the task have a task role?" if ecs else "is AWS_CONTAINER_CREDENTIALS_FULL_URI right?"
     if last.status in (401, 403):
         hint = f"it did not accept the authorization token ({token_from})" if token_from else f"no {_TOKEN} is set"
-    return NoCredentials(f"{where} refused: HTTP {last.status}", hint=hint, detail=last.said)
+    return NoCredentials(f"{where} refused: HTTP {last.status}", hint=hint, detail=last.text)
 
 
 def _credentials(aws: Aws, where: str, answer: object) -> Credentials:
@@ -233,4 +233,4 @@ def _without_role(lead: str, where: str, answers: list[_Answer], elsewhere: str)
             f"{lead}the instance has no role (HTTP 404 from {where})",
             hint=("attach an instance profile: aws ec2 associate-iam-instance-profile", elsewhere),
         )
-    return NoCredentials(f"{lead}{where} refused: HTTP {last.status}", hint=elsewhere, detail=last.said)
+    return NoCredentials(f"{lead}{where} refused: HTTP {last.status}", hint=elsewhere, detail=last.text)

@@ -197,7 +197,7 @@ class Fleet:
                 if descriptor == self._wake:
                     os.read(self._wake, 4096)
                 else:
-                    self._hear(by_descriptor[descriptor])
+                    self._receive(by_descriptor[descriptor])
 
     def _interrupt(self, number: int, _frame: object) -> None:
         """Rule 3, in the middle of any operation: it may be waiting for a reader who has stopped reading."""
@@ -304,7 +304,7 @@ class Fleet:
         argv = None if order.argv is None else list(order.argv)
         self._send(task.supervisor, supervisor.RUN, self._number, order.changes, argv, order.folder)
 
-    def _hear(self, source: Supervisor) -> None:
+    def _receive(self, source: Supervisor) -> None:
         messages = source.receive()
         if messages is None:
             raise self._lost(source)

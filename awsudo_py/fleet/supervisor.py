@@ -173,7 +173,7 @@ class _Process:
     def __init__(self, setting: Setting, control: socket.socket, ignored: list[int]) -> None:
         self._setting = setting
         self._ignored = ignored  # signals, by the caller
-        self._told: list[int] = []  # END and KILL, in the order of arrival
+        self._signals: list[int] = []  # END and KILL, in the order of arrival
         self._control = control
         self._inbox = Inbox()
         self._outgoing = bytearray()
@@ -205,7 +205,7 @@ class _Process:
                 signal.signal(number, signal.SIG_IGN)
                 defaults.append(number)
         for number in (END, KILL):
-            signal.signal(number, lambda number, _frame: self._told.append(number))
+            signal.signal(number, lambda number, _frame: self._signals.append(number))
             if number not in self._ignored:
                 defaults.append(number)
         self._defaults = [*defaults, *(getattr(signal, name) for name in _PYTHON_IGNORES)]
@@ -268,14 +268,14 @@ class _Process:
             return
         for message in self._inbox.messages(data):
             if self._ending:  # sent before awsudo knew: it waits for the end of each command that it sent
-                self._tell(REFUSED, message[1])
+                self._send(REFUSED, message[1])
             else:
                 self._start(*message[1:])
 
     def _obey(self) -> None:
         """END: TERM to all, and KILL after the grace period. KILL: at once."""
-        while self._told:
-            number = self._told.pop(0)
+        while self._signals:
+            number = self._signals.pop(0)
             self._ending = True
             for command in list(self._commands.values()):
                 if number == END:
@@ -284,7 +284,7 @@ class _Process:
                     command.why = command.why or INTERRUPTED
                     _signal(command.pid, signal.SIGKILL)
 
-    def _tell(self, *message: Any) -> None:
+    def _send(self, *message: Any) -> None:
         self._outgoing += packed(message)
 
     def _flush(self) -> None:
@@ -317,7 +317,7 @@ class _Process:
         except OSError as error:
             for descriptor in (*ours, *theirs):
                 os.close(descriptor)
-            self._tell(BROKEN, number, os.strerror(error.errno or 0), error.errno)
+            self._send(BROKEN, number, os.strerror(error.errno or 0), error.errno)
             return
         for descriptor in theirs:
             os.close(descriptor)
@@ -331,7 +331,7 @@ class _Process:
             self._all.register(descriptor, select.POLLIN)
             if folder:
                 self._open_file(command, which, os.path.join(folder, ("stdout", "stderr")[which]))
-        self._tell(STARTED, number, pid)
+        self._send(STARTED, number, pid)
 
     def _spawned(self, argv: list[str], environ: Mapping[str, str], streams: tuple[int, int, int]) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, descriptor, standard) for standard, descriptor in enumerate(streams)]
@@ -374,7 +374,7 @@ class _Process:
     def _take(self, command: _Command, which: int, data: bytes) -> None:
         command.sizes[which] += len(data)
         if self._setting.stream:
-            self._tell(DATA, command.number, which, data)
+            self._send(DATA, command.number, which, data)
         if command.files[which] is None:
             if not self._setting.keep:
                 return
@@ -393,7 +393,7 @@ class _Process:
             command.files[which] = os.open(path, flags, 0o600)
             command.paths[which] = path
         except OSError as error:
-            self._tell(BROKEN, -1, f"cannot write {path}: {error.strerror}", error.errno)
+            self._send(BROKEN, -1, f"cannot write {path}: {error.strerror}", error.errno)
 
     def _write(self, command: _Command, which: int, data: bytes) -> None:
         file = command.files[which]
@@ -408,7 +408,7 @@ class _Process:
             os.close(file)
             command.files[which] = None
             if not self._ending:
-                self._tell(BROKEN, -1, f"cannot write {command.paths[which]}: {error.strerror}", error.errno)
+                self._send(BROKEN, -1, f"cannot write {command.paths[which]}: {error.strerror}", error.errno)
             self._ending = True
             for each in list(self._commands.values()):
                 self._end(each, INTERRUPTED)
@@ -449,7 +449,7 @@ class _Process:
             path = command.paths[which]
             outputs.append((path, command.sizes[which]) if path else bytes(command.buffers[which]))
         seconds = time.monotonic() - command.began
-        self._tell(ENDED, command.number, os.waitstatus_to_exitcode(command.status), seconds, command.why, outputs)
+        self._send(ENDED, command.number, os.waitstatus_to_exitcode(command.status), seconds, command.why, outputs)
 
     def _watch_clock(self) -> None:
         now = time.monotonic()

@@ -35,7 +35,7 @@ class StoredKey(NamedTuple):
     access_key_id: str
     backend: str
     stored: float  # seconds since the epoch
-    arn: str = ""  # of its user, as STS said
+    arn: str = ""  # of its user, as STS returned it
     created: str = ""  # at AWS (RFC 3339), if known
     rotating: float = 0.0
     pending: str = ""

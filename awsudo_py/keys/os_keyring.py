@@ -161,11 +161,11 @@ def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, pat
     tell displays a line (that the store waits to be unlocked). Raises KeyringError, which names what to install
     or to unlock.
     """
-    said_by, chosen = ("the list of stored keys", path) if path else _configured(environ)
+    setting, chosen = ("the list of stored keys", path) if path else _configured(environ)
     candidates = [each for each in BACKENDS if each.path == chosen] if chosen else _of_platform(environ)
     if not candidates:
         raise KeyringError(
-            f"{said_by} names {chosen} as keyring, which awsudo does not accept",
+            f"{setting} names {chosen} as keyring, which awsudo does not accept",
             hint=(
                 f"accepted: {', '.join(each.path for each in _of_platform(environ))}",
                 f"to use the system's own for awsudo only: env PYTHON_KEYRING_BACKEND={_preferred(environ)} awsudo …",

@@ -212,14 +212,14 @@ _IDENTITY_TOKENS = (
 
 def _identity_token(text: str, call: Call) -> Denial:
     claims = tuple(f"  {name} {value}" for name, value in call.claims)
-    said = ("the token says:", *claims) if claims else ()
+    claimed = ("the token says:", *claims) if claims else ()
     for words, side, failed, hint in _IDENTITY_TOKENS:
         if words.lower() in text.lower():
-            return Denial(side, failed, (hint, *said))
+            return Denial(side, failed, (hint, *claimed))
     return Denial(
         "token",
         "AWS does not accept the web identity token",
-        ("check that its provider is set up in IAM, with this audience", *said),
+        ("check that its provider is set up in IAM, with this audience", *claimed),
     )
 
 

@@ -217,7 +217,7 @@ def _line(connection: socket.socket) -> bytes:
 
 
 class Renewal:
-    """The thread that renews. tell: displays a message. replace, explain: of the endpoint."""
+    """The thread that renews. notify: displays a message. replace, explain: of the endpoint."""
 
     def __init__(
         self,
@@ -226,13 +226,13 @@ class Renewal:
         *,
         replace: Callable[[Served], None],
         explain: Callable[[str], None],
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._session, self._replace, self._explain, self._tell = session, replace, explain, tell
+        self._session, self._replace, self._explain, self._notify = session, replace, explain, notify
         self._clock = clock
         self._current = first
-        self._told = False
+        self._notified = False
         self._stop = False
         self._wake = threading.Condition()
         self._last_try = 0.0
@@ -260,14 +260,14 @@ class Renewal:
                 continue
             self._last_try = self._clock()
             ends = self._current.credentials.expiration or 0
-            found = self._session(Order(self._ahead(), ends, announce=not self._told))
+            found = self._session(Order(self._ahead(), ends, announce=not self._notified))
             if found.served is not None:
-                self._current, self._told, pause = found.served, False, _FIRST_PAUSE
+                self._current, self._notified, pause = found.served, False, _FIRST_PAUSE
                 self._replace(found.served)
                 # a source may return the same session again and again: there is always a pause between calls
                 due = max(self._due(), self._clock() + _FIRST_PAUSE)
                 continue
-            self._say_what_fails(found)
+            self._report_failure(found)
             due = self._clock() + pause
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -289,13 +289,13 @@ class Renewal:
             self._hurry = False
             return not self._stop
 
-    def _say_what_fails(self, found: Got) -> None:
+    def _report_failure(self, found: Got) -> None:
         """Rule 2."""
         end = self._current.credentials.expiration or 0
         self._explain(found.message)
-        if not self._told:
-            self._told = True
+        if not self._notified:
+            self._notified = True
             hints = "".join(f"\n  {hint}" for hint in found.hints)
             state = "ends" if self._clock() < end else "ended"
             when = for_people(rfc3339(end), self._clock())
-            self._tell(f"cannot renew the session, which {state} {when}: {found.message}{hints}")
+            self._notify(f"cannot renew the session, which {state} {when}: {found.message}{hints}")

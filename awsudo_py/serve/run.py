@@ -35,7 +35,7 @@ def serving(
     get: Get,
     environ: Mapping[str, str],
     config_path: str,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     *,
     port: int = 0,
     asks: bool = False,
@@ -56,7 +56,7 @@ def serving(
                 first.served,
                 replace=endpoint.replace,
                 explain=endpoint.explain,
-                tell=tell,
+                notify=notify,
             )
             endpoint.wanted = renewal.now
             threads = [threading.Thread(target=work, daemon=True) for work in (endpoint.serve, renewal.run)]

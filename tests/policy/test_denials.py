@@ -160,4 +160,4 @@ def test_a_long_text_takes_no_time(text: str) -> None:
     for code in ("AccessDenied", "SignatureDoesNotMatch"):
         before = time.process_time()
         explained(code, text, DEFAULT)
-        assert time.process_time() - before < 0.2
+        assert time.process_time() - before < 1

@@ -55,7 +55,7 @@ def test_no_pattern_takes_long(wanted: str, text: str) -> None:
     before = time.process_time()
     matching.matches(matching.pattern(wanted), text)
 
-    assert time.process_time() - before < 0.1
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,8 @@ def command(call: Call, options: ServeOptions) -> None:
 
     own_terminal = has_terminal()
     get = getter(call, context, request, own_terminal=own_terminal)
-    config_file, tell = context.config.config_file, call.terminal.notice
-    with serving(get, os.environ, config_file, tell, port=port, asks=own_terminal) as at_work:
+    config_file, notify = context.config.config_file, call.terminal.notice
+    with serving(get, os.environ, config_file, notify, port=port, asks=own_terminal) as at_work:
         write(form.write(at_work.changes))
         call.terminal.notice(f"serving {at_work.first.target} on 127.0.0.1:{at_work.endpoint.port}; to stop: Ctrl-C")
         _wait()

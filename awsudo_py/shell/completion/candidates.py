@@ -42,8 +42,8 @@ class Group:
 
     def about(self, value: str) -> str:
         """A short description of one of the values, or none."""
-        said = self._about(value)
-        return said if said.isprintable() else ""
+        text = self._about(value)
+        return text if text.isprintable() else ""
 
 
 def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str) -> list[Group]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SAME_AS = {"awsudo-use": ["export"]}
 #: The kinds of COMP_TYPE with which bash lists what it has; with all others it may put a candidate into the line.
 _LISTING = ("63", "33", "64")
-#: Where fewer columns than this are left beside the longest candidate, nothing is said of any.
+#: Where fewer columns than this are left beside the longest candidate, none is described.
 _LEAST_ROOM = 8
 
 
@@ -69,22 +69,22 @@ def _bash(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
         written = lines.split("\n")
         widest = max(map(len, written))
         room = (int(columns) if columns.isdigit() else 80) - widest - 6
-        said = [_shortened(about, room) for _, _, about in _described(groups, typed)]
+        notes = [_shortened(about, room) for _, _, about in _described(groups, typed)]
         lines = "\n".join(
-            f"{word:<{widest}}  ({about})" if about else word for word, about in zip(written, said, strict=True)
+            f"{word:<{widest}}  ({about})" if about else word for word, about in zip(written, notes, strict=True)
         )
     return f"{first}\n{lines}\n" if values else f"{first}\n"
 
 
 def _zsh(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
     here, groups, typed = _found(words[0], words[1:], environ, now)
-    lines = [f"{tag}\t{value}\t{said}" for tag, value, said in _described(groups, typed)]
+    lines = [f"{tag}\t{value}\t{note}" for tag, value, note in _described(groups, typed)]
     return "\n".join([f"{_first_line(here, range(1, len(words)))} {len(here.prefix)}", *lines]) + "\n"
 
 
 def _fish(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
     here, groups, typed = _found(words[0], words[1:], environ, now)
-    lines = [f"{here.prefix}{value}\t{said}" for _, value, said in _described(groups, typed)]
+    lines = [f"{here.prefix}{value}\t{note}" for _, value, note in _described(groups, typed)]
     return "\n".join([f"{_first_line(here, range(1, len(words)))} {len(here.prefix)}", *lines]) + "\n"
 
 
