@@ -66,9 +66,9 @@ def controlling_terminal() -> Iterator[tuple[TextIO, TextIO]]:
     reads, writes = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
     with (
         open(reads, encoding="utf-8", errors="replace") as typed,
-        open(writes, "w", encoding="utf-8", errors="backslashreplace") as shown,
+        open(writes, "w", encoding="utf-8", errors="backslashreplace") as screen,
     ):
-        yield typed, shown
+        yield typed, screen
 
 
 def has_terminal() -> bool:
@@ -93,20 +93,20 @@ def ask(question: Question) -> str:
         import signal  # noqa: F401 (for _line)
         import termios  # noqa: F401 (for _line)
     try:
-        with controlling_terminal() as (typed, shown):
+        with controlling_terminal() as (typed, screen):
             if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(typed.fileno()) != os.getpgrp():
                 # reading would stop us, and every run that waits for us; a question that cannot be answered misleads
                 raise NoPrompt(f"cannot prompt in the background for {question.subject}", hint=question.otherwise)
-            _write(shown, f"awsudo: {escape(question.note)}\n" if question.note else "")
-            _write(shown, "".join(f"{drawn(line, colour=coloured(shown, os.environ))}\n" for line in question.about))
-            _write(shown, escape(question.text))
+            _write(screen, f"awsudo: {escape(question.note)}\n" if question.note else "")
+            _write(screen, "".join(f"{drawn(line, colour=coloured(screen, os.environ))}\n" for line in question.about))
+            _write(screen, escape(question.text))
             try:
-                line = _line(typed, shown, escape(question.text), hidden=question.hidden)
+                line = _line(typed, screen, escape(question.text), hidden=question.hidden)
             except KeyboardInterrupt:
-                _write(shown, "\n")
+                _write(screen, "\n")
                 raise CtrlC from None
             if question.hidden:
-                _write(shown, "\n")  # the one that was typed was not displayed
+                _write(screen, "\n")  # the one that was typed was not displayed
     except OSError:
         raise NoPrompt(f"no terminal to prompt for {question.subject}", hint=question.otherwise) from None
     if not line:
@@ -146,7 +146,7 @@ def lent_terminal() -> Iterator[TextIO | None]:
                     termios.tcsetattr(typed, termios.TCSADRAIN, before)
 
 
-def _line(typed: TextIO, shown: TextIO, question: str, *, hidden: bool) -> str:
+def _line(typed: TextIO, screen: TextIO, question: str, *, hidden: bool) -> str:
     """The line that is typed. hidden: with the terminal's echo off until then, however this ends, a signal included.
 
     After Ctrl-Z and fg the question is asked again; while we are stopped, the terminal is as it was.
@@ -178,7 +178,7 @@ def _line(typed: TextIO, shown: TextIO, question: str, *, hidden: bool) -> str:
         signal.signal(number, stop)
         if os.tcgetpgrp(descriptor) == os.getpgrp():
             termios.tcsetattr(descriptor, termios.TCSANOW, silent)
-            _write(shown, question)
+            _write(screen, question)
 
     handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGTSTP: stop}
     replaced = {}

@@ -77,7 +77,7 @@ def test_the_command_begins_where_click_says(before: list[str], last: str) -> No
     found = place_of(words).child
 
     # after -p, a role and a command can both stand there: which it is, the word will tell when it is whole
-    undecided = wanted is None and found == len(words) - 1 and place_of(words).wanted == "role"
+    undecided = wanted is None and found == len(words) - 1 and place_of(words).values == "role"
     assert found == wanted or undecided
 
 
@@ -90,9 +90,9 @@ def test_every_spelling_of_every_option_is_known(option: Option) -> None:
             assert place_of([flag, "x"]).subs, "a target stands after a switch"
             continue
         attached = f"{flag}=x" if flag.startswith("--") else f"{flag}x"
-        assert place_of([flag, "x"]).wanted == option.values
+        assert place_of([flag, "x"]).values == option.values
         here = place_of([attached])
-        assert (here.wanted, here.prefix) == (option.values, attached[:-1])
+        assert (here.values, here.prefix) == (option.values, attached[:-1])
 
 
 def test_an_option_is_offered_once_unless_it_may_be_repeated() -> None:
@@ -108,9 +108,9 @@ def test_subcommands_may_have_subcommands(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(SUBCOMMANDS, "group", Subcommand("group", "none", "A group.", subs=(inner,)))
 
     assert [each.name for each in place_of(["group", ""]).subs] == ["add"]
-    assert place_of(["group", "add", ""]).wanted == "profile"
-    assert place_of(["group", "add", "x", "--region", ""]).wanted == "region"
-    assert place_of(["group", "none", ""]).wanted == ()
+    assert place_of(["group", "add", ""]).values == "profile"
+    assert place_of(["group", "add", "x", "--region", ""]).values == "region"
+    assert place_of(["group", "none", ""]).values == ()
 
 
 # the profiles
@@ -434,7 +434,7 @@ def test_a_profile_that_is_called_like_a_subcommand_is_offered_where_it_is_reach
 
 def test_the_command_of_each_is_completed_after_its_dashes() -> None:
     """Before `--` come targets and options, in any order; after it the command's own words."""
-    assert place_of(["each", "prod", ""]).wanted == "target"
+    assert place_of(["each", "prod", ""]).values == "target"
     assert "ordered" in {option.field for option in place_of(["each", "prod", "--"]).options}
     assert place_of(["each", "prod", "--", "aws", ""]).child == 3
     assert place_of(["each", "--all", "--", ""]).child == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from awsudo_py.errors import AwsudoError, UsageError
-from awsudo_py.fleet.plan import Wanted, known_targets, select
+from awsudo_py.fleet.plan import Selection, known_targets, select
 from awsudo_py.fleet.records import Target
 from awsudo_py.fleet.shard import Shard, in_shard, shard_of
 from awsudo_py.fleet.width import width
@@ -39,7 +39,7 @@ FILES = {
 
 
 def _names(*words: str, **wanted: object) -> list[str]:
-    chosen = select(Wanted(words, **wanted), known_targets(CONFIG), FILES.__getitem__)  # type: ignore[arg-type]
+    chosen = select(Selection(words, **wanted), known_targets(CONFIG), FILES.__getitem__)  # type: ignore[arg-type]
     return [target.name for target in chosen]
 
 

@@ -178,7 +178,7 @@ def test_what_has_expired_is_not_served() -> None:
     moment, wanted = [0.0], list[bool]()
     session = Credentials("ASIAEXAMPLE", "secret", "token", 100.0, issued=0.0)
     endpoint = Endpoint(Served(session, "", ""), clock=lambda: moment[0])
-    endpoint.wanted = lambda: wanted.append(True)
+    endpoint.renew = lambda: wanted.append(True)
     threading.Thread(target=endpoint.serve, daemon=True).start()
 
     first = _talk(endpoint, _request(endpoint))

@@ -313,7 +313,7 @@ def _statement_json(found: StatementResult) -> dict[str, Any]:
             {
                 "operator": each.operator,
                 "key": each.key,
-                "policyValues": list(each.wanted),
+                "policyValues": list(each.expected),
                 "requestValues": list(each.found) if each.known and each.found is not None else None,
                 "known": each.known,
                 "holds": each.outcome,

@@ -26,7 +26,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:\S*/)?([^/\s]+)", re.A
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 
 
-class Wanted(NamedTuple):
+class Selection(NamedTuple):
     """The selection of the command line."""
 
     words: tuple[str, ...] = ()
@@ -44,22 +44,22 @@ def known_targets(config: AwsConfig) -> list[Target]:
     return [_of_profile(name, config.profile(name) or {}) for name in config.names()]
 
 
-def select(wanted: Wanted, known: Sequence[Target], read: Callable[[str], str]) -> list[Target]:
+def select(selection: Selection, known: Sequence[Target], read: Callable[[str], str]) -> list[Target]:
     """The selected targets. read returns the text of a file, or of stdin for `-`. Raises AwsudoError."""
     by_name = {target.name: target for target in known}
-    words = [word for written in wanted.words for word in _written_out(written, read)]
+    words = [word for written in selection.words for word in _written_out(written, read)]
     excluded = [word[1:] for word in words if word[:1] in ("!", "^")]
     included = [word for word in words if word[:1] not in ("!", "^")]
     found: dict[str, Target] = {}
-    if wanted.everything:
+    if selection.everything:
         found.update((target.name, target) for target in known if target.role)
-    found.update((name, by_name[name]) for name in wanted.names)
-    for target in _of_accounts(wanted):
+    found.update((name, by_name[name]) for name in selection.names)
+    for target in _of_accounts(selection):
         found[target.name] = by_name.setdefault(target.name, target)
     for word in included:
-        for target in _named(word, known, by_name, wanted.source):
+        for target in _named(word, known, by_name, selection.source):
             found[target.name] = target
-    if not (included or wanted.everything or wanted.names or wanted.accounts):
+    if not (included or selection.everything or selection.names or selection.accounts):
         raise UsageError(
             "no targets: which ones?",
             hint="awsudo each 'prod-*' -- COMMAND…; --all takes every profile that has a role",
@@ -74,20 +74,21 @@ def select(wanted: Wanted, known: Sequence[Target], read: Callable[[str], str]) 
     chosen = [
         target
         for target in found.values()
-        if not any(_excludes(word, target) for word in excluded) and all(_meets(each, target) for each in wanted.where)
+        if not any(_excludes(word, target) for word in excluded)
+        and all(_meets(each, target) for each in selection.where)
     ]
     if not chosen:
         raise AwsudoError(
             f"no targets are left of {len(found)}: all are excluded or do not match --where",
             hint="see which there are: the same line with --dry-run and without --where",
         )
-    if not wanted.regions:
+    if not selection.regions:
         return chosen
     return list(
         {
             each.name: each
             for target in chosen
-            for region in wanted.regions
+            for region in selection.regions
             for each in (target if target.region else _in_region(target, region),)
         }.values()
     )
@@ -144,18 +145,18 @@ def _of_role(word: str, source: str | None) -> Target:
     return Target(word, word, account=parts[1] if parts else "", role=parts[2] if parts else "", source=source)
 
 
-def _of_accounts(wanted: Wanted) -> list[Target]:
+def _of_accounts(selection: Selection) -> list[Target]:
     """The role in each of the accounts, under the account's name if it is known."""
     targets = []
-    for account, name in wanted.accounts:
+    for account, name in selection.accounts:
         if not _ACCOUNT.fullmatch(account):
             raise UsageError(
                 f"--accounts: {shortened(account, 40)!r} is not an account ID",
                 hint="an account ID has 12 digits; @FILE reads one per line",
             )
-        word = f"{account}:{wanted.role}"
+        word = f"{account}:{selection.role}"
         role_arn(word)
-        target = Target(word, word, account=account, account_name=name, role=wanted.role, source=wanted.source)
+        target = Target(word, word, account=account, account_name=name, role=selection.role, source=selection.source)
         targets.append(target)
     return targets
 

@@ -229,8 +229,8 @@ class _Process:
     def _turn(self) -> None:
         """Wait for events, and handle them."""
         poll = self._few if len(self._outgoing) > ENOUGH else self._all  # rule 4
-        wanted = select.POLLIN | (select.POLLOUT if self._outgoing else 0)
-        poll.modify(self._control, wanted)
+        events = select.POLLIN | (select.POLLOUT if self._outgoing else 0)
+        poll.modify(self._control, events)
         ended = False
         for descriptor, event in poll.poll(self._patience()):
             if descriptor == self._wake:

@@ -18,20 +18,20 @@ class Width(NamedTuple):
     notice: str = ""
 
 
-def width(wanted: int | None, *, cores: int, files: tuple[int, int], memory: int | None, targets: int) -> Width:
+def width(jobs: int | None, *, cores: int, files: tuple[int, int], memory: int | None, targets: int) -> Width:
     """The width: as requested, or min(64, 8 x cores), reduced to the limits.
 
     files: soft and hard limit of open files, negative for none; memory: bytes available, if known.
     """
-    asked = wanted or min(64, 8 * cores)
-    commands, why = min(asked, targets) or 1, ""
+    most_jobs = jobs or min(64, 8 * cores)
+    commands, why = min(most_jobs, targets) or 1, ""
     soft, hard = files
     if hard >= 0 and commands > (most := max((hard - OWN) // PER_COMMAND, 1)):
         commands, why = most, f"the limit of open files is {hard} (ulimit -n)"
     # an explicit width is the user's own judgement of memory
-    if wanted is None and memory is not None and commands > (most := max(memory // COMMAND_MEMORY, 1)):
+    if jobs is None and memory is not None and commands > (most := max(memory // COMMAND_MEMORY, 1)):
         commands, why = most, f"{memory >> 20} MiB of memory are available"
-    notice = f"running {commands} at once, not {min(asked, targets)}: {why}" if why else ""
+    notice = f"running {commands} at once, not {min(most_jobs, targets)}: {why}" if why else ""
     needed = OWN + PER_COMMAND * commands
     return Width(commands, needed if 0 <= soft < needed else soft, notice)
 

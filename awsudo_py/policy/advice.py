@@ -252,7 +252,7 @@ def _about_condition(request: Request, condition: ConditionResult, target: str, 
     name = condition.operator.rpartition(":")[2].lower().removesuffix("ifexists")
     text = described(condition, holds=holds)
     positive = name != "null" and ("not" not in name) is holds
-    plain = next((value for value in condition.wanted if positive and not set(value) & set("*?$")), "")
+    plain = next((value for value in condition.expected if positive and not set(value) & set("*?$")), "")
     for prefix, slip, make in _SENT:
         if key.startswith(prefix):
             command = make(condition, plain, target)
@@ -261,7 +261,7 @@ def _about_condition(request: Request, condition: ConditionResult, target: str, 
     else:
         yield Advice("condition", text, possible=possible)
     if key == "aws:principalarn" and request.caller.kind == "session":
-        if any(":assumed-role/" in value for value in condition.wanted):
+        if any(":assumed-role/" in value for value in condition.expected):
             yield Advice(
                 "principal-arn",
                 f"aws:PrincipalArn of a session is the ARN of its role, {request.caller.owner}, not its own",
@@ -332,9 +332,9 @@ def described(condition: ConditionResult, *, holds: bool = True) -> str:
     name = name.removesuffix("ifexists")
     found = "its value is not known" if not condition.known else _found(condition)
     which = {"forallvalues": "every value of ", "foranyvalue": "a value of "}.get(quantifier.lower(), "")
-    values = " or ".join(map(_quoted, condition.wanted[:3])) + (" or ..." if len(condition.wanted) > 3 else "")
+    values = " or ".join(map(_quoted, condition.expected[:3])) + (" or ..." if len(condition.expected) > 3 else "")
     if name == "null":
-        absent = ("true" in (value.lower() for value in condition.wanted)) is holds
+        absent = ("true" in (value.lower() for value in condition.expected)) is holds
         return f"{condition.key} must be {'absent' if absent else 'present'}; {found}"
     if name not in _PHRASES:
         must = "must satisfy" if holds else "must not satisfy"

@@ -36,7 +36,7 @@ class ConditionResult(NamedTuple):
 
     operator: str
     key: str
-    wanted: tuple[str, ...]  # the policy's values
+    expected: tuple[str, ...]  # the policy's values
     found: Values  # the request's; None: absent
     known: bool  # whether the request's are known
     outcome: Truth
@@ -47,49 +47,49 @@ class _Operator(NamedTuple):
     negated: bool = False
 
 
-def _equals(wanted: Pattern, value: str) -> Truth:
-    return matching.literal(wanted) == value
+def _equals(expected: Pattern, value: str) -> Truth:
+    return matching.literal(expected) == value
 
 
-def _equals_ignoring_case(wanted: Pattern, value: str) -> Truth:
-    return matching.literal(wanted).lower() == value.lower()
+def _equals_ignoring_case(expected: Pattern, value: str) -> Truth:
+    return matching.literal(expected).lower() == value.lower()
 
 
-def _like(wanted: Pattern, value: str) -> Truth:
-    return matching.matches(wanted, value)
+def _like(expected: Pattern, value: str) -> Truth:
+    return matching.matches(expected, value)
 
 
-def _bool(wanted: Pattern, value: str) -> Truth:
-    text = matching.literal(wanted).lower()
+def _bool(expected: Pattern, value: str) -> Truth:
+    text = matching.literal(expected).lower()
     return text in ("true", "false") and text == value.lower()
 
 
-def _binary(wanted: Pattern, value: str) -> Truth:
+def _binary(expected: Pattern, value: str) -> Truth:
     try:
-        return base64.b64decode(matching.literal(wanted), validate=True) == base64.b64decode(value, validate=True)
+        return base64.b64decode(matching.literal(expected), validate=True) == base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
 
 
-def _ip(wanted: Pattern, value: str) -> Truth:
+def _ip(expected: Pattern, value: str) -> Truth:
     try:
-        network = ipaddress.ip_network(matching.literal(wanted), strict=False)
+        network = ipaddress.ip_network(matching.literal(expected), strict=False)
         return ipaddress.ip_address(value) in network
     except ValueError:
         return None
 
 
 def _numeric(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Pattern, str], Truth]:
-    def matches(wanted: Pattern, value: str) -> Truth:
-        limit, number = _number(matching.literal(wanted)), _number(value)
+    def matches(expected: Pattern, value: str) -> Truth:
+        limit, number = _number(matching.literal(expected)), _number(value)
         return None if limit is None or number is None else compare(number, limit)
 
     return matches
 
 
 def _date(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Pattern, str], Truth]:
-    def matches(wanted: Pattern, value: str) -> Truth:
-        limit, moment = _moment(matching.literal(wanted)), _moment(value)
+    def matches(expected: Pattern, value: str) -> Truth:
+        limit, moment = _moment(matching.literal(expected)), _moment(value)
         return None if limit is None or moment is None else compare(moment, limit)
 
     return matches
@@ -162,8 +162,8 @@ def _outcome(condition: ConditionKey, values: Values, context: Context, variable
         return None
     if values is None:
         return if_exists or quantifier == "forallvalues" or (operator.negated and not quantifier)
-    wanted = _Wanted(condition.values, context, variables)
-    outcomes = (_holds(operator, wanted, value) for value in values)
+    expected = _Wanted(condition.values, context, variables)
+    outcomes = (_holds(operator, expected, value) for value in values)
     if quantifier == "forallvalues":
         return all_of(outcomes)
     return any_of(outcomes) if quantifier or len(values) == 1 else agreed(outcomes)
@@ -189,16 +189,16 @@ class _Wanted:
                 self.patterns.append(filled)
 
 
-def _holds(operator: _Operator, wanted: _Wanted, value: str) -> Truth:
+def _holds(operator: _Operator, expected: _Wanted, value: str) -> Truth:
     """Whether one value of the request satisfies the operator."""
-    doubtful = wanted.unknown
-    for pattern in wanted.patterns:
+    doubtful = expected.unknown
+    for pattern in expected.patterns:
         matched = operator.matches(pattern, value)
         if matched:
             return not operator.negated
         # a value of another type matches nothing; whether its negation holds is unknown
         doubtful = doubtful or (matched is None and (operator.negated or operator.matches is matching.arn_matches))
-    if doubtful or (wanted.unresolved and operator.negated):
+    if doubtful or (expected.unresolved and operator.negated):
         return None
     return operator.negated
 

@@ -118,34 +118,34 @@ def action_matches(text: str, action: str) -> bool:
     return matches(pattern(text.lower()), action.lower())
 
 
-def resource_matches(wanted: Pattern, resource: str) -> Truth:
+def resource_matches(expected: Pattern, resource: str) -> Truth:
     """Whether a Resource covers an ARN; unknown where a wildcard would have to span a colon in the middle.
 
     Only a `*` that ends the pattern reaches beyond a colon [IAM user guide, "Resource"].
     """
-    if not matches(wanted, resource):
+    if not matches(expected, resource):
         return False
-    parts = split(wanted)
-    if len(parts) < 6 and (not wanted or wanted[-1] is not STAR):
+    parts = split(expected)
+    if len(parts) < 6 and (not expected or expected[-1] is not STAR):
         return None
     texts = resource.split(":", len(parts) - 1)
     return all(matches(part, text) for part, text in zip(parts, texts, strict=False)) or None
 
 
-def arn_matches(wanted: Pattern, arn: str) -> Truth:
+def arn_matches(expected: Pattern, arn: str) -> Truth:
     """Whether an ArnLike pattern fits: the six parts one by one; unknown for a pattern that has fewer."""
-    parts, texts = split(wanted), arn.split(":", 5)
+    parts, texts = split(expected), arn.split(":", 5)
     if len(texts) != 6:
         return False
     if len(parts) != 6:
-        return None if STAR in wanted else False
+        return None if STAR in expected else False
     return all_of(matches(part, text) for part, text in zip(parts, texts, strict=True))
 
 
-def split(wanted: Pattern) -> list[Pattern]:
+def split(expected: Pattern) -> list[Pattern]:
     """The pattern cut at its first five colons."""
     parts: list[list[object]] = [[]]
-    for piece in wanted:
+    for piece in expected:
         if not isinstance(piece, str):
             parts[-1].append(piece)
             continue

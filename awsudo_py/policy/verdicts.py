@@ -307,11 +307,11 @@ class _Judge:
             return False
         covers: list[Truth] = []
         for resource in statement.resources:
-            wanted = substituted(resource, self._context, variables=policy.has_variables)
-            if wanted is None or wanted == UNRESOLVED:
-                covers.append(None if wanted is None else False)
+            expected = substituted(resource, self._context, variables=policy.has_variables)
+            if expected is None or expected == UNRESOLVED:
+                covers.append(None if expected is None else False)
             else:
-                covers.append(matching.resource_matches(wanted, self._request.role.arn))
+                covers.append(matching.resource_matches(expected, self._request.role.arn))
         return negated(any_of(covers)) if statement.not_resource else any_of(covers)
 
     def _named(self, statement: Statement) -> Named:

@@ -81,14 +81,14 @@ class _Client:
 class Endpoint:
     """The endpoint. serve() is its loop; replace() and close() may be called from any other thread.
 
-    clock: seconds since the epoch. wanted: called when a client finds no valid session.
+    clock: seconds since the epoch. renew: called when a client finds no valid session.
     """
 
     def __init__(self, served: Served, *, port: int = 0, clock: Callable[[], float] = time.time) -> None:
         """Raises OSError if the port is taken."""
         self.token = secrets.token_urlsafe(32)
         self.path = f"/{secrets.token_urlsafe(18)}"
-        self.wanted: Callable[[], None] = lambda: None
+        self.renew: Callable[[], None] = lambda: None
         self._clock = clock
         self._served: Served | None = None
         self._document = b""
@@ -280,7 +280,7 @@ class Endpoint:
             served, document, why = self._served, self._document, self._why
         if served is not None and self._clock() < (served.credentials.expiration or 0):
             return 200, document
-        self.wanted()
+        self.renew()
         return _error(503, "ExpiredCredentials", why or "the session has ended and is being renewed")
 
 

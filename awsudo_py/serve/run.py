@@ -58,7 +58,7 @@ def serving(
                 explain=endpoint.explain,
                 notify=notify,
             )
-            endpoint.wanted = renewal.now
+            endpoint.renew = renewal.now
             threads = [threading.Thread(target=work, daemon=True) for work in (endpoint.serve, renewal.run)]
             for thread in threads:
                 thread.start()

@@ -83,15 +83,15 @@ def pick(given: Sequence[Choice], environ: Mapping[str, str]) -> str:
     fzf = shutil.which("fzf", path=environ.get("PATH"))
     with ExitStack() as stack:
         try:
-            typed, shown = stack.enter_context(controlling_terminal())
+            typed, screen = stack.enter_context(controlling_terminal())
         except OSError:
             raise no_target() from None
         if not given:
             raise AwsudoError("there are no profiles to pick from", hint="make one: aws configure sso")
         if os.name != "nt" and environ.get("TERM", "dumb") in ("dumb", ""):
-            index: int | None = _by_number(given, shown)
+            index: int | None = _by_number(given, screen)
         else:
-            index = _with_fzf(fzf, given, environ) if fzf is not None else _in_our_list(given, typed, shown)
+            index = _with_fzf(fzf, given, environ) if fzf is not None else _in_our_list(given, typed, screen)
     if index is None:
         raise Interrupted("nothing picked")
     return given[index].target
@@ -132,11 +132,11 @@ def _account_and_role(role: str) -> tuple[str, str]:
 
 def _columns(given: Sequence[Choice]) -> list[str]:
     """A line for each, its parts below one another."""
-    shown = [[escape(part) for part in choice] for choice in given]
-    widths = [min(max(len(parts[column]) for parts in shown), 48) for column in range(3)]
+    rows = [[escape(part) for part in choice] for choice in given]
+    widths = [min(max(len(parts[column]) for parts in rows), 48) for column in range(3)]
     return [
         "  ".join((*(part.ljust(width) for part, width in zip(parts, widths, strict=False)), parts[3])).rstrip()
-        for parts in shown
+        for parts in rows
     ]
 
 
@@ -174,12 +174,12 @@ def _version(fzf: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
-def _by_number(given: Sequence[Choice], shown: TextIO) -> int | None:
+def _by_number(given: Sequence[Choice], screen: TextIO) -> int | None:
     numbers = {str(number): index for index, number in enumerate(range(1, len(given) + 1))}
     lines, listed = _columns(given), list(range(len(given)))
     for _ in range(_TRIES):
-        shown.write("".join(f"{index + 1:>{len(str(len(given)))}}  {lines[index]}\n" for index in listed))
-        shown.flush()
+        screen.write("".join(f"{index + 1:>{len(str(len(given)))}}  {lines[index]}\n" for index in listed))
+        screen.flush()
         typed = ask(Question("Number or name: ", "awsudo TARGET COMMAND…"))
         found = matching(given, typed) if typed else []
         exact = [choice for choice in found if choice.target.lower() == typed.lower()]
@@ -191,24 +191,24 @@ def _by_number(given: Sequence[Choice], shown: TextIO) -> int | None:
     return None
 
 
-def _in_our_list(given: Sequence[Choice], typed: TextIO, shown: TextIO) -> int | None:
+def _in_our_list(given: Sequence[Choice], typed: TextIO, screen: TextIO) -> int | None:
     picking = _List(given)
     with _keyboard(typed.fileno()) as pressed:
         while not picking.ended:
-            if _drawn_until_resized(picking, shown, pressed):
+            if _drawn_until_resized(picking, screen, pressed):
                 # the wrapping of the old lines is unknown: begin on a clear screen
-                shown.write("\x1b[2J\x1b[H")
+                screen.write("\x1b[2J\x1b[H")
     return picking.picked
 
 
-def _drawn_until_resized(picking: _List, shown: TextIO, pressed: Callable[[], str | None]) -> bool:
+def _drawn_until_resized(picking: _List, screen: TextIO, pressed: Callable[[], str | None]) -> bool:
     """Draw the list and follow the keys; returns whether it ended because the terminal has another size now."""
     from rich.console import Console
     from rich.live import Live
 
-    width, height = os.get_terminal_size(shown.fileno())
+    width, height = os.get_terminal_size(screen.fileno())
     picking.height = max(min(_MOST_LINES, height - 2), 1)
-    console = Console(file=shown, force_terminal=True, width=width, height=height, emoji=False)
+    console = Console(file=screen, force_terminal=True, width=width, height=height, emoji=False)
     live = Live(
         picking.drawn(),
         console=console,

@@ -93,17 +93,17 @@ def listed(
     rate: Rate,
     clock: Callable[[], float],
     progress: Callable[[int, int, int], None] = lambda *_: None,
-    wanted: Callable[[Account], bool] = lambda _: True,
+    included: Callable[[Account], bool] = lambda _: True,
 ) -> Listing:
     """All accounts and roles of a session's portal. Raises AwsudoError; what was listed until then is stored.
 
     lister makes what lists, for each thread. progress gets the number of finished accounts, of all accounts, and of
-    roles. wanted: the accounts whose roles are listed.
+    roles. included: the accounts whose roles are listed.
     """
     found = _begun(session, lister(), listings, rate, clock)
     accounts = {each.account_id: each for each in found.accounts}
-    total = sum(map(wanted, found.accounts))
-    left = [each for each in found.accounts if each.roles is None and wanted(each)]
+    total = sum(map(included, found.accounts))
+    left = [each for each in found.accounts if each.roles is None and included(each)]
     done = total - len(left)
     local = threading.local()
     stop = threading.Event()

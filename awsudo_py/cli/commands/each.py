@@ -182,7 +182,7 @@ def _refuse_contradictions(call: Call, options: EachOptions) -> None:
 
 def _targets(context: Context, options: EachOptions) -> list[Target]:
     """The targets that the options select. Raises AwsudoError."""
-    from awsudo_py.fleet.plan import Wanted, known_targets, select
+    from awsudo_py.fleet.plan import Selection, known_targets, select
 
     names: tuple[str, ...] = ()
     if options.sso and options.role_name:
@@ -191,7 +191,7 @@ def _targets(context: Context, options: EachOptions) -> list[Target]:
         profiles = portal_profiles(context, options.sso, options.role_name)
         context.add_profiles(profiles)
         names = tuple(profiles)
-    wanted = Wanted(
+    selection = Selection(
         words=options.patterns,
         everything=options.everything,
         names=names,
@@ -201,7 +201,7 @@ def _targets(context: Context, options: EachOptions) -> list[Target]:
         accounts=_accounts(context, options),
         source=options.profile or (options.org if options.org else None),
     )
-    return select(wanted, known_targets(context.config), _read)
+    return select(selection, known_targets(context.config), _read)
 
 
 def _regions(options: EachOptions) -> tuple[str, ...]:

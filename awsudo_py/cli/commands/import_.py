@@ -162,7 +162,7 @@ def _listing(context: Context, session: SsoSession, options: ImportOptions) -> L
     tokens = sign_ins.tokens(offers=False)
     directory = state_directory(context.environ)
 
-    def wanted(account: Account) -> bool:
+    def included(account: Account) -> bool:
         return _fits(options.accounts, account.name, account.account_id)
 
     with _progress(quiet=context.terminal.level < 0) as progress:
@@ -173,7 +173,7 @@ def _listing(context: Context, session: SsoSession, options: ImportOptions) -> L
             rate=Rate(context.stores.get("file"), clock=run.clock, sleep=run.sleep),
             clock=run.clock,
             progress=progress,
-            wanted=wanted,
+            included=included,
         )
 
 

@@ -50,10 +50,10 @@ def candidates(place: Place, environ: Mapping[str, str], now: float, typed: str)
     """The candidates for a place. typed is the current text: it decides what is searched, but filters nothing."""
     flags = {flag: each.help for each in place.options for flag in each.flags}
     found: list[Group] = []
-    if isinstance(place.wanted, tuple):
-        found = [Group("value", place.wanted)]
-    elif place.wanted in _KINDS:
-        found = _KINDS[place.wanted](environ, now, typed)
+    if isinstance(place.values, tuple):
+        found = [Group("value", place.values)]
+    elif place.values in _KINDS:
+        found = _KINDS[place.values](environ, now, typed)
     if place.top:  # a profile of such a name is not reached by it
         for group in found:
             group.values = [value for value in group.values if value not in RESERVED and value[:1] != SHORT_FORM]

@@ -108,7 +108,7 @@ def _found(name: str, words: Sequence[str], environ: Mapping[str, str], now: flo
 def _first_line(here: Place, starts: Sequence[int]) -> str:
     if here.child is not None:
         return f"child {starts[here.child]}"
-    return "files" if here.wanted == "file" else "-"
+    return "files" if here.values == "file" else "-"
 
 
 def _described(groups: list[Group], typed: str) -> list[tuple[str, str, str]]:

@@ -20,18 +20,18 @@ _NONE: dict[str, Subcommand] = {}
 class Place:
     """The candidates for the last word.
 
-    wanted: words, or the name of a kind: `target`, `role`, and those of Option.values.
+    values: words, or the name of a kind: `target`, `role`, and those of Option.values.
     prefix: what of the word stands before a value (`--region=`, `-d`).
     options: those whose flags can stand here.
     subs: the subcommands that can stand here. top: whether they are awsudo's own, beside targets.
     child: the index of the word with which the child's command line begins.
     """
 
-    __slots__ = ("child", "options", "prefix", "subs", "top", "wanted")
+    __slots__ = ("child", "options", "prefix", "subs", "top", "values")
 
     def __init__(
         self,
-        wanted: tuple[str, ...] | str = (),
+        values: tuple[str, ...] | str = (),
         *,
         prefix: str = "",
         options: tuple[Option, ...] = (),
@@ -39,7 +39,7 @@ class Place:
         child: int | None = None,
         top: bool = False,
     ) -> None:
-        self.wanted = wanted
+        self.values = values
         self.top = top
         self.prefix = prefix
         self.options = options
