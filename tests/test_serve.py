@@ -429,15 +429,16 @@ def test_it_lingers_for_what_the_command_leaves(world: World, sts: StrictSts) ->
     assert json.loads((world.home / "late").read_text())["AccessKeyId"] == sts.issued[0].access_key_id
 
 
-def test_signals_are_the_commands(world: World, sts: StrictSts) -> None:
-    """SIGTERM to awsudo reaches the command, whose own end counts."""
-    script = "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signals_are_the_commands(world: World, sts: StrictSts, number: signal.Signals) -> None:
+    """A signal to awsudo alone reaches the command, whose own end counts."""
+    script = f"trap 'echo got; exit 9' {number.name[3:]}; echo ready; while :; do sleep 0.05; done"
     running = subprocess.Popen(
         [AWSUDO, "--serve", "dev", "sh", "-c", script], env=world.environ(), stdout=subprocess.PIPE, text=True
     )
     assert running.stdout is not None and running.stdout.readline() == "ready\n"
 
-    running.terminate()
+    running.send_signal(number)
 
     assert (running.stdout.readline(), running.wait(20)) == ("got\n", 9)
     running.stdout.close()
@@ -465,6 +466,30 @@ def test_job_control_works_as_without_awsudo(world: World, sts: StrictSts, shell
     terminal.sendcontrol("c")
     terminal.sendline("echo end=$?")
     terminal.expect("end=130")
+    terminal.sendline("exit")
+    terminal.close(force=True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_resized_window_and_quit_are_the_commands(world: World, sts: StrictSts, shell: str) -> None:
+    """In an interactive shell, the command hears of the new size, and ^\\ ends it by SIGQUIT."""
+    environ = world.environ({"PS1": "$ ", "TERM": "dumb", "HISTFILE": ""})
+    flags = ["--norc", "-i"] if shell == "bash" else ["-f", "-i"]
+    terminal = pexpect.spawn(shell, flags, env=environ, encoding="utf-8", timeout=30)  # type: ignore[arg-type, unused-ignore]
+    script = world.root / "script"
+    script.write_text(
+        "import os, signal\nsignal.signal(signal.SIGQUIT, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGWINCH, lambda *_: print('columns', os.get_terminal_size().columns, flush=True))\n"
+        "print('started', flush=True)\nwhile True:\n    signal.pause()\n"
+    )
+    terminal.sendline(f"ulimit -c 0; {AWSUDO} --serve dev {sys.executable} {script}")
+    terminal.expect("\nstarted")
+    terminal.setwinsize(30, 123)
+    terminal.expect("columns 123")
+    terminal.sendcontrol("\\")
+    terminal.expect("[Qq]uit")
+    terminal.sendline("echo end=$?")
+    terminal.expect("end=131")
     terminal.sendline("exit")
     terminal.close(force=True)
 
