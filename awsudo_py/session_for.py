@@ -14,7 +14,6 @@ from awsudo_py.aws.mfa_codes import Codes
 from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.child_environment import changes_for, marked
 from awsudo_py.prompt import Purpose
-from awsudo_py.resolve import explain
 from awsudo_py.resolve.narrowing import narrowing_text
 from awsudo_py.sessions.cached_session import RENEW_AHEAD
 from awsudo_py.sessions.obtain import Obtain, Obtained, alone
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from awsudo_py.child_environment import Changes
     from awsudo_py.context import Context
     from awsudo_py.model import Request, RoleChain, Source
+    from awsudo_py.resolve.explain import Explained
     from awsudo_py.sessions.obtain import Share, Sts
 
 
@@ -76,7 +76,9 @@ def chain_for(context: Context, request: Request) -> RoleChain:
     for notice in chain.notices:
         context.terminal.notice(notice)
     if context.terminal.level > 0:
-        for line in explain.lines(chain, explained(context, request, chain).steps(defaults=False)):
+        from awsudo_py.resolve.explain import lines  # here, so that other runs do not import it
+
+        for line in lines(chain, explained(context, request, chain).steps(defaults=False)):
             context.terminal.detail(line)
     return chain
 
@@ -86,9 +88,11 @@ def purpose_of(chain: RoleChain, request: Request) -> Purpose:
     return Purpose(chain.target, chain.role_arn, narrowing_text(chain.hops), request.reason or "")
 
 
-def explained(context: Context, request: Request, chain: RoleChain) -> explain.Explained:
+def explained(context: Context, request: Request, chain: RoleChain) -> Explained:
     """The explanation of a chain that the request resolved to."""
-    return explain.Explained(
+    from awsudo_py.resolve.explain import Explained
+
+    return Explained(
         chain,
         context.config,
         request,
