@@ -16,6 +16,7 @@ from awsudo_py.keys.vault import Keys
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
 from awsudo_py.resolve.ci_identities import environment_of_ci
+from awsudo_py.resolve.rails import RailsByTarget
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.logins import Logins
@@ -75,7 +76,18 @@ class Context:
         """Add these profiles to the configuration, as if its file had them. Raises AwsudoError."""
         with self._lock:
             self._config = self._config._replace(in_config={**self._config.in_config, **profiles})
-            self.__dict__.pop("_sign_ins", None)  # it was made from the old configuration
+            for name in ("_rails", "_sign_ins"):  # they were made from the old configuration
+                self.__dict__.pop(name, None)
+
+    @property
+    def rails(self) -> RailsByTarget:
+        """The guard rails of all targets; the profiles are looked through once. Raises AwsudoError."""
+        with self._lock:
+            return self._rails
+
+    @cached_property
+    def _rails(self) -> RailsByTarget:
+        return RailsByTarget(self._config)
 
     def resolver(self, web_identity: str | None = None) -> Resolver:
         """The resolver of requests, from the configuration and the deciding variables. Raises AwsudoError.
@@ -83,7 +95,7 @@ class Context:
         web_identity: the CI system whose variables are read too.
         """
         environ = {**self.deciding, **environment_of_ci(self.environ, web_identity)} if web_identity else self.deciding
-        return Resolver(self.config, environ, self.fingerprint, self.portal_accounts)
+        return Resolver(self.config, environ, self.fingerprint, self.portal_accounts, self.rails)
 
     @cached_property
     def stores(self) -> dict[str, FileStore]:

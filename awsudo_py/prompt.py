@@ -188,7 +188,7 @@ def _line(typed: TextIO, screen: TextIO, question: str, *, hidden: bool) -> str:
             replaced[number] = signal.signal(number, handler)
     try:
         if hidden:
-            # flushed: what was typed before the question is no answer to it
+            # flushed: what was typed before the question does not answer it
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
         if threading.current_thread() is threading.main_thread():
             _wait_for_line(descriptor)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.child_environment import marked
 from awsudo_py.replay import record_name, surroundings
-from awsudo_py.resolve.rails import EVERY, RailsByTarget, patterns_of
+from awsudo_py.resolve.rails import EVERY, patterns_of
 from awsudo_py.resolve.source_kinds import kind_of
 from awsudo_py.sessions.file_store import FileStore, cache_directory
 
@@ -24,7 +24,7 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
     until = answer.credentials.expiration
     if directory is None or until is None or not _replayable(context, request, answer):
         return
-    rails = patterns_of(RailsByTarget(context.config).of_chain(answer.chain))
+    rails = patterns_of(context.rails.of_chain(answer.chain))
     if EVERY in rails:  # it would never be replayed
         return
     store = FileStore(directory)

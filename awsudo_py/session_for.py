@@ -108,7 +108,7 @@ def obtain(
     """The way to the chain's credentials."""
     codes = Codes(
         chain.source, context.environ, context.terminal, given=request.mfa_code, process=chain.mfa_process,
-        about=context.about_code, purpose=purpose_of(chain, request),
+        about=context.about_code, purpose=purpose_of(chain, request), once=chain.confirmed_by_code,
     )  # fmt: skip
     return Obtain(
         chain,

@@ -38,11 +38,11 @@ def _guarded(world: World) -> None:
 
 
 @contextmanager
-def waiting(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A run without a terminal, once its question is there."""
+def detached(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A run without a terminal."""
     run = subprocess.Popen(
         [AWSUDO, *words],
-        env=world.environ({"AWSUDO_WAIT": "2m", **(env or {})}),
+        env=world.environ(env),
         cwd=world.home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -51,11 +51,18 @@ def waiting(world: World, *words: str, env: dict[str, str | None] | None = None)
         start_new_session=True,
     )
     try:
-        until(lambda: bool(questions(world)) or run.poll() is not None, "a question is there")
         yield run
     finally:
         run.kill()
         run.communicate()
+
+
+@contextmanager
+def waiting(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A run without a terminal, once its question is there."""
+    with detached(world, *words, env={"AWSUDO_WAIT": "2m", **(env or {})}) as run:
+        until(lambda: bool(questions(world)) or run.poll() is not None, "a question is there")
+        yield run
 
 
 def questions(world: World) -> list[str]:
@@ -363,9 +370,8 @@ def _listening_ports(pid: int) -> list[str]:
 # a renewal beside a command
 
 
-@contextmanager
-def served(world: World, sts: StrictSts, script: str) -> Iterator[tuple[subprocess.Popen[str], MfaDevice]]:
-    """A command with --serve, in a role whose every session needs a code and lasts twelve seconds."""
+def short_sessions(world: World, sts: StrictSts) -> MfaDevice:
+    """Let each session of dev need a code, and last twelve seconds."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
     sts.add_role("arn:aws:iam::111111111111:role/dev", mfa_required=True)
     # behind by nearly the 15 minutes that a session has at least
@@ -374,28 +380,20 @@ def served(world: World, sts: StrictSts, script: str) -> Iterator[tuple[subproce
         "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\n"
         f"mfa_serial = {phone.serial}\nmfa_per_role = true\n"
     )
-    run = subprocess.Popen(
-        [AWSUDO, "-d", "15m", "--mfa-code", phone.code(), "--serve", "dev", "sh", "-c", script],
-        env=world.environ(),
-        cwd=world.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        until(lambda: bool(questions(world)) or run.poll() is not None, "the renewal asks")
-        yield run, phone
-    finally:
-        run.kill()
-        run.communicate()
+    return phone
+
+
+def serve_words(phone: MfaDevice, script: str) -> tuple[str, ...]:
+    """The words that run a script as dev, beside an endpoint."""
+    return ("-d", "15m", "--mfa-code", phone.code(), "--serve", "dev", "sh", "-c", script)
 
 
 #: Prints each session that the endpoint serves, until it is another one.
-_TWO_SESSIONS = """\
+_FETCH = """\
 fetch() { curl -s -H "Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN" "$AWS_CONTAINER_CREDENTIALS_FULL_URI" |
     sed -n 's/.*"AccessKeyId":"\\([A-Z0-9]*\\)".*/\\1/p'; }
+"""
+_TWO_SESSIONS = f"""{_FETCH}\
 first=$(fetch); next=$first
 while [ -z "$next" ] || [ "$next" = "$first" ]; do sleep 0.2; next=$(fetch); done
 echo $first $next
@@ -405,7 +403,9 @@ echo $first $next
 @needs("curl")
 def test_a_renewal_asks_ahead_of_time_and_goes_on_with_the_answer(world: World, sts: StrictSts) -> None:
     """One line says when the session ends and what its renewal needs; the code of `awsudo answer` renews it."""
-    with served(world, sts, _TWO_SESSIONS) as (run, phone):
+    phone = short_sessions(world, sts)
+    with detached(world, *serve_words(phone, _TWO_SESSIONS)) as run:
+        until(lambda: bool(questions(world)), "the renewal asks")
         (question,) = json.loads(world.run("answer", "--json").out)
         with answering(world) as other:
             other.expect_exact("MFA code of")
@@ -416,15 +416,125 @@ def test_a_renewal_asks_ahead_of_time_and_goes_on_with_the_answer(world: World, 
     first, second = out.split()
     assert run.returncode == 0 and first != second, err
     assert (question["kind"], question["target"]) == ("MFA code", "dev")
+    assert re.fullmatch(
+        r"awsudo: the session of dev ends today \d\d:\d\d; its renewal needs this code", *question["about"]
+    )
     assert re.findall(r"awsudo: the session of dev ends today \d\d:\d\d, and its renewal needs (.*)", err) == [
         "an MFA code: awsudo answer"
     ]
     assert sts.count("AssumeRole", ok=True) == 2
 
 
+@needs("curl")
+def test_a_program_answers_for_a_renewal(world: World, sts: StrictSts) -> None:
+    """AWSUDO_ASKPASS gets the question with the end of the session above it."""
+    phone = short_sessions(world, sts)
+    asked, program = world.root / "asked", world.root / "askpass"
+    program.write_text(f"#!/bin/sh\nprintf '%s' \"$1\" >{asked}\necho {phone.code(phone.clock() + 30)}\n")
+    program.chmod(0o755)
+    with detached(world, *serve_words(phone, _TWO_SESSIONS), env={"AWSUDO_ASKPASS": str(program)}) as run:
+        out, err = run.communicate(timeout=60)
+
+    first, second = out.split()
+    assert run.returncode == 0 and first != second, err
+    assert re.match(r"awsudo: the session of dev ends today .*\nMFA code of ", asked.read_text())
+
+
+@needs("curl")
+def test_an_endpoint_of_its_own_asks_on_its_terminal(world: World, sts: StrictSts) -> None:
+    """`awsudo serve` has the terminal to itself: the prompt comes there, ahead of time."""
+    phone = short_sessions(world, sts)
+    words = ["-d", "15m", "--mfa-code", phone.code(), "serve", "dev", "--format", "dotenv"]
+    spawned = pexpect.spawn(AWSUDO, words, env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30)
+    spawned.setwinsize(40, 300)
+    try:
+        spawned.expect_exact("to stop: Ctrl-C")
+        printed = re.findall(r"^(AWS_CONTAINER_\w+)='?([^'\r\n]*)", spawned.before, re.MULTILINE)
+        first = _fetched(world, dict(printed))
+        spawned.expect(r"awsudo: the session of dev ends today \d\d:\d\d; its renewal needs this code")
+        spawned.expect_exact("MFA code of")
+        spawned.sendline(phone.code(phone.clock() + 30))
+        until(lambda: _fetched(world, dict(printed)) not in ("", first), "the new session is served")
+        spawned.sendintr()
+        spawned.expect(pexpect.EOF)
+    finally:
+        spawned.close(force=True)
+
+    assert first and (spawned.exitstatus, questions(world)) == (0, [])
+
+
+@needs("bash")
+def test_ctrl_z_at_the_question_of_a_renewal_stops_the_endpoint(world: World, sts: StrictSts) -> None:
+    """In an interactive shell: ^Z gives the terminal back, and fg asks again."""
+    phone = short_sessions(world, sts)
+    environ = world.environ({"PS1": "$ ", "TERM": "dumb", "HISTFILE": ""})
+    spawned = pexpect.spawn("bash", ["--norc", "-i"], env=environ, encoding="utf-8", timeout=30)  # type: ignore[arg-type, unused-ignore]
+    spawned.setwinsize(40, 300)
+    try:
+        spawned.sendline(f"{AWSUDO} -d 15m --mfa-code {phone.code()} serve dev --format dotenv")
+        spawned.expect_exact("MFA code of")
+        spawned.sendcontrol("z")
+        spawned.expect("Stopped")
+        spawned.sendline("fg")
+        spawned.expect_exact("MFA code of")
+        spawned.sendline(phone.code(phone.clock() + 30))
+        until(lambda: sts.count("AssumeRole", ok=True) == 2, "the session is renewed")
+        spawned.sendintr()
+        spawned.sendline("echo end=$?")
+        spawned.expect("end=0")
+    finally:
+        spawned.close(force=True)
+
+
+@needs("curl")
+def test_ctrl_c_at_the_question_of_a_renewal_ends_the_endpoint(world: World, sts: StrictSts) -> None:
+    """Nothing is left: neither the endpoint nor the process that prompts."""
+    phone = short_sessions(world, sts)
+    words = ["-d", "15m", "--mfa-code", phone.code(), "serve", "dev", "--format", "dotenv"]
+    spawned = pexpect.spawn(AWSUDO, words, env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30)
+    try:
+        spawned.expect_exact("MFA code of")
+        spawned.sendintr()
+        spawned.expect(pexpect.EOF)
+        until(lambda: not _in_session(spawned.pid), "no process is left")
+    finally:
+        spawned.close(force=True)
+
+    assert spawned.exitstatus == 0
+
+
+@needs("curl")
+def test_a_sign_in_that_a_renewal_needs_waits_for_its_answer(tmp_path: Path) -> None:
+    """The SSO session is signed out while the command runs: agreed to on another terminal, it goes on."""
+    (tmp_path / "sso").mkdir()
+    script = _TWO_SESSIONS.replace("next=$first\n", "next=$first; rm -f ~/.aws/sso/cache/*.json\n", 1)
+    with Sso(credentials_last=12) as sso:
+        sso.allow("222222222222", "Admin", "prod-data")
+        world = World(tmp_path / "sso")
+        world.env |= sso.environ
+        world.config(
+            "[profile corp]\nsso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Admin\n"
+            "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n"
+        )
+        with detached(world, "--wait", "1m", "--serve", "corp", "sh", "-c", script) as run:
+            for _ in range(2):  # for the first session, and for the next
+                until(lambda: bool(questions(world)), "a question is there", seconds=30)
+                with answering(world) as other:
+                    other.expect_exact("Sign in to corp")
+                    other.sendline("y")
+                    other.expect_exact("sent to pid")
+            out, err = run.communicate(timeout=60)
+
+    first, second = out.split()
+    assert run.returncode == 0 and first != second, err
+    assert "its renewal needs a sign-in: awsudo answer" in err
+
+
 def test_the_question_of_a_renewal_goes_with_the_command(world: World, sts: StrictSts) -> None:
     """The command ends, and nothing is left that waits: neither the question nor the process that asked."""
-    with served(world, sts, "until [ -e go ]; do sleep 0.1; done") as (run, _):
+    phone = short_sessions(world, sts)
+    with detached(world, *serve_words(phone, "until [ -e go ]; do sleep 0.1; done")) as run:
+        until(lambda: bool(questions(world)), "the renewal asks")
         (question,) = json.loads(world.run("answer", "--json").out)
         (world.home / "go").touch()
         run.communicate(timeout=30)
@@ -432,6 +542,26 @@ def test_the_question_of_a_renewal_goes_with_the_command(world: World, sts: Stri
         until(lambda: not _runs(question["pid"]), "the process is gone")
 
     assert run.returncode == 0
+
+
+def _fetched(world: World, variables: dict[str, str]) -> str:
+    """The access key ID that an endpoint serves; empty for an error."""
+    done = subprocess.run(
+        ["sh", "-c", f"{_FETCH} fetch"], env=world.environ({**variables}), capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def _in_session(leader: int) -> list[int]:
+    """The processes of a terminal's session, zombies left out."""
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _runs(pid) and _sid(pid) == leader]
+
+
+def _sid(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _runs(pid: int) -> bool:

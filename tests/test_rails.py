@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pexpect
 import pytest
 
+import awsudo_py
 from awsudo_py.resolve.command_patterns import first_fit, normalized
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.test_answer import waiting
@@ -310,6 +311,7 @@ def test_a_code_confirms_one_run_and_no_other(world: World, sts: StrictSts) -> N
     codes = [call.params["TokenCode"] for call in sts.calls if call.action == "AssumeRole"]
     assert len(set(codes)) == len(codes) == 2 and sts.count("GetSessionToken") == 0
     assert (without.code, without.out) == (125, "") and "MFA code of" in without.err
+    assert "the session is cached" not in without.err  # the hint of other prompts: it would not help here
     assert not world.kept() and not world.kept("replay")
 
 
@@ -369,6 +371,22 @@ def test_where_no_code_can_reach_the_call_nothing_runs(
 
     assert (done.code, sts.calls) == (125, [])
     assert "awsudo_confirm = mfa of profile dev" in done.err and why in done.err
+
+
+def test_the_library_gets_the_code_from_its_prompt(
+    world: World, sts: StrictSts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each session needs a code there too; without a prompt there is none."""
+    phone = guarded_by_code(world, sts)
+    for name, value in world.environ().items():
+        monkeypatch.setenv(name, value)
+    codes = iter((phone.code(), phone.code(time.time() + 30)))
+
+    found = [awsudo_py.credentials("dev", prompt=lambda _: next(codes)).access_key_id for _ in range(2)]
+    with pytest.raises(awsudo_py.AwsudoError, match="cannot prompt for MFA code"):
+        awsudo_py.credentials("dev")
+
+    assert len(set(found)) == 2 and sts.count("AssumeRole", ok=True) == 2
 
 
 def test_a_fleet_leaves_targets_with_a_code_to_single_runs(world: World, sts: StrictSts) -> None:

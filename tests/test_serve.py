@@ -444,12 +444,17 @@ def test_signals_are_the_commands(world: World, sts: StrictSts, number: signal.S
     running.stdout.close()
 
 
+def _interactive(world: World, shell: str) -> pexpect.spawn[str]:
+    """A shell as a person has it, on a terminal."""
+    environ = world.environ({"PS1": "$ ", "TERM": "dumb", "HISTFILE": ""})
+    flags = ["--norc", "-i"] if shell == "bash" else ["-f", "-i"]
+    return pexpect.spawn(shell, flags, env=environ, encoding="utf-8", timeout=30)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_job_control_works_as_without_awsudo(world: World, sts: StrictSts, shell: str) -> None:
     """In an interactive shell, ^Z stops it, fg goes on, and ^C ends it by SIGINT."""
-    environ = world.environ({"PS1": "$ ", "TERM": "dumb", "HISTFILE": ""})
-    flags = ["--norc", "-i"] if shell == "bash" else ["-f", "-i"]
-    terminal = pexpect.spawn(shell, flags, env=environ, encoding="utf-8", timeout=30)  # type: ignore[arg-type, unused-ignore]
+    terminal = _interactive(world, shell)
     script = world.root / "script"
     # no shell: a ^Z between its vfork and the exec of what it starts would leave it waiting, with awsudo and without
     script.write_text(
@@ -473,9 +478,7 @@ def test_job_control_works_as_without_awsudo(world: World, sts: StrictSts, shell
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_resized_window_and_quit_are_the_commands(world: World, sts: StrictSts, shell: str) -> None:
     """In an interactive shell, the command hears of the new size, and ^\\ ends it by SIGQUIT."""
-    environ = world.environ({"PS1": "$ ", "TERM": "dumb", "HISTFILE": ""})
-    flags = ["--norc", "-i"] if shell == "bash" else ["-f", "-i"]
-    terminal = pexpect.spawn(shell, flags, env=environ, encoding="utf-8", timeout=30)  # type: ignore[arg-type, unused-ignore]
+    terminal = _interactive(world, shell)
     script = world.root / "script"
     script.write_text(
         "import os, signal\nsignal.signal(signal.SIGQUIT, signal.SIG_DFL)\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 #: What is not written → what is written instead.
 BETTER = {
-    r"(?<!here )\bis no (?!longer\b|child\b|question\b|reason\b|token\b)\w+": "is not a …, or: invalid …",
+    r"(?<!here )\bis no (?!longer\b)\w+": "is not a …, or: invalid …",
     r"\bas it shall\b": "already set up",
     r"\bis told\b|\btold of\b": "gets, sees",
     r"\bwhat (is|was) (asked|said|told)\b": "the question, the message",

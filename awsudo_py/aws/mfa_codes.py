@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 TRIES = 3
 #: So many answers are looked at for one code: a program that answers the same each time is not asked for ever.
 _MOST_ANSWERS = 10
+_CACHED = "or run it once on a terminal: the session is cached"
 _OTHERWISE = (
     "pass the code: --mfa-code CODE, or AWSUDO_MFA_CODE=CODE",
     "or on stdin: --mfa-code -",
     "or let a program print it: --mfa-process 'ykman oath accounts code -s aws', or mfa_process in the profile",
-    "or run it once on a terminal: the session is cached",
+    _CACHED,
     "or answer on another terminal, with awsudo answer: AWSUDO_WAIT=2m",
 )
 _UNKNOWN = Purpose()
@@ -39,7 +40,7 @@ class Codes:
     """The codes of one run.
 
     given: one from an option, a variable or a pipe; process: a program that prints one; about: lines above the first
-    prompt, where a code confirms the run; purpose: what the code is for.
+    prompt; purpose: what the code is for; once: whether it is for one run alone, whose session is not cached.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Codes:
         process: Program | None,
         about: Sequence[Line] = (),
         purpose: Purpose = _UNKNOWN,
+        once: bool = False,
     ) -> None:
         self._source = source
         self._environ = environ
@@ -60,6 +62,7 @@ class Codes:
         self._process = process
         self._about = about
         self._purpose = purpose
+        self._otherwise = tuple(line for line in _OTHERWISE if line != _CACHED) if once else _OTHERWISE
         self._sent: set[str] = set()
 
     def with_code(self, hop: Hop, call: Callable[[str], Credentials]) -> Credentials:
@@ -100,7 +103,7 @@ class Codes:
         text = f"MFA code of {hop.mfa_serial} for {self._subject(hop)}: "
         for _ in range(_MOST_ANSWERS):
             typed = self._terminal.ask(
-                Question(text, _OTHERWISE, MFA_CODE, note=note, about=self._about, purpose=self._purpose)
+                Question(text, self._otherwise, MFA_CODE, note=note, about=self._about, purpose=self._purpose)
             )
             self._about = ()
             try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import AwsudoError, InvalidInput, NoPrompt
 from awsudo_py.prompt import CONFIRMATION, Purpose, Question, has_terminal
-from awsudo_py.resolve.rails import CONFIRM, MFA, SCRIPTS, Rails, RailsByTarget, line_shown, refuse_denied, to_confirm
+from awsudo_py.resolve.rails import CONFIRM, MFA, SCRIPTS, Rails, line_shown, refuse_denied, to_confirm
 from awsudo_py.resolve.roles import role_arn
 from awsudo_py.session_for import purpose_of
 
@@ -75,7 +75,7 @@ def pass_rails(
     words: the command, or the shell that is opened; none if the session goes to something else, by the words
     of argv.
     """
-    found = RailsByTarget(context.config).of_chain(chain)
+    found = context.rails.of_chain(chain)
     if not found:
         return
     refuse_denied(found, words, context.config)
@@ -155,7 +155,7 @@ def pass_fleet_rails(
     """
     from awsudo_py.fleet.sessions import filled
 
-    by_target, asking = RailsByTarget(context.config), []
+    by_target, asking = context.rails, []
     for each in targets:
         found = by_target.of(each.word, _role_of(each))
         if not found:

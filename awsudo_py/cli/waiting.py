@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.durations import brief
 from awsudo_py.errors import InvalidInput, UsageError
-from awsudo_py.prompt import CONFIRMATION, MFA_CODE
+from awsudo_py.prompt import CONFIRMATION, MFA_CODE, SIGN_IN, has_terminal
 from awsudo_py.resolve import limits
 from awsudo_py.sessions.questions import Asker, store_of, wait_for_answer
 from awsudo_py.shell.calling import calling_shell
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.prompt import Question
 
-_WAITED_FOR = {CONFIRMATION: "a confirmation", MFA_CODE: "an MFA code"}
+_WAITED_FOR = {CONFIRMATION: "a confirmation", MFA_CODE: "an MFA code", SIGN_IN: "a sign-in"}
 
 
 def let_wait(context: Context, argv: Sequence[str], wait: str | None) -> None:
@@ -35,8 +35,9 @@ def let_wait(context: Context, argv: Sequence[str], wait: str | None) -> None:
     def announce(question: Question) -> str:
         return f"waiting for {noun(question)}; on another terminal: awsudo answer   ({brief(lasts)})"
 
-    # a run that waits for another one, which asks, waits no longer either
-    context.run = context.run._replace(patience=lasts)
+    if not has_terminal():
+        # a run that waits for another one, which asks, waits no longer either
+        context.run = context.run._replace(patience=lasts)
     ask_elsewhere(context, argv, lambda: lasts, announce)
 
 

@@ -181,7 +181,7 @@ DRY_RUN = Option("dry_run", ("--dry-run",), "", "Run nothing: explain what the r
 #: An option of the npm awsudo; sessions are cached here in any case.
 PRESERVE = Option("preserve", ("--preserve-credentials-cache",), "", "Accepted for older scripts; has no effect.")
 WHY = Option("why", ("--why",), "", "If AWS refuses the role, find out why and show it; see explain --why.")
-#: How the questions of a run are answered: that of a profile with awsudo_confirm, and all where there is no terminal.
+#: How a run without a terminal is confirmed, and how its other questions are answered.
 WAIT = Option("wait", ("--wait",), "TIME", "Without a terminal, wait this long for awsudo answer.", values=("2m", "5m"))
 ANSWERS = (
     Option("yes", ("-y", "--yes"), "", "Confirm for a script, where the profile has awsudo_confirm_scripts = allow."),

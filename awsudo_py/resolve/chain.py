@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.errors import ConfigError, InvalidInput, shortened
 from awsudo_py.model import RoleChain, RoleHop, SessionTokenHop, Source
-from awsudo_py.resolve import limits, mfa_placement, narrowing, rails, roles
+from awsudo_py.resolve import limits, mfa_placement, narrowing, roles
 from awsudo_py.resolve.command_settings import command_settings
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.other_tools import without_credentials
+from awsudo_py.resolve.rails import RailsByTarget
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, sends_policies, unsent_code
 from awsudo_py.resolve.source_kinds import from_environment, kind_of
@@ -52,7 +53,8 @@ class Resolver:
     """Resolves requests with one configuration and one environment. Every method may raise AwsudoError.
 
     environ holds the deciding variables; fingerprint returns a digest of a token file's content, None if there is no
-    such file; accounts the IDs of the accounts that a session's portal last listed under a name.
+    such file; accounts the IDs of the accounts that a session's portal last listed under a name. rails: those of the
+    configuration, where several resolvers share them.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Resolver:
         environ: Mapping[str, str],
         fingerprint: Callable[[str], str | None],
         accounts: Callable[[str, str], Sequence[str]] = lambda _session, _name: (),
+        rails: RailsByTarget | None = None,
     ) -> None:
         self._accounts = accounts
+        self._rails = rails or RailsByTarget(config)
         self.config = config
         self.environ = environ
         self._sources = Sources(config, environ, fingerprint)
@@ -102,14 +106,10 @@ class Resolver:
         profiles = [*(hop.profile for hop in reversed(roles_on_the_way)), source.profile]
         inputs = mfa_placement.mfa_inputs(request, self.config, profiles)
         target = request.target or (role if role is not None else request.profile) or ""
-        last_role = roles_on_the_way[-1].role_arn if roles_on_the_way else ""
-        code_rail = rails.code_rail(self.config, target, last_role)
-        if code_rail is not None:
-            where = f"{rails.CONFIRM} = {rails.MFA} of profile {code_rail}"
-            inputs = inputs._replace(per_role=where)
+        assumed = roles_on_the_way[-1].role_arn if roles_on_the_way else source.setting("role_arn")
+        of_portal = source.setting("sso_account_id"), source.setting("sso_role_name")
+        inputs = inputs._replace(confirms=self._rails.code_required(target, assumed or of_portal))
         placement = mfa_placement.place(source, roles_on_the_way, inputs)
-        if code_rail is not None:
-            mfa_placement.refuse_unconfirmed(placement, where)
         hops, clamped = clamp(placement.hops, source)
         if_session = None if placement.if_session is None else clamp(placement.if_session, source)[0]
         region, region_origin = self._endpoints.region(request, config_profile, named=name is not None)
@@ -139,7 +139,7 @@ class Resolver:
             call_notices=(*self._call_notices(name, source, hops), *clamped, *self._endpoints.notices),
             details=(placement.why,) if placement.why else (),
             mfa_process=inputs.process,
-            confirmed_by_code=code_rail is not None,
+            confirmed_by_code=bool(inputs.confirms),
         )
 
     def _call_notices(self, name: str | None, source: Source, hops: tuple[Hop, ...]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class MfaInputs(NamedTuple):
     session_duration: int = DEFAULT_SESSION_TOKEN  # seconds; of the session that roles share
     per_role: str = ""  # the setting that turns sharing a session off; empty: none does
     process: Program | None = None  # what prints the code
+    confirms: str = ""  # the setting that makes the code the confirmation of a run; empty: none does
 
 
 def mfa_inputs(request: Request, config: AwsConfig, profiles: Iterable[str | None]) -> MfaInputs:
@@ -80,25 +81,24 @@ class Placement(NamedTuple):
 
 
 def place(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:
-    """The hops from this source with the MFA code where it serves most."""
+    """The hops from this source with the MFA code where it serves most. Raises ConfigError (rule 3)."""
     gives = gives_session(source)
-    if gives:
-        return _place_after_session(source, hops, inputs)
-    placement = _place_after_keys(source, hops, inputs)
+    placement = (_place_after_session if gives else _place_after_keys)(source, hops, inputs)
     if gives is None:
-        return placement._replace(if_session=_place_after_session(source, hops, inputs).hops)
+        placement = placement._replace(if_session=_place_after_session(source, hops, inputs).hops)
+    if inputs.confirms:
+        _refuse_unconfirmed(placement, inputs.confirms)
     return placement
 
 
-def refuse_unconfirmed(placement: Placement, where: str) -> None:
-    """Refuse hops whose last session would be made without the code that confirms a run. Raises ConfigError.
-
-    where: the setting that requires it.
-    """
-    for hops in filter(None, (placement.hops, placement.if_session)):
-        last = hops[-1]
+def _refuse_unconfirmed(placement: Placement, where: str) -> None:
+    """Refuse hops whose last session would be made without the code that confirms a run. Raises ConfigError."""
+    for hops in (placement.hops, placement.if_session):
+        if hops is None:
+            continue
+        last = hops[-1] if hops else None
         if not isinstance(last, RoleHop):
-            why, hint = "the target has no role", "awsudo_confirm = true asks without a code"
+            why, hint = "the target has no role to assume", "awsudo_confirm = true asks without a code"
         elif len(hops) > 1:
             why = f"{last.role_arn} is assumed from the session of another role, and AWS accepts no code there"
             hint = "awsudo_confirm = true; or set source_profile to the profile of the keys"
@@ -107,11 +107,6 @@ def refuse_unconfirmed(placement: Placement, where: str) -> None:
         else:
             continue
         raise ConfigError(f"{where} requires an MFA code, and {why}", hint=hint)
-    if not placement.hops:
-        raise ConfigError(
-            f"{where} requires an MFA code, and the target has no role to assume",
-            hint="awsudo_confirm = true asks without a code",
-        )
 
 
 def _place_after_session(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInputs) -> Placement:
@@ -131,8 +126,9 @@ def _place_after_keys(source: Source, hops: tuple[RoleHop, ...], inputs: MfaInpu
     if device is None:
         return Placement(hops)
     first, *later = hops
-    if inputs.per_role:
-        return _with_first_role(hops, device, f"{inputs.per_role} is set")
+    per_role = inputs.confirms or inputs.per_role
+    if per_role:
+        return _with_first_role(hops, device, f"{per_role} is set")
     if first.duration is not None and first.duration > LONGEST_CHAINED:
         why = f"{first.duration} s is more than the 1h that a role assumed from an MFA session can last"
         return _with_first_role(hops, device, why)

@@ -46,11 +46,22 @@ class Rails(NamedTuple):
 
 
 class RailsByTarget:
-    """Finds the rails of targets; the profiles are looked through once, if a target is not one of them."""
+    """Finds the rails of targets; the profiles are looked through once, if a target is not one of them.
+
+    Threads may use one at the same time.
+    """
 
     def __init__(self, config: AwsConfig) -> None:
         self._config = config
         self._profiles: dict[tuple[str, ...], list[str]] | None = None
+
+    def code_required(self, name: str, role: str | tuple[str, str]) -> str:
+        """The setting that requires an MFA code for each run of a target; name and role as in of().
+
+        Empty if there is none; rails of other kinds are not read.
+        """
+        named = self._named(name, role)
+        return next((f"{CONFIRM} = {MFA} of profile {each}" for each in named if _by_code(self._config, each)), "")
 
     def of_chain(self, chain: RoleChain) -> tuple[Rails, ...]:
         """The rails of a resolved target. Raises ConfigError."""
@@ -63,28 +74,22 @@ class RailsByTarget:
 
         Raises ConfigError.
         """
-        settings = self._config.profile(name)
-        names = [name] if settings is not None else self._naming((role,) if isinstance(role, str) else role)
-        found = (rails_of(self._config, each) for each in names)
+        found = (rails_of(self._config, each) for each in self._named(name, role))
         return tuple(rails for rails in found if rails.confirm or rails.deny)
 
-    def _naming(self, role: tuple[str, ...]) -> list[str]:
-        """The profiles with rails that mean this role."""
+    def _named(self, name: str, role: str | tuple[str, str]) -> list[str]:
+        """Rule 2: the profile of that name, else the profiles with rails that mean this role."""
+        if self._config.profile(name) is not None:
+            return [name]
+        key = (role,) if isinstance(role, str) else role
         if self._profiles is None:
-            self._profiles = {}
-            for name in self._config.names():
-                settings = self._config.profile(name) or {}
+            found: dict[tuple[str, ...], list[str]] = {}
+            for each in self._config.names():
+                settings = self._config.profile(each) or {}
                 if CONFIRM in settings or DENY in settings:
-                    self._profiles.setdefault(_role(settings), []).append(name)
-        return self._profiles.get(role, []) if any(role) else []
-
-
-def code_rail(config: AwsConfig, name: str, role: str) -> str | None:
-    """The profile whose awsudo_confirm = mfa holds for a target, by its name and its role's ARN; None without one."""
-    if config.profile(name) is not None:
-        return name if _by_code(config, name) else None
-    named = (each for each in config.names() if _by_code(config, each))
-    return next((each for each in named if role and _role(config.profile(each) or {}) == (role,)), None)
+                    found.setdefault(_role(settings), []).append(each)
+            self._profiles = found  # when it is whole: another thread may look at it
+        return self._profiles.get(key, []) if any(key) else []
 
 
 def rails_of(config: AwsConfig, profile: str) -> Rails:
@@ -126,7 +131,7 @@ def refuse_denied(found: Sequence[Rails], words: Sequence[str], config: AwsConfi
 
 def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
     """The rails that require confirmation before this command; before a session goes to something other than a
-    command (no words), those that require it for every command. An MFA code is no question of ours: AWS requires it.
+    command (no words), those that require it for every command. For an MFA code, AWS asks.
     """
     for rails in found:
         if rails.by_code:

@@ -241,9 +241,8 @@ class Obtain:
         return hop._replace(duration=max(left, 1))
 
     def _is_confirmed(self, hops: int) -> bool:
-        """Whether the call for this session carries the code that confirms this run alone; those after it are its."""
-        hop_of_code = next((number for number, hop in enumerate(self._chain.hops, 1) if isinstance(hop, RoleHop)), 0)
-        return self._chain.confirmed_by_code and 0 < hop_of_code <= hops
+        """Whether this session is of this run alone: the code that confirms it goes with the first call."""
+        return self._chain.confirmed_by_code and hops > 0
 
     def _cached(self, hops: int, title: str, call: Callable[[], Credentials]) -> Obtained:
         if self._store is None or self._is_confirmed(hops):

@@ -1,6 +1,6 @@
 """Lets a run without a terminal wait for its answer from another terminal of the same user.
 
-1. A question is a private file beside the cache. It has the question, who asks, and where its run listens; it never has
+1. A question is a private file beside the cache. It has the question, the run that asks, and its port; it never has
    an answer. The answer goes to that run over a connection on 127.0.0.1, to be used once.
 2. Whoever answers has to have the token in the file, which only this user can read. So has the run: it proves that
    before anything is sent to it, as another program can get the port of a run that was killed.

@@ -44,7 +44,7 @@ def prompt(words: Sequence[str], environ: Mapping[str, str], now: float) -> int 
 
 
 def print_segment(shell: str, environ: Mapping[str, str], now: float) -> None:
-    """Print the segment; a closed stdout is no reason to fail."""
+    """Print the segment; a closed stdout is not an error."""
     try:
         text = segment(shell, environ, now)
         if text and os.isatty(1):

@@ -31,7 +31,7 @@ def callback_arrives(environ: Mapping[str, str], exists: Callable[[str], bool] =
 def open_page(url: str, environ: Mapping[str, str]) -> bool:
     """Open a page; returns whether a program was started for it. Never waits for that program.
 
-    It gets no descriptor of ours: browsers write to stdout, which is the command's. It is no child of the terminal's
+    It gets no descriptor of ours: browsers write to stdout, which is the command's. It is not a child of the terminal's
     session, so that Ctrl-C leaves the browser alone.
     """
     if sys.platform == "win32":

@@ -3,7 +3,7 @@
 1. Names, fields and time stamps are those of the AWS CLI 2 (botocore/utils.py, customizations/sso): the SHA-1 of the
    session's name, or of its start URL where it has no name; for a registration, of what it was made for.
 2. Files are 0600 from birth and replaced in one step; directories that are created here are 0700.
-3. A file that cannot be read, or is not what it should be, is no token: never an error.
+3. A file that cannot be read, or is not what it should be, counts as absent: never an error.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _answer(call: Call, question: Waiting) -> None:
 
 
 def _card(question: Waiting, now: float, number: int | None = None) -> Iterator[Line]:
-    """The lines about a question: who asks, for what, and for how long."""
+    """The lines about a question: the run, what its answer is for, and how long it waits."""
     asker = question.asker
     head = f"{number}  " if number is not None else ""
     yield [(f"{head}{question.kind}", "bold"), (f" for {asker.target}" if asker.target else "", "bold")]

@@ -97,8 +97,7 @@ def getter(call: Call, context: Context, request: Request, *, own_terminal: bool
         def announce(question: Question) -> str:
             return f"{state()}, and its renewal needs {noun(question)}: awsudo answer" if order.announce else ""
 
-        if own_terminal:
-            later.about_code = [[(f"awsudo: {state()}; to renew it, enter a code", "")]]
+        later.about_code = [[(f"awsudo: {state()}; its renewal needs this code", "")]]
         ask_elsewhere(later, call.process.argv, lasts, announce)
         return session_for(later, request._replace(min_ttl=order.min_ttl, mfa_code=None, refresh=False))
 
