@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.display import coloured, drawn, escape
 
@@ -99,7 +99,6 @@ def ask(question: Question) -> str:
                 raise NoPrompt(f"cannot prompt in the background for {question.subject}", hint=question.otherwise)
             _write(screen, f"awsudo: {escape(question.note)}\n" if question.note else "")
             _write(screen, "".join(f"{drawn(line, colour=coloured(screen, os.environ))}\n" for line in question.about))
-            _write(screen, escape(question.text))
             try:
                 line = _line(typed, screen, escape(question.text), hidden=question.hidden)
             except KeyboardInterrupt:
@@ -147,12 +146,15 @@ def lent_terminal() -> Iterator[TextIO | None]:
 
 
 def _line(typed: TextIO, screen: TextIO, question: str, *, hidden: bool) -> str:
-    """The line that is typed. hidden: with the terminal's echo off until then, however this ends, a signal included.
+    """The line that is typed after the question.
 
-    After Ctrl-Z and fg the question is asked again; while we are stopped, the terminal is as it was.
+    hidden: with the terminal's echo off until then, however this ends, a signal included. After Ctrl-Z and fg the
+    question is asked again; while we are stopped, the terminal is as it was.
     """
     if os.name == "nt":
         import getpass
+
+        _write(screen, question)
 
         return getpass.getpass("") + "\n" if hidden else typed.readline()
     import signal
@@ -162,23 +164,34 @@ def _line(typed: TextIO, screen: TextIO, question: str, *, hidden: bool) -> str:
     descriptor = typed.fileno()
     before = termios.tcgetattr(descriptor)
     silent = termios.tcgetattr(descriptor)
-    if hidden:
-        silent[3] &= ~termios.ECHO
+    silent[3] &= ~termios.ECHO
+
+    def settle(settings: list[Any], when: int) -> None:
+        """Change the terminal's settings, if the question needs others at all."""
+        if not hidden:
+            return
+        # the shell may have the terminal back already, and SIGTTOU would stop us here, and once more after fg
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        try:
+            termios.tcsetattr(descriptor, when, settings)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def end(number: int, _frame: object) -> None:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        settle(before, termios.TCSAFLUSH)
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)  # not kill(): another thread could get it, and this one would go on
 
     def stop(number: int, _frame: object) -> None:
-        termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        settle(before, termios.TCSANOW)
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         # continued: in the foreground, or reading would have stopped us again
         signal.signal(number, stop)
         if os.tcgetpgrp(descriptor) == os.getpgrp():
-            termios.tcsetattr(descriptor, termios.TCSANOW, silent)
-            _write(screen, question)
+            settle(silent, termios.TCSANOW)
+            # not through the file, in the middle of whose write this handler may run
+            os.write(screen.fileno(), question.encode("utf-8", "backslashreplace"))
 
     handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGTSTP: stop}
     replaced = {}
@@ -187,14 +200,14 @@ def _line(typed: TextIO, screen: TextIO, question: str, *, hidden: bool) -> str:
         if signal.getsignal(number) is not signal.SIG_IGN:
             replaced[number] = signal.signal(number, handler)
     try:
-        if hidden:
-            # flushed: what was typed before the question does not answer it
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
+        settle(silent, termios.TCSAFLUSH)  # flushed: what was typed before the question does not answer it
+        # not earlier: a ^Z that comes at once must find its handler, or nothing asks again after fg
+        _write(screen, question)
         if threading.current_thread() is threading.main_thread():
             _wait_for_line(descriptor)
         return typed.readline()
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH if hidden else termios.TCSANOW, before)
+        settle(before, termios.TCSAFLUSH)
         for number, previous in replaced.items():
             signal.signal(number, previous)
 

@@ -475,6 +475,8 @@ def test_ctrl_z_at_the_question_of_a_renewal_stops_the_endpoint(world: World, st
         spawned.expect_exact("MFA code of")
         spawned.sendcontrol("z")
         spawned.expect("Stopped")
+        # the process that stays, and the one that prompts: a person is slower than both
+        until(lambda: sum(_state(pid) == "T" for pid in _in_session(spawned.pid)) == 2, "both have stopped")
         spawned.sendline("fg")
         spawned.expect_exact("MFA code of")
         spawned.sendline(phone.code(phone.clock() + 30))
@@ -565,7 +567,12 @@ def _sid(pid: int) -> int:
 
 
 def _runs(pid: int) -> bool:
+    return _state(pid) not in ("", "Z")
+
+
+def _state(pid: int) -> str:
+    """The state of a process, as in ps; empty if there is no such process."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return ""
