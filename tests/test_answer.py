@@ -197,7 +197,7 @@ def test_of_two_answers_one_is_used(world: World, sts: StrictSts) -> None:
     assert (run.returncode, sts.count("GetSessionToken")) == (0, 1)
 
 
-def test_a_killed_run_takes_its_question_with_it(world: World) -> None:
+def test_the_question_of_a_killed_run_goes_away(world: World) -> None:
     """kill -9: the next look finds nobody listening, and removes what was left."""
     with waiting(world, "dev", *WHO) as run:
         run.kill()
@@ -207,7 +207,7 @@ def test_a_killed_run_takes_its_question_with_it(world: World) -> None:
     assert (json.loads(listed.out), questions(world)) == ([], [])
 
 
-def test_who_waits_behind_a_question_waits_as_long_as_its_own_wait_allows(world: World, sts: StrictSts) -> None:
+def test_a_run_behind_a_question_waits_as_long_as_its_own_wait_allows(world: World, sts: StrictSts) -> None:
     """The run behind gives up after its two seconds, the one with the question goes on waiting."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
     words = ("-m", phone.serial, "base", "true")
@@ -219,7 +219,7 @@ def test_who_waits_behind_a_question_waits_as_long_as_its_own_wait_allows(world:
     assert still is None
 
 
-def test_the_list_says_how_many_questions_wait(world: World) -> None:
+def test_the_list_counts_waiting_questions(world: World) -> None:
     """On stderr, with the command that answers them."""
     with waiting(world, "dev", "true"):
         done = world.run("list")
@@ -272,7 +272,7 @@ def test_a_signal_ends_a_run_that_waits(world: World, number: signal.Signals) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks the port up in /proc")
-def test_who_does_not_have_the_token_answers_nothing(world: World, sts: StrictSts) -> None:
+def test_answers_without_the_token_are_refused(world: World, sts: StrictSts) -> None:
     """Another user can reach the port, and not the file: what comes without the token is passed over."""
     with waiting(world, "dev", "true") as run:
         (port,) = (int(each) for each in _listening_ports(run.pid))

@@ -64,7 +64,7 @@ def _audit(world: World, env: dict[str, str | None] | None = None) -> list[dict[
     return found
 
 
-def test_a_clean_machine_is_said_to_be_one(home: World) -> None:
+def test_a_machine_without_problems_is_reported_as_such(home: World) -> None:
     """Nothing found is an answer too."""
     done = home.run("keys", "audit", "--check")
 
@@ -145,7 +145,7 @@ def test_a_key_is_found_in_a_file_that_no_sdk_would_take(home: World, text: str)
     ],
     ids=["temporary", "an id alone", "far apart", "part of a word"],
 )
-def test_what_is_no_long_lived_key_is_not_called_one(home: World, text: str) -> None:
+def test_a_temporary_key_is_not_called_long_lived(home: World, text: str) -> None:
     """Sessions end by themselves, and an id without its secret opens nothing."""
     _put(home, ".aws/credentials", text)
 
@@ -169,7 +169,7 @@ def test_the_environment_is_looked_at(home: World, env: dict[str, str | None], r
     assert [each["remedy"] for each in found] == ([[remedy]] if remedy else [])
 
 
-def test_a_file_that_others_can_read_is_said_so_and_closed_first(home: World) -> None:
+def test_a_file_that_others_can_read_is_reported_and_made_private_first(home: World) -> None:
     """Who can read it, can be the user."""
     file = _put(home, ".aws/credentials", INI, 0o644)
 
@@ -183,7 +183,7 @@ def test_a_file_that_others_can_read_is_said_so_and_closed_first(home: World) ->
     assert not _audit(home)[0]["open_to_others"]
 
 
-def test_it_says_since_when_a_file_is_as_it_is(home: World) -> None:
+def test_the_time_of_the_last_change_of_a_file_is_printed(home: World) -> None:
     """The least age of a key, without asking AWS."""
     file = _put(home, ".aws/credentials", INI)
     then = file.stat().st_mtime - 412 * 86_400 - 60
@@ -205,7 +205,7 @@ def test_what_aws_vault_encrypted_is_named(home: World) -> None:
 
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
-def test_a_key_in_the_keyring_is_listed_and_is_no_failure(home: World, sts: StrictSts) -> None:
+def test_a_key_in_the_keyring_is_listed_without_failure(home: World, sts: StrictSts) -> None:
     """It lies where a key should: what there is to do is to rotate it."""
     key = sts.add_user("carol")
     with KeyringSession() as session:

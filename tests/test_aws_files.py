@@ -215,7 +215,7 @@ def test_what_is_almost_right_gets_the_line_that_is(almost: Almost, tmp_path: Pa
         assert words in told
 
 
-def test_sudo_awsudo_says_whose_files_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sudo_awsudo_names_the_user_whose_files_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root, by sudo: the profile that is missing is in the user's own files."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 

@@ -653,7 +653,7 @@ def test_rule_8_locks_are_bounded(world: World) -> None:
     assert (world.cache / f"{0:040x}.lock").exists() and len(world.kept("lock")) == 2
 
 
-def test_rule_8_clear_of_an_empty_cache_is_no_error(tmp_path: Path) -> None:
+def test_rule_8_clearing_an_empty_cache_succeeds(tmp_path: Path) -> None:
     """Nothing kept, nothing to forget."""
     done = World(tmp_path).run("clear")
 
@@ -808,7 +808,7 @@ def _furnish(world: World) -> None:
 
 
 @pytest.mark.parametrize("row", DECIDING.values(), ids=DECIDING)
-def test_a_change_of_what_decides_takes_the_full_path(lived_in: World, row: Change) -> None:
+def test_a_changed_deciding_value_runs_the_full_path(lived_in: World, row: Change) -> None:
     """A replay needs the words, the variables and the files to be as they were; the new verdict is then replayed."""
     world = lived_in
     _furnish(world)
@@ -993,7 +993,7 @@ def _saved(world: World, name: str) -> Path:
 
 
 @pytest.mark.parametrize("row", NEVER_REPLAYED.values(), ids=NEVER_REPLAYED)
-def test_what_cannot_be_told_cheaply_is_never_replayed(world: World, row: Change) -> None:
+def test_what_cannot_be_compared_cheaply_is_never_replayed(world: World, row: Change) -> None:
     """Where files and variables do not tell the whole verdict, or there is something to say, each run is a full one."""
     row.change(world)
     world.settle()

@@ -209,7 +209,7 @@ def test_rule_3_an_entry_of_somebody_else_is_a_miss(warm: Warm, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["session", "replay"])
-def test_rule_3_a_pipe_is_no_entry_though_it_holds_one(warm: Warm, kind: str) -> None:
+def test_rule_3_a_pipe_is_a_miss_even_if_it_holds_an_entry(warm: Warm, kind: str) -> None:
     """What is read is a regular file: the bytes of a good entry out of a FIFO are not believed."""
     path = warm.dev[kind]
     content = path.read_bytes()
@@ -258,9 +258,7 @@ MOUNTS = {
 
 @needs("unshare", "mount")
 @pytest.mark.parametrize(("prefix", "error"), MOUNTS.values(), ids=MOUNTS)
-def test_rule_6_a_disk_that_takes_nothing_is_one_warning(
-    world: World, sts: StrictSts, prefix: tuple[str, ...], error: int
-) -> None:
+def test_rule_6_a_full_disk_is_one_warning(world: World, sts: StrictSts, prefix: tuple[str, ...], error: int) -> None:
     """The command gets the credentials in hand; one line says why they are not kept; nothing half written stays."""
     child = ("sh", "-c", 'printenv AWS_ACCESS_KEY_ID; find "$XDG_RUNTIME_DIR" -name "*.*" ! -name "*.lock"')
 
@@ -316,7 +314,7 @@ LOCKS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_rule_5_a_lock_file_that_is_none_does_not_stop_a_run(warm: Warm, name: str) -> None:
+def test_rule_5_an_unusable_lock_file_does_not_stop_a_run(warm: Warm, name: str) -> None:
     """Whatever stands where the lock should be, the run gets its session, and a link is not followed."""
     lock = warm.dev["session"].with_suffix(".lock")
     lock.unlink()
@@ -405,7 +403,7 @@ UNKNOWN = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups")
 @AS_ROOT
 @needs("setpriv")
 @pytest.mark.parametrize("home", [None, "", "home"], ids=["unset", "empty", "relative"])
-def test_rule_6_without_a_home_the_command_runs_and_a_notice_says_what_to_set(
+def test_rule_6_without_a_home_the_command_runs_and_a_notice_names_the_variable(
     homeless: World, sts: StrictSts, home: str | None
 ) -> None:
     """A service without HOME gets its session; that it is not kept is told once, with the way out."""
@@ -418,7 +416,7 @@ def test_rule_6_without_a_home_the_command_runs_and_a_notice_says_what_to_set(
 
 @AS_ROOT
 @needs("setpriv")
-def test_without_a_home_a_profile_that_is_missing_says_why(homeless: World, sts: StrictSts) -> None:
+def test_without_a_home_a_missing_profile_is_explained(homeless: World, sts: StrictSts) -> None:
     """Neither HOME nor an entry in the password database: no AWS file can be found, and the message says that."""
     done = homeless.run("dev", "true", prefix=UNKNOWN)
 

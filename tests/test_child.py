@@ -342,7 +342,7 @@ def test_a_directory_that_is_gone_does_not_matter(world: World, ready: Ready) ->
     assert done == (0, "ran\n", "")
 
 
-def test_a_relative_cache_in_a_directory_that_is_gone_is_told_in_words(world: World) -> None:
+def test_a_relative_cache_in_a_deleted_directory_is_explained(world: World) -> None:
     """Cache rule 6: where the cache cannot be, the command runs all the same."""
     gone = _shell("mkdir gone; cd gone; rmdir ../gone")
 
@@ -521,7 +521,7 @@ def test_a_command_that_cannot_run_costs_nothing(
     assert sts.calls == []
 
 
-def test_a_hit_says_of_a_command_that_cannot_run_what_a_full_run_says(world: World) -> None:
+def test_a_hit_reports_a_command_that_cannot_run_like_a_full_run(world: World) -> None:
     """Rule 2: the same code and the same words, cold and warm."""
     _furnish(world.home)
     env: dict[str, str | None] = {"PATH": f"{world.home}:{world.env['PATH']}"}
@@ -572,7 +572,7 @@ def test_a_file_that_is_being_written_is_126(world: World, ready: Ready) -> None
     assert done == (126, "", f"awsudo: cannot run ./busy: {os.strerror(errno.ETXTBSY)}\n")
 
 
-def test_what_is_too_large_for_the_system_is_told_in_words(world: World, sts: StrictSts) -> None:
+def test_an_argument_list_that_is_too_long_is_explained(world: World, sts: StrictSts) -> None:
     """E2BIG, cold and warm: 126, what is too large, and what to do."""
     sts.texts["SessionToken"] = "A" * 140_000  # one string may have 128 KiB
 
@@ -593,7 +593,7 @@ def test_what_is_too_large_for_the_system_is_told_in_words(world: World, sts: St
         (["x" * 900], {"AWS_SESSION_TOKEN": "A" * 140_000}, "the session token is too large"),
     ],
 )
-def test_it_is_said_which_part_is_too_large(
+def test_the_part_that_is_too_large_is_named(
     monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], said: str
 ) -> None:
     """What to make smaller depends on it: the words, the variables, or the session."""
@@ -649,7 +649,7 @@ def test_a_run_that_waits_for_aws_can_be_interrupted(world: World, sts: StrictSt
     assert not list(world.cache.glob("*.tmp"))
 
 
-def test_who_waits_for_another_run_can_be_interrupted(world: World, sts: StrictSts) -> None:
+def test_a_run_that_waits_for_another_can_be_interrupted(world: World, sts: StrictSts) -> None:
     """Ctrl-C while the lock is another's: ended by SIGINT, no traceback, and the other one goes on."""
     sts.delay = 1.5
     pipe = subprocess.PIPE
@@ -851,7 +851,7 @@ def test_a_supervised_child_has_our_descriptors_and_our_group(world: World) -> N
 
 
 @pytest.mark.parametrize("prelude", [":", "trap '' HUP", "trap '' INT"])
-def test_a_supervised_child_ignores_what_we_were_told_to_ignore(world: World, prelude: str) -> None:
+def test_a_supervised_child_inherits_ignored_signals(world: World, prelude: str) -> None:
     """Rule 5: nohup holds for the child, and what Python ignores does not."""
     expected = _directly(world, SIGNALS, prefix=_shell(prelude))
 

@@ -95,7 +95,7 @@ DASHES = [
 
 
 @pytest.mark.parametrize(("before", "words", "arrived"), DASHES, ids=[" ".join(case[0]) for case in DASHES])
-def test_the_first_word_that_is_no_option_ends_the_options_and_one_dash_dash_is_dropped(
+def test_the_first_word_other_than_an_option_ends_the_options_and_one_dash_dash_is_dropped(
     base: World, before: tuple[str, ...], words: tuple[str, ...], arrived: tuple[str, ...]
 ) -> None:
     """Cold and warm alike; every later -- is the command's own."""
@@ -131,7 +131,7 @@ def test_what_stands_where_the_command_stands_is_the_command(
     assert done.err.startswith(f"awsudo: command not found: {command}\n")
 
 
-def test_an_option_behind_the_target_is_told_where_options_stand(world: World) -> None:
+def test_an_option_after_the_target_is_an_error_with_the_order(world: World) -> None:
     """`awsudo dev -d 15m CMD` is what many type once: the hint says how it is written."""
     done = world.run("dev", "-d", "15m", "true")
 
@@ -252,7 +252,7 @@ def test_version_is_one_line(world: World) -> None:
     assert world.run("--version").out == f"awsudo {__version__}\n"
 
 
-def test_quiet_says_nothing_and_verbose_says_what_was_done(world: World) -> None:
+def test_quiet_prints_nothing_and_verbose_prints_each_step(world: World) -> None:
     """-v: what was resolved, from which file, cache or call; -q: nothing but errors."""
     verbose = world.run("-v", "dev", "true").err
     again = world.run("-v", "dev", "true").err
@@ -280,7 +280,9 @@ def _terminal(world: World, *words: str, env: dict[str, str | None] | None = Non
 
 
 @pytest.mark.parametrize("words", [("dev",), ("dev", "--"), ("exec", "dev"), ("-p", "dev"), ("-p", "base", DEV)])
-def test_a_target_alone_is_a_shell_that_says_who_one_is(world: World, sts: StrictSts, words: tuple[str, ...]) -> None:
+def test_a_target_alone_opens_a_shell_that_names_the_target(
+    world: World, sts: StrictSts, words: tuple[str, ...]
+) -> None:
     """On a terminal: $SHELL as the target, one line that says who one is now and until when; it ends as it likes."""
     terminal = _terminal(world, *words)
     terminal.expect_exact("prompt> ")
@@ -298,7 +300,7 @@ def test_a_target_alone_is_a_shell_that_says_who_one_is(world: World, sts: Stric
     assert terminal.exitstatus == 7
 
 
-def test_a_shell_is_quiet_when_asked_to_be(world: World) -> None:
+def test_a_quiet_shell_prints_nothing(world: World) -> None:
     """-q: no greeting."""
     terminal = _terminal(world, "-q", "dev")
 
@@ -387,7 +389,7 @@ def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSt
     assert ended == dict.fromkeys(lines, 0)
 
 
-def test_every_option_of_the_help_says_what_it_does() -> None:
+def test_every_option_of_the_help_is_described() -> None:
     """No option stands there without words, in the main help and in each subcommand's."""
     for options in (REQUEST, *(subcommand.options for subcommand in SUBCOMMANDS.values())):
         assert [option.name for option in options if not option.help] == []
@@ -403,7 +405,7 @@ def test_the_help_can_be_read_in_every_encoding(world: World, encoding: str) -> 
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "exec --help"])
-def test_a_reader_that_went_away_is_no_error(world: World, words: str) -> None:
+def test_a_closed_reader_is_not_an_error(world: World, words: str) -> None:
     """`awsudo --help | head -1`: nothing is said about it, and the code is what a shell says of SIGPIPE."""
     reads, writes = os.pipe()
     os.close(reads)
@@ -418,7 +420,7 @@ def test_a_reader_that_went_away_is_no_error(world: World, words: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["--help", "--version"])
-def test_a_full_disk_is_told_in_words(world: World, words: str) -> None:
+def test_a_full_disk_is_explained(world: World, words: str) -> None:
     """125 and one line."""
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -475,7 +477,7 @@ QUICK = ("completion bash", "shell-init bash", "export --unset")
 
 
 @pytest.mark.parametrize("words", QUICK)
-def test_what_cannot_be_written_is_said_in_words(world: World, words: str) -> None:
+def test_a_file_that_cannot_be_written_is_explained(world: World, words: str) -> None:
     """A quick answer on a closed, a full or a broken stdout ends as export does: no internal error, no traceback."""
     run = f'"{AWSUDO}" {words}'
 
@@ -489,7 +491,7 @@ def test_what_cannot_be_written_is_said_in_words(world: World, words: str) -> No
     assert broken.code in (0, 141) and broken.err == ""
 
 
-def test_too_few_open_files_are_said_in_words(world: World) -> None:
+def test_too_few_open_files_are_explained(world: World) -> None:
     """A limit that is too low for a run that calls AWS is named; it is no error of awsudo's."""
     done = world.run("dev", "true", prefix=("sh", "-c", 'ulimit -n 5; exec "$@"', "-"))
 

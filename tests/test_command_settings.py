@@ -242,7 +242,7 @@ def test_a_nested_run_calls_its_own_endpoint(local: World, sts: StrictSts) -> No
     assert "STS: eu-west-1" in refused.err
 
 
-def test_an_export_after_another_takes_out_what_that_set(local: World) -> None:
+def test_an_export_after_another_removes_the_variables_of_the_first(local: World) -> None:
     """eval "$(awsudo export local)", then another target: the shell does not keep the first one's endpoint."""
     line = (
         f'eval "$({AWSUDO} export local --format sh)"; eval "$({AWSUDO} export dev --format sh)"; '

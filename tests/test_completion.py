@@ -66,7 +66,7 @@ _WORDS = [
 
 @settings(max_examples=500, deadline=None, derandomize=True, database=None)
 @given(before=st.lists(st.sampled_from(_WORDS), max_size=7), last=st.sampled_from(["", "word", "1:x", "arn:x", "dev"]))
-def test_the_command_begins_where_click_says(before: list[str], last: str) -> None:
+def test_the_command_begins_where_click_finds_it(before: list[str], last: str) -> None:
     """One grammar: completion walks the table that click's is made of, and finds the command at the same word."""
     words = [*before, last]
     try:
@@ -305,7 +305,7 @@ def test_an_answer_imports_only_the_short_list(world: World, asked: tuple[str, .
 
 
 @pytest.mark.parametrize("broken", ["[profile", "a\n[b", "\xff\xfe", "[profile a]\nrole_arn\n[profile a]\n"])
-def test_a_broken_file_is_no_reason_to_say_anything(world: World, broken: str) -> None:
+def test_a_broken_file_prints_nothing(world: World, broken: str) -> None:
     """What can be found is offered; stderr stays empty, whatever the files are like."""
     (world.home / ".aws" / "config").write_bytes(broken.encode("latin-1"))
 

@@ -174,7 +174,7 @@ def test_an_sdk_asks_once_however_old_the_session_is(sdk: World, sts: StrictSts,
 
 
 @pytest.mark.parametrize("name", EVERY_SDK)
-def test_an_sdk_shows_what_awsudo_said(sdk: World, name: str) -> None:
+def test_an_sdk_shows_the_message_of_awsudo(sdk: World, name: str) -> None:
     """A typo in ~/.aws/config is told through the SDK, with its hint, and nothing is run as anybody else."""
     _add(sdk, "[profile typo]\ncredential_process = awsudo export deb --format process\n")
 
@@ -274,7 +274,7 @@ def test_the_default_profile_may_loop_too(sdk: World) -> None:
     assert "credential_process of profile default calls awsudo for profile default again" in done.err
 
 
-def test_an_sdk_in_a_loop_is_told_too(sdk: World, sts: StrictSts) -> None:
+def test_an_sdk_in_a_loop_is_reported(sdk: World, sts: StrictSts) -> None:
     """Started by the AWS CLI, the loop ends just so, and the CLI shows why."""
     sdk.config(_process("a", "111111111111:dev"))
 

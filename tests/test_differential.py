@@ -299,7 +299,7 @@ def test_partitions_are_those_that_botocore_knows() -> None:
 
 
 @pytest.mark.parametrize("partition", [name for name in roles.PARTITIONS if name != "aws"])
-def test_a_role_elsewhere_is_asked_for_in_its_own_partition(partition: str, tmp_path: Path) -> None:
+def test_a_role_of_another_partition_is_assumed_at_its_own_endpoint(partition: str, tmp_path: Path) -> None:
     """Where no region is set, a role outside the partition aws is asked for at an STS that plain botocore has there."""
     known = {each["id"]: each for each in Loader().load_data("partitions")["partitions"]}
     role = f"role_arn = arn:{partition}:iam::111111111111:role/dev\nsource_profile = base\n"
@@ -379,7 +379,7 @@ def test_a_whole_run_asks_what_a_program_with_botocore_asks(
 
 
 @pytest.mark.parametrize("arn", [CHINA, GOV])
-def test_a_role_of_another_partition_is_not_asked_for_here(world: World, sts: StrictSts, arn: str) -> None:
+def test_a_role_of_another_partition_is_not_sent_to_this_endpoint(world: World, sts: StrictSts, arn: str) -> None:
     """A role whose partition the region is not in is refused before any call."""
     done = world.run(arn, *PRINT_ENV, env={"AWS_PROFILE": "base"})
 

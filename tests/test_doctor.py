@@ -155,7 +155,7 @@ def test_both_files_are_looked_at_though_the_first_is_broken(healthy: World) -> 
     assert len(texts) == 2 and "/config: line 2" in texts[0] and "/credentials: line 1" in texts[1]
 
 
-def test_a_profile_of_settings_alone_is_no_fault(healthy: World) -> None:
+def test_a_profile_with_settings_alone_is_not_a_fault(healthy: World) -> None:
     """`[default]` with a region is what most files have."""
     config = healthy.home / ".aws/config"
     config.write_text(config.read_text() + "[default]\nregion = eu-west-1\noutput = json\n")
@@ -306,7 +306,7 @@ def test_a_server_that_does_not_answer_is_a_problem_with_its_address(healthy: Wo
         (-60, True, "ok", "s: expired, renewed silently"),
     ],
 )
-def test_sign_ins_are_told_with_their_rest(
+def test_sign_ins_are_listed_with_their_time_left(
     healthy: World, expires_in: int | None, refreshable: bool, level: str, says: str
 ) -> None:
     """From the token file, without a call."""
@@ -349,7 +349,7 @@ def test_the_keyring_of_stored_keys_has_to_be_there(healthy: World) -> None:
 
 
 @pytest.mark.parametrize(("shell", "line"), [("/bin/zsh", ""), ("/bin/bash", "# nothing\n")])
-def test_a_shell_without_completion_is_told_how_to_get_it(healthy: World, shell: str, line: str) -> None:
+def test_a_shell_without_completion_gets_the_setup_command(healthy: World, shell: str, line: str) -> None:
     """And one for which awsudo has none is not spoken of."""
     (healthy.home / ".bashrc").write_text(line)
 
@@ -359,7 +359,7 @@ def test_a_shell_without_completion_is_told_how_to_get_it(healthy: World, shell:
     assert _about(_findings(healthy, "--offline", env={"SHELL": "/bin/dash"}), "completion") == []
 
 
-def test_another_awsudo_before_this_one_is_told(healthy: World, tmp_path: Path) -> None:
+def test_another_awsudo_earlier_in_path_is_reported(healthy: World, tmp_path: Path) -> None:
     """`awsudo` is the name of other people's programs, too."""
     other = tmp_path / "other"
     other.mkdir()

@@ -172,7 +172,7 @@ def test_doubled_variables_do_not_smuggle_a_value_in(world: World, sts: StrictSt
     assert out.count(b"AWS_ACCESS_KEY_ID=") == 1
 
 
-def test_entries_that_are_no_variables_stop_nothing(world: World, ready: Ready) -> None:
+def test_entries_that_are_not_variables_are_ignored(world: World, ready: Ready) -> None:
     """An environment may hold entries without a name or an equals sign; other programs run with them, and so do we."""
     before = ready()
 
@@ -303,7 +303,7 @@ def test_an_unknown_region_is_not_invented(world: World) -> None:
         (("-p", "base", "111111111111:dev"), DEV),
     ],
 )  # fmt: skip
-def test_the_child_is_told_what_it_runs_as(world: World, ready: Ready, words: tuple[str, ...], target: str) -> None:
+def test_the_child_has_variables_of_its_target(world: World, ready: Ready, words: tuple[str, ...], target: str) -> None:
     """AWSUDO_TARGET for prompts, AWSUDO_ROLE_ARN for scripts; none of them is a secret."""
     before = ready(*words)
 
@@ -312,7 +312,7 @@ def test_the_child_is_told_what_it_runs_as(world: World, ready: Ready, words: tu
     assert (done.env["AWSUDO_TARGET"], done.env["AWSUDO_ROLE_ARN"]) == (target, DEV)
 
 
-def test_a_session_without_a_role_names_none(world: World, sts: StrictSts) -> None:
+def test_a_session_without_a_role_has_no_role_name(world: World, sts: StrictSts) -> None:
     """A session of long-lived keys has no role, and an outer awsudo's is not left standing."""
     env: dict[str, str | None] = {
         "AWSUDO_ROLE_ARN": DEV,
@@ -405,7 +405,7 @@ def test_a_role_inside_awsudo_is_assumed_from_the_outer_role(world: World, sts: 
     assert inside.env["AWS_REGION"] == "eu-west-1"
 
 
-def test_a_duration_above_an_hour_is_clamped_inside_awsudo_and_that_is_said(world: World, sts: StrictSts) -> None:
+def test_a_duration_above_an_hour_is_clamped_inside_awsudo_with_a_notice(world: World, sts: StrictSts) -> None:
     """Rule 4: STS would refuse it, whatever the role's own maximum."""
     sts.add_role(OPS, trusts=[DEV], max_session=43_200)
 

@@ -113,7 +113,7 @@ def test_the_region_names_its_place(chained: World) -> None:
     assert _explained(chained, "--region", "eu-west-2", "dev")["region"]["place"] == "--region"
 
 
-def test_the_cache_is_foretold(chained: World, sts: StrictSts) -> None:
+def test_the_cached_session_to_be_used_is_announced(chained: World, sts: StrictSts) -> None:
     """Cold: the next run calls AWS, and why; then each step's end; then that the next run replays, and it does."""
     cold = _explained(chained, "ops")
     chained.settle()
@@ -133,7 +133,7 @@ def test_the_cache_is_foretold(chained: World, sts: StrictSts) -> None:
 @pytest.mark.parametrize(
     ("later", "why"), [(0, ""), (1_600, "the cached session is renewed: it has 3m left"), (1_900, "has expired")]
 )
-def test_why_a_cached_session_is_not_used_is_said(
+def test_the_reason_why_a_cached_session_is_not_used_is_printed(
     chained: World, monkeypatch: pytest.MonkeyPatch, later: float, why: str
 ) -> None:
     """Too little of it is left, or nothing."""
@@ -148,7 +148,7 @@ def test_why_a_cached_session_is_not_used_is_said(
     assert (found.session is None, why in found.why) == (bool(why), True)
 
 
-def test_why_a_run_is_not_replayed_is_said(chained: World) -> None:
+def test_the_reason_why_a_run_is_not_replayed_is_printed(chained: World) -> None:
     """The session is cached, and the config file has changed since."""
     chained.settle()
     chained.run("dev", "true")
@@ -175,7 +175,7 @@ def test_the_environment_is_what_a_run_gives(chained: World) -> None:
     assert shown == {name: ran[name] for name in shown} and not {name for name in shown if "KEY" in name}
 
 
-def test_mfa_is_foretold(chained: World, sts: StrictSts) -> None:
+def test_the_mfa_code_to_come_is_announced(chained: World, sts: StrictSts) -> None:
     """Which step takes a code, of which device, and where that is named."""
     chained.config(CONFIG.replace("region = eu-west-1", f"mfa_serial = {DEVICE}"))
 
@@ -200,7 +200,7 @@ def test_a_dry_run_is_the_same_and_runs_nothing(chained: World, sts: StrictSts, 
     assert re.search(r"^  command   /\S*/sh; ", done.out, re.MULTILINE) and sts.calls == []
 
 
-def test_the_screen_says_it_in_short(chained: World) -> None:
+def test_the_screen_shows_the_short_form(chained: World) -> None:
     """A line for each step and value, the place behind it."""
     lines = chained.run("explain", "ops").out.splitlines()
 
@@ -270,7 +270,7 @@ def test_settings_are_found_where_configparser_finds_them(lines: list[str]) -> N
             assert lines[found[section, key] - 1].strip().lower().startswith(key)
 
 
-def test_what_goes_on_with_a_value_is_no_setting() -> None:
+def test_a_continued_value_is_not_a_setting() -> None:
     """A line that is indented below a setting belongs to it, whatever it looks like."""
     text = "[profile a]\ns3 =\n  role_arn = x\n  [profile b]\nrole_arn = y\n\n[default]\n  region = z\n"
 

@@ -87,7 +87,7 @@ def test_files_and_options_give_the_verdict_of_the_documents(
     assert code == CODES[found["verdict"]]
 
 
-def test_all_documented_cases_can_be_said() -> None:
+def test_all_documented_cases_can_be_configured() -> None:
     """None of the documents' cases needs more than the options."""
     assert {case.id for case in DOCUMENTED} <= {case.id for case in SAYABLE}
     assert len(SAYABLE) > 170

@@ -53,7 +53,7 @@ def _actions(aws: StrictPolicies) -> list[str]:
     return [call.action for call in aws.calls]
 
 
-def test_a_role_that_can_be_assumed_is_said_to_be(person: World, aws: StrictPolicies) -> None:
+def test_a_role_that_can_be_assumed_is_reported(person: World, aws: StrictPolicies) -> None:
     """AWS gave a session: allowed, and nothing more is read."""
     done = person.run("explain", "dev", "--why")
 
@@ -96,7 +96,7 @@ def test_the_callers_policies_are_read_and_their_statements_named(person: World,
     assert 'aws:MultiFactorAuthPresent must be "true" (Bool)' in done.out and "--mfa-serial ARN" in done.out
 
 
-def test_what_aws_says_goes_before_what_we_evaluate(person: World, aws: StrictPolicies) -> None:
+def test_what_aws_reports_goes_before_what_awsudo_evaluates(person: World, aws: StrictPolicies) -> None:
     """AWS names a Deny of the organization, which nobody here can read: that side is to blame."""
     aws.add_role(DEV, deny=f"with an explicit deny in a service control policy: {SCP}")
     aws.trust["dev"] = _policy(allow(ALICE))
@@ -192,7 +192,7 @@ def test_a_role_of_another_account_has_a_trust_policy_that_cannot_be_read(person
     assert "identity policies     allows" in done.out
 
 
-def test_no_calls_makes_none(person: World, aws: StrictPolicies) -> None:
+def test_no_calls_makes_no_call(person: World, aws: StrictPolicies) -> None:
     """--no-calls: unknown, with the caller on the line."""
     done = person.run("explain", "dev", "--why", "--no-calls", "--caller", ALICE)
 
@@ -200,7 +200,7 @@ def test_no_calls_makes_none(person: World, aws: StrictPolicies) -> None:
     assert person.run("explain", "dev", "--why", "--no-calls").code == 2
 
 
-def test_a_code_or_a_key_that_is_refused_is_told_as_in_a_run(person: World, aws: StrictPolicies) -> None:
+def test_a_refused_code_or_key_is_explained_as_in_a_run(person: World, aws: StrictPolicies) -> None:
     """What no policy decides is the error of a run, with its hint."""
     person.credentials("[base]\naws_access_key_id = AKIAAAAAAAAAAAAAAAAA\naws_secret_access_key = secret\n")
 
@@ -229,7 +229,7 @@ def test_a_session_that_calls_is_judged_by_its_role(person: World, aws: StrictPo
 
 
 @pytest.mark.parametrize("how", ["option", "variable", "profile"])
-def test_a_run_tells_why_where_that_is_set(person: World, aws: StrictPolicies, how: str) -> None:
+def test_a_run_explains_a_denial_where_that_is_set(person: World, aws: StrictPolicies, how: str) -> None:
     """--why, AWSUDO_EXPLAIN or awsudo_explain: the refusal of a run is followed by its reasons, on stderr."""
     aws.add_role(DEV, external_id="ci-7f3")
     aws.trust["dev"] = _policy(allow(ALICE, Condition={"StringEquals": {"sts:ExternalId": "ci-7f3"}}))

@@ -75,7 +75,7 @@ def test_every_format_gives_the_environment_that_a_command_gets(
         assert found == command
 
 
-def test_json_says_what_to_unset_with_null(shared: World) -> None:
+def test_json_marks_removed_variables_with_null(shared: World) -> None:
     """A program that reads it can do both halves: set what has a value, unset what is null."""
     printed = json.loads(shared.run("export", "dev", "--format", "json").out)
 
@@ -118,7 +118,7 @@ def test_eval_without_quotes_works_with_real_credentials(shared: World, tmp_path
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)
-def test_nothing_that_sts_says_is_executed(world: World, sts: StrictSts, tmp_path: Path, shell: str) -> None:
+def test_nothing_in_a_reply_of_sts_is_executed(world: World, sts: StrictSts, tmp_path: Path, shell: str) -> None:
     """Text from outside goes through eval as text: the shell runs nothing of it, and has it whole."""
     token = (
         "'; touch pwned; '\ntouch pwned\n$(touch pwned)`touch pwned`\"; touch pwned; #\\'; touch pwned; (touch pwned)"
@@ -159,7 +159,7 @@ def test_a_profile_may_be_called_anything(world: World, tmp_path: Path, target: 
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)
-def test_unset_takes_out_all_that_a_session_brought(shared: World, tmp_path: Path, shell: str) -> None:
+def test_unset_removes_all_that_a_session_set(shared: World, tmp_path: Path, shell: str) -> None:
     """`export --unset` after `export`: no trace of any session is left, and the line succeeds."""
     export, unset, words = 'eval "$(awsudo export dev)"', 'eval "$(awsudo export --unset)"', '"$@"'
     if shell == "fish":
@@ -195,7 +195,7 @@ def test_unset_needs_no_configuration_and_no_network(world: World, sts: StrictSt
 
 
 @pytest.mark.parametrize("name", ["process", "dotenv"])
-def test_a_format_that_cannot_unset_says_so(world: World, name: str) -> None:
+def test_a_format_that_cannot_unset_is_refused_with_the_reason(world: World, name: str) -> None:
     """Success with nothing printed would leave the user with the session he wanted to be rid of."""
     done = world.run("export", "--unset", "--format", name)
 
@@ -205,7 +205,7 @@ def test_a_format_that_cannot_unset_says_so(world: World, name: str) -> None:
 
 @needs("fish")
 @pytest.mark.parametrize("before", ["", "set -gx AWS_PROFILE base;"], ids=["universal", "universal and global"])
-def test_fish_is_told_of_a_universal_variable_that_goes(shared: World, tmp_path: Path, before: str) -> None:
+def test_fish_gets_a_notice_for_an_erased_universal_variable(shared: World, tmp_path: Path, before: str) -> None:
     """`set -Ux AWS_PROFILE …` cannot be hidden, only erased, for all shells: no command sees it, and the user knows."""
     environ = shared.environ({"XDG_CONFIG_HOME": str(tmp_path / "config")})
 
@@ -313,7 +313,7 @@ def test_a_failed_export_leaves_the_shell_as_it_was(shared: World, tmp_path: Pat
 
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
 @pytest.mark.parametrize("words", ["dev", "--unset"])
-def test_a_stdout_that_takes_nothing_is_told_in_words(shared: World, redirection: str, words: str) -> None:
+def test_a_full_stdout_is_explained(shared: World, redirection: str, words: str) -> None:
     """A full disk under `export … > .env` is a failure, and says what failed."""
     done = in_shell("bash", f"awsudo export {words} {redirection}", environ=shared.environ(), cwd=shared.home)
 
@@ -364,7 +364,7 @@ def test_a_script_reads_what_its_own_interpreter_reads(shared: World, tmp_path: 
 
 
 @needs("fish")
-def test_a_program_that_is_no_shell_gets_sh(shared: World) -> None:
+def test_a_program_other_than_a_shell_gets_sh(shared: World) -> None:
     """From Python, make or an editor: what POSIX shells read, whichever shell is the user's own."""
     done = shared.run("export", "dev", env={"SHELL": "/usr/bin/fish"})
 
@@ -372,7 +372,7 @@ def test_a_program_that_is_no_shell_gets_sh(shared: World) -> None:
 
 
 @needs("fish")
-def test_a_format_that_is_asked_for_is_given(shared: World) -> None:
+def test_the_requested_format_is_printed(shared: World) -> None:
     """--format wins over what is calling."""
     fish = shared.run("export", "dev", "--format", "fish").out
     posix = in_shell("fish", "awsudo export dev --format bash | cat", environ=shared.environ(), cwd=shared.home).out
@@ -429,7 +429,7 @@ def test_the_line_to_type_has_the_options_that_were_typed(world: World, sts: Str
 
 
 @pytest.mark.parametrize("name", ["dotenv", "json", "process", "cmd"])
-def test_a_format_that_is_no_shells_is_not_to_be_evaluated(shared: World, tmp_path: Path, name: str) -> None:
+def test_formats_that_are_not_for_a_shell_cannot_be_evaluated(shared: World, tmp_path: Path, name: str) -> None:
     """The hint for `--format json` on a terminal is about JSON: eval would take it for commands."""
     shown = _on_terminal(shared, "bash", f"awsudo export dev --format {name}", tmp_path)
 
@@ -444,7 +444,7 @@ def test_force_prints_on_a_terminal(shared: World, tmp_path: Path) -> None:
     assert shown.replace("\r\n", "\n").removesuffix("code 0\n") == shared.run("export", "dev").out
 
 
-def test_a_terminal_may_see_what_is_no_secret(shared: World, tmp_path: Path) -> None:
+def test_formats_without_a_secret_print_to_a_terminal(shared: World, tmp_path: Path) -> None:
     """`export --unset` holds none, and stderr on a terminal is no reason to refuse."""
     unset = _on_terminal(shared, "bash", "awsudo export --unset", tmp_path)
     elsewhere = _on_terminal(shared, "bash", f"{shlex.quote(AWSUDO)} export dev > kept", tmp_path)

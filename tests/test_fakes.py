@@ -170,7 +170,7 @@ def test_sso_refuses_a_revoked_token(tmp_path: Path) -> None:
     assert sso.count("/federation/credentials") == 1
 
 
-def test_sso_portal_tells_wrong_tokens_from_wrong_roles(client: Callable[..., Any]) -> None:
+def test_the_sso_portal_distinguishes_wrong_tokens_from_wrong_roles(client: Callable[..., Any]) -> None:
     """A wrong or expired token is Unauthorized, a role nobody allowed is Forbidden."""
     with Sso() as sso:
         sso.allow(ACCOUNT, ROLE)
@@ -367,7 +367,7 @@ def test_proxy_serves_as_http_proxy(client: Callable[..., Any], monkeypatch: pyt
         ("503", "ServiceUnavailable", 0),
     ],
 )
-def test_proxy_goes_wrong_as_told(client: Callable[..., Any], fault: str, error: str, reached: int) -> None:
+def test_the_proxy_fails_as_configured(client: Callable[..., Any], fault: str, error: str, reached: int) -> None:
     """Each fault is what botocore takes it for, reaches the upstream or not, and is over after one call."""
     with SignedSts() as sts, FaultyProxy(sts.url, slow_seconds=30) as proxy:
         proxy.faults = [None, fault]
@@ -442,7 +442,7 @@ def test_fakes_close_at_once_and_for_good() -> None:
             ask(proxy, "GET", "/")
 
 
-def test_a_run_that_takes_too_long_is_killed(world: World) -> None:
+def test_a_run_is_killed_after_its_time_limit(world: World) -> None:
     """A fork of the warm interpreter ends at the time-out like a process of its own, and the next one runs."""
     with pytest.raises(subprocess.TimeoutExpired) as expired:
         world.run("dev", "sh", "-c", "echo $$; exec sleep 60", timeout=2)

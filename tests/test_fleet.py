@@ -371,7 +371,7 @@ def test_a_reader_that_has_seen_enough_ends_the_fleet(fleet: World) -> None:
         run.none_left()
 
 
-def test_a_closed_stdout_is_an_error_and_no_descriptor_takes_its_place(fleet: World, sts: StrictSts) -> None:
+def test_a_closed_stdout_is_an_error_and_its_descriptor_is_not_reused(fleet: World, sts: StrictSts) -> None:
     """`>&-`: refused before anything is spent; closed stdin and stderr do no harm."""
     script = 'awsudo each t00 -- echo x >&-; echo $?; awsudo each t00 -- sh -c "cat; echo y" <&- 2>&-'
 
@@ -417,7 +417,7 @@ def test_a_command_has_a_session_and_a_process_group_of_its_own(fleet: World) ->
     assert [int(line.split()[1], 16) & ~libcs_own for line in masks] == [0, 0]
 
 
-def test_a_command_that_takes_too_long_is_ended(fleet: World) -> None:
+def test_a_command_is_ended_after_its_time_limit(fleet: World) -> None:
     """--timeout: TERM to its group, KILL after --grace; the result says so."""
     script = "trap '' TERM; echo on; sleep 60"
 
@@ -583,7 +583,7 @@ def test_a_second_interrupt_kills_at_once(fleet: World) -> None:
         run.none_left()
 
 
-def test_an_interrupt_works_though_nobody_reads(fleet: World) -> None:
+def test_an_interrupt_works_while_the_output_is_not_read(fleet: World) -> None:
     """A reader that has stopped reading holds awsudo up, and not what an interrupt ends; the third ends awsudo."""
     script = ("sh", "-c", "trap '' PIPE; sleep MARK & while :; do echo line; done")
     with _running(fleet, "t00", "--", *script, stdout=subprocess.PIPE) as run:
@@ -873,7 +873,7 @@ def test_an_organization_is_listed_page_by_page_without_suspended_accounts(
     assert organization.operations == ["ListAccounts"] * (2 + 3)
 
 
-def test_an_ou_takes_those_below_it(fleet: World, sts: StrictSts, organization: Organizations) -> None:
+def test_an_ou_includes_those_below_it(fleet: World, sts: StrictSts, organization: Organizations) -> None:
     """--ou: its accounts and those of the OUs below; names of accounts are there for --where."""
     selection = ("--org", "t00", "--ou", "ou-a", "-p", "base", "--role", "fleet")
 

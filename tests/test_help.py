@@ -45,7 +45,7 @@ def test_the_first_page_groups_the_subcommands_and_leads_on(world: World) -> Non
     assert "awsudo help options" in page and "awsudo help examples" in page and len(page.splitlines()) < 45
 
 
-def test_a_topic_that_is_none_is_a_usage_error(world: World) -> None:
+def test_an_unknown_topic_is_a_usage_error(world: World) -> None:
     """With the nearest one."""
     done = world.run("help", "optoins")
 

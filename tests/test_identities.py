@@ -117,7 +117,7 @@ def test_other_jobs_have_their_token_in_a_variable(job: World, sts: StrictSts, p
     assert done.key_id
 
 
-def test_buildkite_is_asked_by_its_agent(job: World, sts: StrictSts, tmp_path: Path) -> None:
+def test_buildkite_tokens_come_from_its_agent(job: World, sts: StrictSts, tmp_path: Path) -> None:
     """The agent's command prints the token."""
     token = jwt("sts.amazonaws.com")
     sts.add_web_identity(token)
@@ -233,7 +233,7 @@ def test_every_ci_system_of_the_grammar_is_known() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "..", "a." + "W" * 9000 + ".c"])
-def test_a_token_of_which_the_expiry_cannot_be_told_is_sent(token: str) -> None:
+def test_a_token_with_unknown_expiry_is_sent(token: str) -> None:
     """It is for STS to say what it is."""
     assert expiry_of(token) is None
 
@@ -291,7 +291,7 @@ def test_a_saml_assertion_gives_a_role(job: World, sts: StrictSts, tmp_path: Pat
     assert assertion[:60] not in other.err
 
 
-def test_without_a_role_the_assertion_s_only_one_is_taken_or_one_is_picked(
+def test_without_a_role_the_only_one_of_the_assertion_is_used_or_one_is_picked(
     job: World, sts: StrictSts, tmp_path: Path
 ) -> None:
     """Several without a terminal are listed; on a terminal, one picks."""
@@ -379,7 +379,7 @@ def test_a_cognito_pool_gives_a_session_for_a_login(job: World, sts: StrictSts, 
         (f"cognito_identity_pool = {POOL}\ncognito_token_file = x\n", "without the other"),
     ],
 )
-def test_a_pool_that_is_none_is_told(job: World, settings: str, said: str) -> None:
+def test_an_invalid_pool_is_refused(job: World, settings: str, said: str) -> None:
     """The key, the profile and the file."""
     job.config(f"[profile web]\n{settings}")
     done = job.run("web", "true")

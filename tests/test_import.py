@@ -166,7 +166,7 @@ def test_a_start_url_brings_its_session_along(portal: tuple[World, Sso]) -> None
         (("--sso", "corp", "--default-region", "EU"), 2, "--default-region"),
     ],
 )
-def test_what_cannot_be_imported_is_told(
+def test_profiles_that_cannot_be_imported_are_reported(
     portal: tuple[World, Sso], words: tuple[str, ...], code: int, said: str
 ) -> None:
     """One line, and nothing is written."""
@@ -260,7 +260,7 @@ def test_a_file_that_the_sdks_cannot_read_is_not_written(tmp_path: Path) -> None
         _plan(path, "one")
 
 
-def test_names_are_clean_and_told_apart() -> None:
+def test_names_are_clean_and_unique() -> None:
     """What a shell would trip over becomes a dash; names that several roles would have get the account's ID."""
     roles = [Role("1" * 12, "A $(x) ü", "R/1"), Role("2" * 12, "A x", "Read"), Role("3" * 12, "A\tx", "Read")]
 

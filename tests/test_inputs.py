@@ -131,7 +131,7 @@ def test_an_option_wins_over_its_variable_and_that_over_the_profile(world: World
     assert row.heard(option).items() <= by_option.items()
 
 
-def test_what_was_not_asked_for_is_not_sent(world: World, sts: StrictSts) -> None:
+def test_only_requested_parameters_are_sent(world: World, sts: StrictSts) -> None:
     """A plain run names the role and the session, and leaves the rest to STS."""
     heard = _heard(world, sts)
 
@@ -254,7 +254,7 @@ def test_the_least_time_of_an_option_wins_over_its_variable(world: World, sts: S
 
 
 @pytest.mark.parametrize(("words", "value"), [(("--refresh",), ""), ((), "1"), ((), "true"), ((), "YES")])
-def test_a_refresh_is_asked_for_by_option_or_variable(
+def test_refresh_works_by_option_and_by_variable(
     world: World, sts: StrictSts, words: tuple[str, ...], value: str
 ) -> None:
     """A fresh session is renewed all the same."""
@@ -267,7 +267,7 @@ def test_a_refresh_is_asked_for_by_option_or_variable(
 
 
 @pytest.mark.parametrize(("words", "value"), [(("--no-cache",), "0"), ((), "1"), ((), "on")])
-def test_no_cache_is_asked_for_by_option_or_variable(
+def test_no_cache_works_by_option_and_by_variable(
     world: World, sts: StrictSts, words: tuple[str, ...], value: str
 ) -> None:
     """Nothing is read, and nothing is left behind."""
@@ -296,8 +296,8 @@ ABOUT_TOKENS = {"web_identity", "web_identity_audience", "web_identity_token", "
 TESTED_ABOVE = {
     "region": test_the_region_of_an_option_wins_over_the_variables_and_the_profile,
     "min_ttl": test_the_least_time_of_an_option_wins_over_its_variable,
-    "refresh": test_a_refresh_is_asked_for_by_option_or_variable,
-    "no_cache": test_no_cache_is_asked_for_by_option_or_variable,
+    "refresh": test_refresh_works_by_option_and_by_variable,
+    "no_cache": test_no_cache_works_by_option_and_by_variable,
 }
 
 
@@ -493,7 +493,7 @@ POLICY = {"policy": json.dumps({"Statement": [{"Effect": "Deny", "Action": "x" *
         if way != "profile" or "tags" in values
     ],
 )  # fmt: skip
-def test_a_value_at_its_bound_is_taken_by_us_and_by_sts(
+def test_a_value_at_its_bound_is_accepted_by_awsudo_and_by_sts(
     world: World, sts: StrictSts, values: dict[str, str], way: str
 ) -> None:
     """No bound of ours is narrower than STS's own."""
@@ -528,7 +528,7 @@ def test_a_session_of_long_lived_keys_may_last_thirty_six_hours(
 
 
 @pytest.mark.parametrize("target", ["dev", "base"])
-def test_no_session_is_asked_to_outlive_itself(world: World, sts: StrictSts, target: str) -> None:
+def test_no_session_is_requested_to_outlive_its_source(world: World, sts: StrictSts, target: str) -> None:
     """--min-ttl beyond a session's own length would renew it on every run for ever."""
     done = world.run("--min-ttl", "2h", target, "true")
 
@@ -569,9 +569,7 @@ def test_an_option_that_cannot_be_sent_is_refused(
     ("variable", "value", "target"),
     [("AWSUDO_SESSION_NAME", "ann", "base"), ("AWSUDO_MFA_CODE", "123456", "dev")],
 )
-def test_a_variable_that_has_no_effect_is_told_and_stops_nothing(
-    world: World, variable: str, value: str, target: str
-) -> None:
+def test_a_variable_without_effect_is_a_notice(world: World, variable: str, value: str, target: str) -> None:
     """It may be set for other targets: the command runs, and nobody thinks that it was heard."""
     done = world.run(target, "echo", "ran", env={variable: value})
 
@@ -624,7 +622,7 @@ def test_another_input_of_a_web_identity_is_another_session(
     assert plain.key_id != shaped.key_id
 
 
-def test_a_web_identity_is_not_asked_to_outlive_itself(world: World, sts: StrictSts) -> None:
+def test_a_web_identity_session_ends_with_its_token(world: World, sts: StrictSts) -> None:
     """--min-ttl is held against the length that is asked for, or STS's own."""
     token = world.home / "token"
     token.write_text("token")
@@ -649,7 +647,7 @@ def test_tags_on_the_line_leave_no_transitive_key_of_the_profile_without_its_tag
 @pytest.mark.parametrize(
     ("words", "heard"), [(("-d", "15m"), {"DurationSeconds": "900"}), (("-n", "ann"), {"RoleSessionName": "ann"})]
 )
-def test_a_web_identity_takes_the_inputs_that_its_call_has(
+def test_a_web_identity_accepts_the_inputs_of_its_call(
     world: World, sts: StrictSts, words: tuple[str, ...], heard: Heard
 ) -> None:
     """AssumeRoleWithWebIdentity knows a duration and a name too: they are sent, not dropped."""
@@ -673,7 +671,7 @@ def _chain(world: World, sts: StrictSts, *settings: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_role_chaining_lasts_one_hour_and_says_so(world: World, sts: StrictSts, way: str) -> None:
+def test_role_chaining_is_limited_to_one_hour_with_a_notice(world: World, sts: StrictSts, way: str) -> None:
     """More than an hour is not asked for behind another session; the user learns it once, when STS is asked."""
     _chain(world, sts, "duration_seconds = 7200" if way == "profile" else "")
     words = ("-d", "2h") if way == "option" else ()

@@ -60,7 +60,7 @@ def test_a_session_is_kept_in_the_keyring_and_found_there(desk: World, sts: Stri
     assert {path.stat().st_mode & 0o777 for path in _told(desk)} == {0o600}
 
 
-def test_the_option_says_the_same_and_wins_over_the_variable(
+def test_the_option_does_the_same_and_wins_over_the_variable(
     desk: World, sts: StrictSts, session: KeyringSession
 ) -> None:
     """--store file in a home where sessions are kept in the keyring; and a word that is neither is refused."""

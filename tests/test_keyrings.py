@@ -193,7 +193,7 @@ class TestWindowsLimits(Promises):
 
         assert keyring.get("a") in (old, new)
 
-    def test_a_line_of_which_a_part_is_missing_or_another_counts_as_none(self) -> None:
+    def test_an_incomplete_or_changed_line_is_skipped(self) -> None:
         """Half a secret is none."""
         store = Memory()
         keyring = Keyring(WINDOWS, store, {}, _silent)
@@ -431,7 +431,7 @@ class LockedException(Exception):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_store_raises_is_told_without_its_text(error: BaseException, kind: type[KeyringError]) -> None:
+def test_an_exception_of_a_store_is_reported_without_its_text(error: BaseException, kind: type[KeyringError]) -> None:
     """Any exception at all becomes ours, and none brings the secret with it."""
     keyring = Keyring(BACKENDS[2], Breaking(error), {}, _silent)
 
@@ -485,7 +485,7 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
     assert 0.2 <= time.monotonic() - begun < 5
 
 
-def test_without_a_desktop_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_desktop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could see a window: the shorter time counts, and nothing is said of one."""
     monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)

@@ -169,9 +169,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("key_id", "said"), WRONG.values(), ids=WRONG)
-def test_what_is_no_access_key_id_is_refused_before_aws_hears_of_it(
-    desk: Desk, aws: StrictAws, key_id: str, said: str
-) -> None:
+def test_an_invalid_access_key_id_is_refused_before_a_call(desk: Desk, aws: StrictAws, key_id: str, said: str) -> None:
     """The shape is looked at first, and a secret typed in the wrong place is not repeated."""
     done = desk.run("keys", "add", "base", "--from-env", env=desk.environment_keys() | {"AWS_ACCESS_KEY_ID": key_id})
 
@@ -336,7 +334,7 @@ def test_without_a_yes_the_file_stays_as_it_is(desk: Desk, file: Path, answer: s
     assert desk.listed()["access_key_id"] == desk.key.access_key_id
 
 
-def test_without_a_terminal_the_file_stays_and_the_line_to_go_on_is_said(desk: Desk, file: Path) -> None:
+def test_without_a_terminal_the_file_stays_and_the_next_command_is_printed(desk: Desk, file: Path) -> None:
     """A script that means it says --yes."""
     before = file.read_bytes()
 
@@ -350,7 +348,7 @@ def test_without_a_terminal_the_file_stays_and_the_line_to_go_on_is_said(desk: D
     assert again.code == 0 and desk.key.secret_access_key not in file.read_text()
 
 
-def test_a_backup_is_kept_only_where_it_is_asked_for_and_is_private(desk: Desk, file: Path) -> None:
+def test_a_backup_is_made_only_on_request_and_is_private(desk: Desk, file: Path) -> None:
     """0600, whatever the file itself was."""
     before = file.read_bytes()
     file.chmod(0o644)
@@ -374,7 +372,7 @@ def test_a_key_that_is_not_there_cannot_be_imported(desk: Desk) -> None:
 # As a source
 
 
-def test_a_stored_key_comes_before_the_credentials_file_and_that_is_said(desk: Desk, aws: StrictAws) -> None:
+def test_a_stored_key_precedes_the_credentials_file_with_a_notice(desk: Desk, aws: StrictAws) -> None:
     """Both exist: the notice names the file, and the line that ends it."""
     desk.stored()
     other = aws.add_user("bob")
@@ -474,7 +472,7 @@ def test_a_change_of_the_stored_keys_is_seen_by_a_hit(desk: Desk, aws: StrictAws
 
 
 @pytest.mark.parametrize("gone", ["entry", "another secret's shape"])
-def test_a_keyring_that_does_not_have_what_the_list_says_is_one_line_with_the_remedy(
+def test_a_listed_key_that_the_keyring_lacks_is_one_line_with_the_remedy(
     desk: Desk, aws: StrictAws, session: KeyringSession, gone: str
 ) -> None:
     """Nothing else is used instead, though the credentials file has keys."""
@@ -505,7 +503,7 @@ def _a_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_open_to_others, _damaged, _a_link])
-def test_a_list_that_cannot_be_trusted_is_refused_and_not_taken_for_empty(
+def test_a_list_that_cannot_be_trusted_is_refused_instead_of_read_as_empty(
     desk: Desk, aws: StrictAws, harm: object
 ) -> None:
     """Else other credentials would be used instead, and the next key would overwrite it."""
@@ -624,7 +622,7 @@ def test_the_list_is_shown_though_the_keyring_is_not_there(desk: Desk) -> None:
     assert "AWS is not called: the Secret Service is not available" in done.err
 
 
-def test_what_iam_does_not_allow_is_a_question_mark_and_verbose_says_why(desk: Desk, aws: StrictAws) -> None:
+def test_a_denied_iam_call_is_a_question_mark_and_verbose_prints_the_reason(desk: Desk, aws: StrictAws) -> None:
     """Each column by itself: one that is denied does not take the others with it."""
     desk.stored()
     aws.deny("iam:GetAccessKeyLastUsed")
@@ -635,7 +633,7 @@ def test_what_iam_does_not_allow_is_a_question_mark_and_verbose_says_why(desk: D
     assert "iam:GetAccessKeyLastUsed" in verbose.err or "the last use of the key" in verbose.err
 
 
-def test_an_empty_list_says_how_to_begin(desk: Desk) -> None:
+def test_an_empty_list_prints_how_to_begin(desk: Desk) -> None:
     """Nothing on stdout, and the next line to type."""
     done = desk.run("keys", "list")
 
@@ -646,7 +644,7 @@ def test_an_empty_list_says_how_to_begin(desk: Desk) -> None:
 # remove, export
 
 
-def test_a_key_is_taken_out_after_a_yes(desk: Desk, aws: StrictAws, session: KeyringSession) -> None:
+def test_a_key_is_removed_after_a_yes(desk: Desk, aws: StrictAws, session: KeyringSession) -> None:
     """It still works at AWS, which is said with the line that ends it there."""
     desk.stored()
     desk.run("dev", "true")
@@ -675,7 +673,7 @@ def test_a_name_is_forgotten_though_the_keyring_is_gone(desk: Desk) -> None:
     assert desk.listed() == {}
 
 
-def test_a_stored_key_is_printed_for_an_sdk_and_for_nobody_else(desk: Desk) -> None:
+def test_a_stored_key_is_printed_for_an_sdk_only(desk: Desk) -> None:
     """Version 1 and the two parts; not on a terminal; not without the word."""
     desk.stored()
 
@@ -882,7 +880,7 @@ def test_two_keys_are_one_clear_line(desk: Desk, aws: StrictAws) -> None:
     assert "nothing was changed" in done.err and aws.count("CreateAccessKey") == 0
 
 
-def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: Desk, aws: StrictAws) -> None:
+def test_ctrl_c_in_a_rotation_prints_the_key_in_use_and_how_to_resume(desk: Desk, aws: StrictAws) -> None:
     """Ended by SIGINT, and the state it is left in."""
     desk.stored()
     aws.slow_to_know = 1_000
@@ -907,7 +905,7 @@ def test_ctrl_c_in_a_rotation_says_which_key_is_in_use_and_how_to_go_on(desk: De
     process.stderr.close()
 
 
-def test_a_rotation_that_may_not_finish_says_so_and_leaves_both_keys(desk: Desk, aws: StrictAws) -> None:
+def test_a_denied_rotation_is_reported_and_leaves_both_keys(desk: Desk, aws: StrictAws) -> None:
     """The new key is in use; the old one goes with the same line, once it is allowed."""
     desk.stored()
     aws.deny("iam:UpdateAccessKey")
@@ -987,7 +985,7 @@ def test_two_rotations_do_not_run_at_once(desk: Desk, aws: StrictAws) -> None:
     assert aws.count("CreateAccessKey") == 1
 
 
-def test_no_secret_is_left_or_told_anywhere(desk: Desk, aws: StrictAws) -> None:
+def test_no_secret_is_left_or_printed_anywhere(desk: Desk, aws: StrictAws) -> None:
     """Neither in what is said at -v, nor in any file of the machine."""
     file = desk.credentials(f"[base]\n{desk.plain(desk.key)}")
     done = [
@@ -1051,7 +1049,7 @@ def test_the_device_is_found_with_keys_wherever_they_are(desk: Desk, aws: Strict
     assert (done.code, done.out) == (0, f"mfa_serial = {DEVICE}\n"), done.err
 
 
-def test_security_keys_are_said_to_be_of_no_use_to_sts(desk: Desk, aws: StrictAws) -> None:
+def test_security_keys_are_reported_as_unusable_with_sts(desk: Desk, aws: StrictAws) -> None:
     """FIDO has no codes; beside an app it is passed over, alone it is an error with a way out."""
     desk.stored()
     fido = "arn:aws:iam::111111111111:u2f/user/alice/key-ABC"
@@ -1066,7 +1064,7 @@ def test_security_keys_are_said_to_be_of_no_use_to_sts(desk: Desk, aws: StrictAw
     assert (beside.code, beside.out) == (0, f"mfa_serial = {DEVICE}\n") and fido in beside.err
 
 
-def test_a_user_without_a_device_is_told_where_to_make_one(desk: Desk) -> None:
+def test_a_user_without_a_device_gets_the_page_that_adds_one(desk: Desk) -> None:
     """The console's page for one's own user."""
     desk.stored()
 
@@ -1089,7 +1087,7 @@ def test_where_iam_does_not_tell_the_console_does(desk: Desk, aws: StrictAws) ->
     assert "console.aws.amazon.com" in done.err and "iam:ListMFADevices" in done.err
 
 
-def test_who_is_no_iam_user_has_no_device(desk: Desk, aws: StrictAws) -> None:
+def test_identities_other_than_iam_users_have_no_device(desk: Desk, aws: StrictAws) -> None:
     """SSO, a role, nothing at all."""
     desk.config(
         "[profile sso]\nsso_start_url = https://e.awsapps.com/start\nsso_region = eu-west-1\n"

@@ -66,7 +66,7 @@ def _rows(world: World, *words: str) -> dict[str, dict[str, object]]:
     return {row["target"]: row for row in json.loads(world.run("list", "--json", *words).out)}
 
 
-def test_the_list_says_what_every_target_is(listed: World, sts: StrictSts) -> None:
+def test_the_list_describes_every_target(listed: World, sts: StrictSts) -> None:
     """Account with its name, role, where it comes from, region, MFA; and nothing is called."""
     rows = _rows(listed)
 
@@ -159,7 +159,7 @@ def test_forms_exclude_each_other(listed: World, words: tuple[str, ...]) -> None
     assert (done.code, done.out) == (2, "") and "exclude each other" in done.err
 
 
-def test_no_match_and_no_profiles_are_said(listed: World) -> None:
+def test_no_match_and_no_profiles_are_reported(listed: World) -> None:
     """On stderr: stdout stays empty."""
     none = listed.run("list", "zzz")
     (listed.home / ".aws" / "config").unlink()
@@ -297,7 +297,7 @@ def test_whoami_alone_is_the_identity_at_hand(listed: World, sts: StrictSts) -> 
     assert (nested["arn"], nested["target"], nested["expires"]) == (role["arn"], "dev", role["expires"])
 
 
-def test_whoami_says_whether_a_session_is_narrowed(listed: World) -> None:
+def test_whoami_shows_whether_a_session_is_narrowed(listed: World) -> None:
     """By which policies."""
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 

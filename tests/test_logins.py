@@ -69,7 +69,7 @@ def test_another_sso_login_gets_a_session_of_its_own(world: World, sso: Sso, tar
 
 
 @pytest.mark.parametrize("target", ["corp", "dev"])
-def test_who_signed_out_of_sso_gets_no_session(world: World, sso: Sso, target: str) -> None:
+def test_after_a_sign_out_of_sso_there_is_no_session(world: World, sso: Sso, target: str) -> None:
     """Without the token file the kept session is not served, by a replay or otherwise; the hint says how to sign in."""
     token = _signed_in(world, sso)
     assert world.run(target, *KEY_ID).key_id
@@ -171,7 +171,7 @@ def test_another_role_of_a_machine_gets_a_session_of_its_own(world: World, sts: 
     assert sts.count("AssumeRole") == 2
 
 
-def test_every_kind_of_source_says_what_makes_two_logins_two() -> None:
+def test_every_kind_of_source_names_what_distinguishes_two_sign_ins() -> None:
     """The table has a row for each kind, and a kind whose login is a file is not one that is known by its call."""
     assert set(LOGINS) == set(KINDS)
     assert not [kind for kind, find in LOGINS.items() if find is not None and KINDS[kind].known_by_call]
@@ -197,7 +197,7 @@ def logins(tmp_path: Path) -> Logins:
     return Logins({"HOME": str(tmp_path)}, Files(time.time()), lambda: b"salt")
 
 
-def test_an_aws_login_is_told_from_the_next_by_the_key_that_it_made(tmp_path: Path, logins: Logins) -> None:
+def test_an_aws_login_is_distinguished_from_the_next_by_its_key(tmp_path: Path, logins: Logins) -> None:
     """The key is made at each login and stays when the tokens are renewed; no file is nobody's login."""
     arn = "arn:aws:iam::111111111111:user/alice"
     source = Source("login", "p", identity=(("login_session", arn),))
@@ -214,7 +214,7 @@ def test_an_aws_login_is_told_from_the_next_by_the_key_that_it_made(tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"accessToken": 7}', '{"accessToken": ""}', "[" * 100_000])
-def test_a_token_file_that_is_none_is_nobodys_login(tmp_path: Path, logins: Logins, content: str) -> None:
+def test_an_invalid_token_file_is_not_a_sign_in(tmp_path: Path, logins: Logins, content: str) -> None:
     """Whatever lies there, no error comes of it, and no session is served for it."""
     source = Source("sso", "p", settings=(("sso_session", "s"),))
     path = tmp_path / ".aws/sso/cache" / "a0f1490a20d0211c997b44bc357e1972deab8ae3.json"
@@ -224,7 +224,7 @@ def test_a_token_file_that_is_none_is_nobodys_login(tmp_path: Path, logins: Logi
     assert logins.mark(source) == NOBODY
 
 
-def test_a_mark_tells_nothing_to_who_has_no_salt(logins: Logins) -> None:
+def test_a_mark_reveals_nothing_without_its_salt(logins: Logins) -> None:
     """The digests of two caches differ, so that one that was found cannot be tried against guesses."""
     credentials = Credentials("AKIA", "hunter2", None)
     other = Logins({}, Files(time.time()), lambda: b"another")

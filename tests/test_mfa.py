@@ -214,7 +214,7 @@ def test_how_long_one_code_serves_is_the_users_to_say(
         (("--mfa-serial", "arn:aws:iam::111111111111:u2f/user/alice/key"), "", "security key (FIDO)"),
     ],
 )
-def test_what_cannot_be_is_said_before_a_code_is_asked_for(
+def test_an_impossible_request_is_reported_before_a_code_is_prompted_for(
     world: World, sts: StrictSts, phone: MfaDevice, words: tuple[str, ...], config: str, said: str
 ) -> None:
     """Limits and hardware that STS does not know are told with the place where they were written."""
@@ -236,7 +236,7 @@ def test_what_cannot_be_is_said_before_a_code_is_asked_for(
         (("-d", "2h"), {}, "", "7200 s is more than the 1h"),
     ],
 )
-def test_a_code_goes_with_the_role_itself_where_it_must_and_verbose_says_why(
+def test_verbose_explains_a_code_that_must_go_with_the_role(
     world: World,
     sts: StrictSts,
     phone: MfaDevice,
@@ -273,7 +273,7 @@ OTHER = "arn:aws:iam::111111111111:mfa/other"
     ],
     ids=["source", "source of a role", "ambient", "variable", "option", "option with a chain", "role"],
 )  # fmt: skip
-def test_the_device_is_the_one_asked_for_else_the_roles_else_the_sources(
+def test_the_device_is_the_requested_one_or_the_roles_or_the_sources(
     world: World, sts: StrictSts, words: tuple[str, ...], env: dict[str, str | None], config: str, serial: str
 ) -> None:
     """An option wins over its variable, that over profiles; a bare role has the device of the keys it starts from."""
@@ -290,7 +290,7 @@ def test_the_device_is_the_one_asked_for_else_the_roles_else_the_sources(
 # -- the prompt
 
 
-def test_a_wrong_code_is_said_to_be_one_and_asked_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """What was refused is told above the next question, and the right one goes on."""
     with terminal(world, AWSUDO, "dev", *WHO) as spawned:
         spawned.expect_exact(ASKED)
@@ -304,7 +304,7 @@ def test_a_wrong_code_is_said_to_be_one_and_asked_again(world: World, sts: Stric
     assert sts.count("GetSessionToken") == 2
 
 
-def test_three_codes_are_asked_for_and_no_more(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_three_codes_are_prompted_for_and_no_more(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """After the third refusal: 125, what AWS said, and what to look at."""
     with terminal(world, AWSUDO, "dev", "true") as spawned:
         for code in ("000000", "000001", "000002"):
@@ -316,7 +316,7 @@ def test_three_codes_are_asked_for_and_no_more(world: World, sts: StrictSts, pho
     assert counted(sts) == {"GetSessionToken": 3}
 
 
-def test_a_code_that_another_run_spent_is_asked_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_a_code_that_another_run_used_is_prompted_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """The same six digits a moment later are refused by STS, and the next ones are taken."""
     code = phone.code()
     assert world.run("--no-cache", "-t", code, "dev", "true").code == 0
@@ -333,7 +333,7 @@ def test_a_code_that_another_run_spent_is_asked_for_again(world: World, sts: Str
     assert sts.count("GetSessionToken", ok=False) == 1
 
 
-def test_what_is_no_code_or_was_sent_already_costs_no_call(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_an_invalid_or_used_code_costs_no_call(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """An empty line, words, five digits, the code that was just refused: asked again, and STS does not hear of it."""
     with terminal(world, AWSUDO, "dev", "true") as spawned:
         spawned.expect_exact(ASKED)
@@ -355,7 +355,9 @@ def test_what_is_no_code_or_was_sent_already_costs_no_call(world: World, sts: St
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 1}
 
 
-def test_a_device_that_is_not_the_users_is_not_asked_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_a_code_of_another_users_device_is_not_prompted_for_again(
+    world: World, sts: StrictSts, phone: MfaDevice
+) -> None:
     """No other code would help: the serial is named, and where to find the right one."""
     with terminal(world, AWSUDO, "-m", OTHER, "dev", "true") as spawned:
         spawned.expect_exact(f"MFA code of {OTHER} for profile base: ")
@@ -370,7 +372,7 @@ def test_a_device_that_is_not_the_users_is_not_asked_for_again(world: World, sts
 
 @pytest.mark.parametrize("key", ["c", "d"], ids=["Ctrl-C", "end of file"])
 @pytest.mark.parametrize("way", ["the terminal", "a program that hides what is typed"])
-def test_who_will_not_give_a_code_leaves_with_130_and_a_sane_terminal(
+def test_a_cancelled_code_prompt_exits_130_and_restores_the_terminal(
     world: World, sts: StrictSts, phone: MfaDevice, key: str, way: str
 ) -> None:
     """Ctrl-C or Ctrl-D at the question: 130, no traceback, no call, and the terminal shows again what one types."""
@@ -400,7 +402,7 @@ def test_the_question_is_answered_on_the_terminal_and_stdin_stays_the_commands(w
     assert (world.home / "err").read_text() == ""
 
 
-def test_where_nobody_can_be_asked_the_other_ways_are_named(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_without_a_terminal_the_other_ways_are_named(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """No terminal, no code: one line, and the four ways to give it."""
     done = world.run("dev", "true", prefix=("setsid", "-w"))
 
@@ -451,7 +453,7 @@ def test_a_code_on_stdin_is_one_line_and_the_rest_is_the_commands(
         (b"\xff" * 70, "six digits"),
     ],
 )
-def test_a_stdin_without_a_code_is_a_line_that_says_so(
+def test_a_stdin_without_a_code_is_reported(
     world: World, sts: StrictSts, phone: MfaDevice, stdin: bytes, said: str
 ) -> None:
     """Nothing runs on a guess: what was promised on stdin and is not there is a usage error."""
@@ -460,7 +462,7 @@ def test_a_stdin_without_a_code_is_a_line_that_says_so(
     assert (done.code, sts.calls) == (2, []) and said in done.err
 
 
-def test_a_stdin_that_is_closed_is_told_too(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_a_closed_stdin_is_reported(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """No descriptor 0, no traceback."""
     done = world.run("--mfa-code", "-", "dev", "true", prefix=("sh", "-c", 'exec "$@" <&-', "sh"))
 
@@ -493,7 +495,7 @@ def test_a_code_is_not_resent_where_the_answer_was_lost(
     assert counted(sts) == {"GetSessionToken": 1}
 
 
-def test_a_code_that_never_left_is_not_said_to_be_spent(world: World, phone: MfaDevice) -> None:
+def test_a_code_that_was_not_sent_is_not_called_used(world: World, phone: MfaDevice) -> None:
     """Nobody took the connection: the same code is as good as before."""
     done = world.run("-t", phone.code(), "dev", "true", env={"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"})
 
@@ -576,7 +578,7 @@ def test_a_program_that_gives_no_code_is_named_and_not_quoted(
     assert "no touch" in done.err or "exit 3" not in body
 
 
-def test_a_program_that_a_variable_names_is_told_by_that(world: World, phone: MfaDevice) -> None:
+def test_a_program_from_a_variable_is_reported_with_the_variable(world: World, phone: MfaDevice) -> None:
     """Whoever reads the error must find the line to mend."""
     program(world, "code", "true")
 
@@ -593,7 +595,7 @@ def test_a_program_that_a_variable_names_is_told_by_that(world: World, phone: Mf
         ("'open", "it cannot be parsed"),
     ],
 )
-def test_a_program_that_cannot_run_is_told_with_its_place(
+def test_a_program_that_cannot_run_is_reported_with_its_file_and_line(
     world: World, sts: StrictSts, phone: MfaDevice, command: str, said: str
 ) -> None:
     """The profile key, the file, and why."""
@@ -631,7 +633,7 @@ def test_a_program_that_waits_for_a_touch_can_be_interrupted(world: World, sts: 
     assert sts.calls == []
 
 
-def test_a_refused_code_of_a_program_is_not_asked_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
+def test_the_refused_code_of_a_program_is_not_retried(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """It would print the same: one call, and the advice to wait for the next code."""
     done = world.run("--mfa-process", "echo 000000", "dev", "true")
 
@@ -643,7 +645,7 @@ def test_a_refused_code_of_a_program_is_not_asked_for_again(world: World, sts: S
 
 
 @pytest.mark.parametrize("before", [(), ("--mfa-session-duration", "2h")], ids=["one session", "two sessions"])
-def test_who_waits_for_a_prompt_says_so_and_asks_when_that_is_given_up(
+def test_a_run_behind_a_prompt_reports_it_and_prompts_when_that_one_is_cancelled(
     world: World, sts: StrictSts, phone: MfaDevice, before: tuple[str, ...]
 ) -> None:
     """Another terminal, another role: told after two seconds whose code it is; Ctrl-C there, and it is asked here.
@@ -701,9 +703,7 @@ def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().err == told
 
 
-def test_in_the_background_nobody_is_asked_and_nobody_is_held_up(
-    world: World, sts: StrictSts, phone: MfaDevice
-) -> None:
+def test_in_the_background_nothing_prompts_and_nothing_blocks(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """A job that would stop at the question ends with a line instead: the one in the foreground asks at once."""
     with terminal(world, "bash", "--norc", "--noprofile", "-i", env={"PS1": "$ "}) as shell:
         shell.expect_exact("$ ")
@@ -759,7 +759,7 @@ def test_keys_in_the_environment_are_guarded_by_the_device_that_is_named(
 @pytest.mark.parametrize(
     "reason", ["", " with an explicit deny in an identity-based policy"], ids=["no reason", "a policy of the caller"]
 )
-def test_a_refusal_behind_an_mfa_session_says_how_to_give_a_new_code(
+def test_a_refusal_after_an_mfa_session_prints_how_to_give_a_new_code(
     world: World, sts: StrictSts, phone: MfaDevice, reason: str
 ) -> None:
     """aws:MultiFactorAuthAge, or a policy that denies sessions: the two ways out are named."""
@@ -775,7 +775,7 @@ def test_a_refusal_behind_an_mfa_session_says_how_to_give_a_new_code(
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
-def test_an_mfa_session_that_aws_does_not_take_any_more_is_told_to_be_cleared(
+def test_an_mfa_session_that_aws_refuses_suggests_clear(
     world: World, sts: StrictSts, phone: MfaDevice, code: str
 ) -> None:
     """Nothing is wrong with the keys: a new code mends it."""

@@ -196,7 +196,7 @@ NAMED = KEYS._replace(identity=(("access_key_id", "AKIA"),), settings=(("mfa_ser
         (None, "eu-south-1", 2),  # a token of the global endpoint is none in a region that one has to opt in to
     ],
 )
-def test_an_mfa_session_serves_roles_that_are_asked_for_elsewhere(
+def test_an_mfa_session_serves_the_roles_of_other_endpoints(
     tmp_path: Path, first: str | None, second: str | None, codes: int
 ) -> None:
     """Wherever STS is asked: one code, as long as the session that it gave is good there."""

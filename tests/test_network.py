@@ -63,9 +63,7 @@ FAILURES = {
 
 @needs("faketime")
 @pytest.mark.parametrize("kind", FAILURES)
-def test_a_failure_is_told_in_one_line_and_tried_again_where_that_helps(
-    world: World, sts: StrictSts, kind: str
-) -> None:
+def test_a_failure_is_one_line_and_is_retried_where_that_helps(world: World, sts: StrictSts, kind: str) -> None:
     """What failed, where, and what to check; the command does not run and nothing is kept."""
     told, tries = FAILURES[kind]
     sts.fail_next(kind, times=9)
@@ -204,7 +202,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
         ({"HTTP_PROXY": "nonsense"}, "the proxy cannot be reached"),
     ],
 )
-def test_an_address_that_cannot_be_reached_is_told(
+def test_an_unreachable_address_is_reported(
     world: World, sts: StrictSts, env: dict[str, str | None], told: str
 ) -> None:
     """Nobody there, no such name, not TLS, a dead proxy: where it was tried, and what to check."""
@@ -380,7 +378,7 @@ def test_a_chain_that_trickles_in_is_cut_off_as_one(world: World, sts: StrictSts
 
 
 @needs("faketime")
-def test_a_server_that_says_nothing_is_given_up_on(world: World, sts: StrictSts) -> None:
+def test_a_silent_server_ends_in_a_timeout(world: World, sts: StrictSts) -> None:
     """Three tries of ten seconds, not five of sixty; in the tests' hurried time."""
     sts.fail_next("hang", times=9)
     begun = time.monotonic()
@@ -391,7 +389,7 @@ def test_a_server_that_says_nothing_is_given_up_on(world: World, sts: StrictSts)
     assert 2 < time.monotonic() - begun < 8
 
 
-def test_ctrl_c_while_sts_is_asked_ends_at_once(world: World, sts: StrictSts) -> None:
+def test_ctrl_c_during_a_call_to_sts_ends_at_once(world: World, sts: StrictSts) -> None:
     """Ended by SIGINT, no traceback, and no lock is left behind: the next run succeeds."""
     sts.fail_next("hang")
     process = subprocess.Popen([AWSUDO, "dev", "true"], env=world.environ(), stderr=subprocess.PIPE, text=True)

@@ -97,7 +97,7 @@ def test_a_role_without_an_account_is_one_of_a_server_of_ones_own(world: World, 
     ],
     ids=["unknown", "not implemented", "not allowed"],
 )
-def test_keys_on_a_server_without_their_sessions_are_told_that_a_role_works(
+def test_keys_on_a_server_without_their_sessions_suggest_a_role(
     world: World, server: Answer, status: int, body: str
 ) -> None:
     """A profile of keys alone needs GetSessionToken, which such servers do not have."""
@@ -109,7 +109,7 @@ def test_keys_on_a_server_without_their_sessions_are_told_that_a_role_works(
     assert "does not support GetSessionToken" in done.err and "role_arn" in done.err
 
 
-def test_what_is_no_tls_is_told_with_its_reason(world: World) -> None:
+def test_a_failed_tls_handshake_is_reported_with_its_reason(world: World) -> None:
     """A server that speaks no TLS has no bad certificate: OpenSSL's own reason is shown."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

@@ -104,7 +104,7 @@ def test_every_word_typed_must_match_somewhere(lists: World, typed: str, target:
     assert _told(screen)[-1] == f"as {target}"
 
 
-def test_arrows_move_and_a_typed_word_can_be_taken_back(lists: World) -> None:
+def test_arrows_move_and_a_typed_word_can_be_deleted(lists: World) -> None:
     """Keys only: down, up, Backspace, Ctrl-U."""
     with _screen(lists, "--", "sh", "-c", AS) as screen:
         screen.until(OPEN)
@@ -118,7 +118,7 @@ def test_arrows_move_and_a_typed_word_can_be_taken_back(lists: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["\x1b", "\x03"], ids=["Esc", "Ctrl-C"])
-def test_who_leaves_runs_nothing(lists: World, sts: StrictSts, key: str) -> None:
+def test_leaving_the_picker_runs_nothing(lists: World, sts: StrictSts, key: str) -> None:
     """130, no call, nothing printed, and the terminal echoes again."""
     script = f"{' '.join(lists.command('--', 'echo', 'ran'))}; echo code $?; stty -a"
     with Screen(["sh", "-c", script], lists.environ()) as screen:
@@ -252,7 +252,7 @@ def test_a_command_that_is_not_there_opens_no_list(lists: World) -> None:
     assert code == 127 and "awsudo>" not in screen.raw
 
 
-def test_where_there_are_no_profiles_it_says_how_to_make_one(lists: World) -> None:
+def test_without_profiles_the_command_that_makes_one_is_printed(lists: World) -> None:
     """An empty configuration is told, not shown as an empty list."""
     lists.config("")
     lists.credentials("")
@@ -344,7 +344,7 @@ class TestHistory:
         history.used("dev", environ, 1.0)
         assert history.targets(environ, 1.0) == ["dev"]
 
-    def test_a_role_after_a_profile_is_one_to_complete_and_none_to_pick(self, world: World) -> None:
+    def test_a_role_after_a_profile_is_completed_and_not_picked(self, world: World) -> None:
         """Picked from the list it would be assumed from elsewhere; typed after -p it is what it was."""
         ran = world.run("-p", "base", "111111111111:dev", "true")
 

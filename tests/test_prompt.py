@@ -63,7 +63,7 @@ def test_the_time_left_is_right_at_every_moment(moment: int) -> None:
 @pytest.mark.parametrize(
     "written", ["", "soon", "2030-01-01", "2030-01-01T00:00:00+01:00", "$(x)", "2030-01-01T00:00:0"]
 )
-def test_an_expiration_that_is_none_is_left_out(written: str) -> None:
+def test_an_empty_expiration_is_left_out(written: str) -> None:
     """A prompt never fails, and shows nothing that it does not know."""
     assert segment("plain", {"AWSUDO_TARGET": "dev", "AWSUDO_EXPIRATION": written}, NOW) == "dev"
 
@@ -93,7 +93,7 @@ def test_production_is_red(target: str, role: str, red: bool) -> None:
     assert (RED in shown) is red
 
 
-def test_what_production_is_can_be_said() -> None:
+def test_production_can_be_configured() -> None:
     """AWSUDO_PROMPT_PRODUCTION lists other words, account ids among them; empty, it means that nothing is."""
     role = "arn:aws:iam::123456789012:role/admin"
     assert RED in _shown("acme", shell="fish", AWSUDO_ROLE_ARN=role, AWSUDO_PROMPT_PRODUCTION="crown, 123456789012")
@@ -101,7 +101,7 @@ def test_what_production_is_can_be_said() -> None:
     assert RED not in _shown("prod", shell="fish", AWSUDO_PROMPT_PRODUCTION="")
 
 
-def test_what_is_nearly_over_is_yellow_and_no_color_is_none() -> None:
+def test_a_session_near_its_end_is_yellow_and_plain_with_no_color() -> None:
     """Less than five minutes stand out; NO_COLOR and `plain` have no escapes at all."""
     assert _shown("dev", 299, "fish") == f"dev {YELLOW}4m{OFF}"
     assert _shown("dev", 301, "fish") == "dev 5m"

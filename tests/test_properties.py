@@ -33,7 +33,7 @@ def test_fields_come_back_as_they_were_packed(fields: dict[str, str]) -> None:
 
 @few
 @given(st.dictionaries(NAMES, OUTSIDE, max_size=4), st.data())
-def test_a_record_that_was_changed_or_cut_anywhere_is_none(fields: dict[str, str], data: st.DataObject) -> None:
+def test_a_changed_or_truncated_record_is_a_miss(fields: dict[str, str], data: st.DataObject) -> None:
     """One flipped bit or one missing byte, wherever it is, makes a record a miss."""
     packed = bytearray(pack(fields))
     place = data.draw(st.integers(0, len(packed) - 1))
@@ -46,7 +46,7 @@ def test_a_record_that_was_changed_or_cut_anywhere_is_none(fields: dict[str, str
 
 @few
 @given(st.binary(max_size=300))
-def test_bytes_that_nobody_packed_are_none(data: bytes) -> None:
+def test_bytes_of_another_format_are_a_miss(data: bytes) -> None:
     """Whatever is found on disk is a miss, never an error."""
     assert unpack(data) is None
 
@@ -60,13 +60,13 @@ def test_what_would_not_come_back_is_not_packed(fields: dict[str, str]) -> None:
 
 @few
 @given(st.dictionaries(NAMES, OUTSIDE), st.floats(0, 2e9))
-def test_fields_of_another_kind_are_no_session(fields: dict[str, str], now: float) -> None:
+def test_fields_of_another_kind_are_a_miss(fields: dict[str, str], now: float) -> None:
     """A record that is whole but no session of that key is a miss."""
     assert fresh_session(fields, "0" * 40, now, None) is None
 
 
 @pytest.mark.parametrize("expiration", ["nan", "inf", "-inf", "1e999", "", "soon"])
-def test_an_expiration_that_is_no_time_is_a_miss(expiration: str) -> None:
+def test_an_invalid_expiration_is_a_miss(expiration: str) -> None:
     """Numbers that are none never make a session fresh."""
     fields = session_fields(Credentials("ASIA", "s", "t", 2000.0, issued=1000.0), "inputs")
     fields["expiration"] = expiration
@@ -103,7 +103,7 @@ def test_nothing_escaped_can_move_the_cursor_or_forge_a_line(text: str) -> None:
     assert "\n" not in shown
 
 
-def test_ordinary_text_is_shown_as_it_is() -> None:
+def test_ordinary_text_is_printed_unchanged() -> None:
     """Names in any script are no danger."""
     assert escape("naïve, 東京 \N{SNOWMAN}") == "naïve, 東京 \N{SNOWMAN}"
 

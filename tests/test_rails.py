@@ -136,7 +136,7 @@ def test_a_role_by_its_arn_has_the_rails_of_the_profiles_that_mean_it(world: Wor
 # -- confirmation
 
 
-def test_a_confirmation_shows_what_it_is_about_and_takes_the_accounts_name(world: World, sts: StrictSts) -> None:
+def test_a_confirmation_shows_the_run_and_accepts_the_account_name(world: World, sts: StrictSts) -> None:
     """Role, account, Region, description and command, in colour; nothing is called before the name is typed."""
     guarded(
         world,
@@ -270,7 +270,7 @@ def test_a_program_asks_where_there_is_no_terminal(world: World, sts: StrictSts)
     assert "\x1b" not in question
 
 
-def test_a_program_gives_the_mfa_code_and_is_not_asked_for_ever(world: World, sts: StrictSts) -> None:
+def test_a_program_returns_the_mfa_code_and_is_not_run_forever(world: World, sts: StrictSts) -> None:
     """The code of a program serves as one that was typed; one that never has a code ends the run."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
     world.env["AWSUDO_MFA_SERIAL"] = phone.serial

@@ -216,7 +216,7 @@ def test_every_subcommand_is_in_the_readme() -> None:
     assert [name for name in lines if f"awsudo {name}" not in text] == []
 
 
-def test_what_ci_tests_is_what_the_readme_says() -> None:
+def test_ci_runs_the_test_command_of_the_readme() -> None:
     """The blocks that install something are run by .ci/run out of this very file."""
     script = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
 

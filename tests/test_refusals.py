@@ -137,7 +137,7 @@ ANSWERS = [
 @pytest.mark.parametrize(
     "answer", [pytest.param(answer, id=f"{answer.code}-{answer.text[-36:]}") for answer in ANSWERS]
 )
-def test_an_answer_is_told_in_words_with_the_original_beside_it(world: World, sts: StrictSts, answer: Answer) -> None:
+def test_a_refusal_is_explained_beside_the_text_of_aws(world: World, sts: StrictSts, answer: Answer) -> None:
     """What failed in the first line, then AWS's own text, then what to do; exit 125, and the command does not run."""
     sts.refuse_with(answer.code, answer.text, answer.status, times=3)
 
@@ -151,7 +151,7 @@ def test_an_answer_is_told_in_words_with_the_original_beside_it(world: World, st
 
 
 @pytest.mark.parametrize("reason", ["", "with an explicit deny", f"because no role trust policy allows {ASSUME}"])
-def test_a_refusal_of_policies_ends_with_the_command_that_tells_more(world: World, sts: StrictSts, reason: str) -> None:
+def test_a_refusal_by_policies_suggests_why(world: World, sts: StrictSts, reason: str) -> None:
     """The last line is what to run next: an explanation, statement by statement."""
     sts.refuse_with("AccessDenied", _denied(reason))
 
@@ -160,7 +160,7 @@ def test_a_refusal_of_policies_ends_with_the_command_that_tells_more(world: Worl
     assert done.err.splitlines()[-1] == "  why, statement by statement: awsudo explain dev --why"
 
 
-def test_the_command_that_tells_more_starts_where_the_run_did(world: World, sts: StrictSts) -> None:
+def test_the_suggested_why_starts_where_the_run_did(world: World, sts: StrictSts) -> None:
     """A role by its ARN was assumed from a profile: the command names both, and runs."""
     sts.refuse_with("AccessDenied", _denied(""), times=2)
 
@@ -170,14 +170,14 @@ def test_the_command_that_tells_more_starts_where_the_run_did(world: World, sts:
     assert world.run("explain", "-p", "base", DEV, "--why").out.startswith(f"{DEV}: DENIED")
 
 
-def test_a_refusal_of_a_code_does_not_name_a_command_that_tells_nothing(world: World, sts: StrictSts) -> None:
+def test_a_refused_code_does_not_suggest_why(world: World, sts: StrictSts) -> None:
     """Policies are not to blame for a code, a key or a clock."""
     sts.refuse_with("InvalidClientTokenId", "The security token included in the request is invalid.")
 
     assert "--why" not in world.run("dev", "true").err
 
 
-def test_an_answer_without_a_text_shows_none(world: World, sts: StrictSts) -> None:
+def test_a_refusal_without_a_text_has_no_quotation(world: World, sts: StrictSts) -> None:
     """Where AWS says nothing, nothing is shown as its words."""
     sts.refuse_with("InternalFailure", "", 500, times=3)
 
@@ -381,7 +381,7 @@ def test_a_refusal_of_sts_names_its_side_and_the_way_out(world: World, sts: Stri
     assert not world.kept("session") or name == "chained-by-a-process"
 
 
-def test_a_process_that_gives_expired_sessions_is_told_from_refused_ones(world: World, sts: StrictSts) -> None:
+def test_expired_sessions_of_a_process_are_distinguished_from_refused_ones(world: World, sts: StrictSts) -> None:
     """A session that ran out where nobody could see it: AWS says so, and the hint is where to renew it."""
     got = world.run("base", *PRINT_ENV).env
     ran_out = {name: got[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
@@ -404,9 +404,7 @@ def test_a_process_that_gives_expired_sessions_is_told_from_refused_ones(world: 
         ("elsewhere", "the role does not trust this web identity token", "conditions on aud and sub"),
     ],
 )
-def test_a_web_identity_that_is_refused_is_told_too(
-    world: World, sts: StrictSts, token: str, told: str, hint: str
-) -> None:
+def test_a_refused_web_identity_is_explained(world: World, sts: StrictSts, token: str, told: str, hint: str) -> None:
     """The token's own ways to fail; the token itself is never shown."""
     sts.add_web_identity("old-token", expires=1.0)
     sts.add_web_identity("elsewhere-token", roles=[])
@@ -446,7 +444,7 @@ def test_an_untrusted_token_is_shown_by_its_claims(world: World, sts: StrictSts)
     ("shift", "said"),
     [("+1h", "60 min ahead"), ("-1h", "60 min behind"), ("+16m", "16 min ahead"), ("-2d", "2880 min behind")],
 )
-def test_a_clock_that_is_off_is_told_by_how_much(world: World, sts: StrictSts, shift: str, said: str) -> None:
+def test_a_clock_skew_is_reported_with_its_size(world: World, sts: StrictSts, shift: str, said: str) -> None:
     """Not "the signature does not match": the clock, by how much, and how it is set."""
     done = world.run("dev", "true", prefix=("faketime", "-f", shift))
 
@@ -457,7 +455,7 @@ def test_a_clock_that_is_off_is_told_by_how_much(world: World, sts: StrictSts, s
 
 @needs("faketime")
 @pytest.mark.parametrize("shift", ["+14m", "-14m"])
-def test_a_clock_that_is_off_by_less_is_nobodys_business(world: World, sts: StrictSts, shift: str) -> None:
+def test_a_small_clock_skew_is_not_reported(world: World, sts: StrictSts, shift: str) -> None:
     """What AWS takes, works: the session is got, and used again."""
     for _ in range(2):
         done = world.run("dev", "true", prefix=("faketime", "-f", shift))
@@ -529,7 +527,7 @@ def test_nothing_in_a_session_of_sts_can_touch_the_terminal(world: World, sts: S
 
 
 @pytest.mark.parametrize("text", ["x" * 100_000, "x " * 50_000])
-def test_a_text_of_any_length_is_told(world: World, sts: StrictSts, text: str) -> None:
+def test_a_text_of_any_length_is_reported(world: World, sts: StrictSts, text: str) -> None:
     """A flood neither hangs nor hides what failed."""
     sts.refuse_with("AccessDenied", text)
 

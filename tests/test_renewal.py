@@ -106,7 +106,7 @@ def test_many_hits_start_one_renewal_and_a_failed_one_is_not_repeated(world: Wor
     assert sts.count("AssumeRole", ok=False) == 1
 
 
-def test_the_renewal_is_no_child_of_the_command_and_has_none_of_its_descriptors(world: World, sts: StrictSts) -> None:
+def test_the_renewal_is_not_a_child_of_the_command_and_inherits_no_descriptor(world: World, sts: StrictSts) -> None:
     """The command's pipe ends with the command, and it has no child to wait for."""
     _aged(world, 400)
     sts.delay = 1.0
@@ -126,7 +126,7 @@ def _is_awsudo(pid: str) -> bool:
         return False
 
 
-def test_nobody_is_prompted_by_a_renewal(world: World, sts: StrictSts, tmp_path: Path) -> None:
+def test_a_background_renewal_never_prompts(world: World, sts: StrictSts, tmp_path: Path) -> None:
     """Behind a program that gives MFA codes, the renewal fails silently: it might be waiting for a touch."""
     sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
     sts.add_role("arn:aws:iam::111111111111:role/dev", mfa_required=True)
@@ -146,7 +146,7 @@ def test_nobody_is_prompted_by_a_renewal(world: World, sts: StrictSts, tmp_path:
     assert not asked.exists() and sts.count("AssumeRole") == 1
 
 
-def test_a_length_of_time_that_is_none_is_refused(world: World) -> None:
+def test_an_invalid_duration_is_refused(world: World) -> None:
     """One line, and nothing runs."""
     done = world.run("dev", "true", env={"AWSUDO_RENEW_AHEAD": "soon"})
 

@@ -63,7 +63,7 @@ def test_a_variable_cannot_pass_for_a_word() -> None:
     assert as_variable != as_word
 
 
-def test_a_role_after_a_profile_is_no_command(world: World, sts: StrictSts) -> None:
+def test_a_role_after_a_profile_is_not_a_command(world: World, sts: StrictSts) -> None:
     """`-p base COMMAND` was recorded; `-p base 111111111111:dev COMMAND` is for the parser to take apart."""
     world.settle()
     for _ in range(2):  # the first has a notice, and so is not recorded

@@ -345,7 +345,7 @@ WRONG: dict[str, Wrong] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_in_a_configuration_is_said_by_name(world: World, sts: StrictSts, name: str) -> None:
+def test_a_wrong_setting_is_reported_by_name(world: World, sts: StrictSts, name: str) -> None:
     """A mistake in the files is told with its file and the key or name it is about; nothing is run or asked."""
     wrong = WRONG[name]
     for path, content in (("config", wrong.config), ("credentials", wrong.credentials)):
@@ -380,7 +380,7 @@ def test_what_is_wrong_in_a_configuration_is_said_by_name(world: World, sts: Str
         "an empty role",
     ],
 )
-def test_nothing_is_taken_from_default_instead(world: World, sts: StrictSts, name: str) -> None:
+def test_the_default_profile_is_never_a_fallback(world: World, sts: StrictSts, name: str) -> None:
     """With a [default] that could do it all, what is missing elsewhere is as missing as before."""
     wrong = WRONG[name]
     key = sts.add_user("default")
@@ -516,7 +516,7 @@ def test_a_hostile_role_is_refused_before_any_call(world: World, sts: StrictSts,
 
 
 @pytest.mark.parametrize("name", ["newline at the end", "eleven digits", "user", "session", "partition that is none"])
-def test_a_hostile_role_is_not_taken_for_the_command(world: World, sts: StrictSts, name: str) -> None:
+def test_a_hostile_role_is_not_mistaken_for_the_command(world: World, sts: StrictSts, name: str) -> None:
     """After -p PROFILE too, what looks like a role and is none is refused; it is not run as the command."""
     refused(world, sts, "-p", "base", HOSTILE_ROLES[name])
 
@@ -538,7 +538,7 @@ def test_a_target_that_is_empty_is_a_mistake(world: World, sts: StrictSts) -> No
 @pytest.mark.parametrize(
     ("typed", "meant"), [("aws-gov", "aws-us-gov"), ("aws-usgov", "aws-us-gov"), ("aws-c", "aws-cn")]
 )
-def test_a_partition_that_is_none_is_named_with_the_one_that_was_meant(
+def test_an_unknown_partition_is_named_with_the_closest_one(
     world: World, sts: StrictSts, typed: str, meant: str
 ) -> None:
     """A typo in an ARN's partition is told as such, not as a region that does not fit."""
@@ -569,7 +569,7 @@ def test_a_role_of_every_partition_can_be_assumed(world: World, sts: StrictSts, 
 # -- two variables for one profile
 
 
-def test_of_two_profile_variables_aws_profile_wins_and_says_so(world: World, sts: StrictSts) -> None:
+def test_of_two_profile_variables_aws_profile_wins_with_a_notice(world: World, sts: StrictSts) -> None:
     """Both variables set and different: AWS_PROFILE is used, and a notice names both; --quiet drops the notice."""
     key = sts.add_user("other")
     path = world.home / ".aws" / "credentials"

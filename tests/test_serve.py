@@ -539,7 +539,7 @@ def test_a_mistake_starts_nothing(world: World, sts: StrictSts, words: tuple[str
     assert done.code in (2, 125) and message in done.err and sts.calls == []
 
 
-def test_a_port_that_is_taken_is_named(world: World, sts: StrictSts) -> None:
+def test_a_port_in_use_is_named(world: World, sts: StrictSts) -> None:
     """The message has the port, and the option to choose another."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -108,7 +108,7 @@ def test_threads_do_not_touch_the_umask(context: Context) -> None:
     assert after == 0o022
 
 
-def test_without_a_user_a_code_is_refused_not_asked_for(context: Context, sts: StrictSts) -> None:
+def test_without_a_user_a_code_is_refused_instead_of_prompted_for(context: Context, sts: StrictSts) -> None:
     """A role behind MFA fails at once, and the hint says how to give the code."""
     with pytest.raises(AwsudoError, match="there is no user") as raised:
         session_for(context, Request(target="guarded"))

@@ -54,7 +54,7 @@ _SHOW_FISH = "printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION; or echo nobody"
 
 
 @pytest.mark.parametrize(("shell", "before"), WAYS)
-def test_a_shell_becomes_a_target_and_nobody_again(in_use: World, shell: str, before: str) -> None:
+def test_a_shell_uses_a_target_and_drops_it_again(in_use: World, shell: str, before: str) -> None:
     """awsudo-use TARGET sets what the target's command would get, --unset takes all of it away; nothing else shows."""
     show = _SHOW_FISH if shell == "fish" else _SHOW
 
@@ -81,7 +81,7 @@ def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell:
 
 
 @pytest.mark.parametrize(("shell", "before"), WAYS)
-def test_what_is_no_environment_is_shown_and_never_run(in_use: World, shell: str, before: str) -> None:
+def test_an_invalid_environment_is_reported_and_never_evaluated(in_use: World, shell: str, before: str) -> None:
     """--help is help; a format that the shell does not read cannot be asked for."""
     done = _in(in_use, shell, before, "awsudo-use --help", "awsudo-use dev --format=json", "printenv AWSUDO_TARGET")
 
@@ -104,7 +104,7 @@ def test_a_login_shell_survives_whatever_is_wrong(in_use: World, shell: str) -> 
 
 
 @pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish")])
-def test_the_line_of_the_readme_says_nothing_where_awsudo_is_missing(in_use: World, shell: str) -> None:
+def test_the_line_of_the_readme_prints_nothing_where_awsudo_is_missing(in_use: World, shell: str) -> None:
     """Dotfiles travel to machines without awsudo."""
     in_use.env["PATH"] = "/usr/bin:/bin"
     line = {
@@ -118,7 +118,7 @@ def test_the_line_of_the_readme_says_nothing_where_awsudo_is_missing(in_use: Wor
 
 
 @needs("bash")
-def test_the_code_of_a_device_is_asked_on_the_terminal(in_use: World, sts: StrictSts) -> None:
+def test_the_code_of_a_device_is_prompted_for_on_the_terminal(in_use: World, sts: StrictSts) -> None:
     """awsudo-use reads what awsudo prints, and still awsudo can ask: on the terminal, not on stdout."""
     serial = "arn:aws:iam::111111111111:mfa/alice"
     device = sts.add_mfa("alice", serial)
@@ -203,7 +203,7 @@ def test_an_interactive_tcsh_becomes_a_target(in_use: World) -> None:
 
 
 @needs("elvish")
-def test_a_shell_without_a_format_is_told_how_to_run_as_a_target(in_use: World) -> None:
+def test_a_shell_without_a_format_gets_the_command_to_run_as_a_target(in_use: World) -> None:
     """sh text would be evaluated as something else, or not at all: nothing is printed, and the way out works."""
     for line, instead in (
         ("awsudo export 'de v'", "awsudo 'de v' elvish"),
@@ -232,7 +232,7 @@ def test_a_shell_without_a_format_is_told_how_to_run_as_a_target(in_use: World) 
         pytest.param("tcsh", ".tcshrc", ["tcsh"], marks=needs("tcsh")),
     ],
 )
-def test_awsudo_use_alone_opens_the_list_and_says_who_one_is_now(
+def test_awsudo_use_alone_opens_the_list_and_prints_the_target(
     in_use: World, shell: str, rc: str, start: list[str]
 ) -> None:
     """The shell is what was picked; one line names it; Esc leaves everything as it was."""
@@ -260,7 +260,7 @@ def test_awsudo_use_alone_opens_the_list_and_says_who_one_is_now(
     assert "now dev" not in shown and "ASIA" not in screen.raw
 
 
-def test_export_opens_no_list_unless_told_to(in_use: World) -> None:
+def test_export_opens_the_picker_only_on_request(in_use: World) -> None:
     """A script whose variable is empty must not wait for anybody."""
     done = in_use.run("export")
 

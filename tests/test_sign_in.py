@@ -287,7 +287,7 @@ def _send(callback: Callback, path: str, method: str = "GET", **headers: str) ->
         ("/oauth/callback?code=c&state=right", "GET", {"Host": "attacker.example"}),
     ],
 )
-def test_the_callback_takes_nothing_without_its_state(
+def test_the_callback_refuses_everything_without_its_state(
     path: str, method: str, headers: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Every other request is refused, and the right one that comes after it is taken; nothing is logged."""
@@ -386,7 +386,7 @@ def test_a_device_code_is_polled_at_the_pace_that_the_service_asks_for(
         (["InvalidGrantException"], "cannot get the SSO session corp"),
     ],
 )
-def test_a_device_code_that_comes_to_nothing_says_why(
+def test_a_failed_device_code_names_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str], said: str
 ) -> None:
     """Expired, denied, never answered: each ends with its reason, after ten minutes at most."""
@@ -610,7 +610,7 @@ def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
         (("login", "https://nowhere.example"), "no SSO session with the start URL"),
     ],
 )
-def test_a_word_that_means_no_session_is_told_apart(corp: Corp, words: tuple[str, ...], said: str) -> None:
+def test_a_word_that_names_no_session_is_distinguished(corp: Corp, words: tuple[str, ...], said: str) -> None:
     """One line, and what to type instead."""
     corp.world.config(
         CONFIG + "[profile cli]\nlogin_session = arn:aws:iam::1:user/a\n"
@@ -650,7 +650,7 @@ def test_token_files_are_named_as_the_aws_cli_names_them(tmp_path: Path) -> None
      '{"accessToken": "a\\nb", "expiresAt": "2030-01-01T00:00:00Z"}', '{"accessToken": "a", "expiresAt": "soon"}',
      '{"accessToken": "a", "expiresAt": null}'],
 )  # fmt: skip
-def test_a_token_file_that_is_none_is_no_error(tmp_path: Path, content: str) -> None:
+def test_an_invalid_token_file_is_ignored(tmp_path: Path, content: str) -> None:
     """What cannot be used is as good as absent; so is a pipe, or a directory."""
     files = TokenFiles({"HOME": str(tmp_path)})
     path = Path(files.token_path(SESSION))

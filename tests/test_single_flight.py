@@ -289,7 +289,7 @@ def test_rule_5_a_long_command_holds_no_lock(world: World, sts: StrictSts) -> No
     assert str(world.root) not in open_there
 
 
-def test_rule_5_after_two_seconds_of_waiting_it_says_so(world: World, sts: StrictSts, lock: Path) -> None:
+def test_rule_5_after_two_seconds_of_waiting_a_notice_is_printed(world: World, sts: StrictSts, lock: Path) -> None:
     """A run that waits says for what, after two seconds and not before; --quiet waits in silence."""
     with held(lock):
         (quiet,) = waiting(world, lock, "-q", "dev")
@@ -350,7 +350,7 @@ def test_rule_5_a_rejection_is_not_shared_with_who_starts_later(world: World, st
     assert sts.count("AssumeRole") == 2
 
 
-def test_rule_5_no_answer_is_no_rejection(world: World, sts: StrictSts, lock: Path) -> None:
+def test_rule_5_a_missing_response_is_not_a_rejection(world: World, sts: StrictSts, lock: Path) -> None:
     """Where STS did not answer, who waits asks for itself, and succeeds."""
     sts.fail_next("garbage")
 
@@ -449,7 +449,7 @@ def test_rule_5_a_rejection_counts_from_the_moment_a_run_started(tmp_path: Path,
         assert (failure.value.message, failure.value.detail, failure.value.hints) == ("no", "because", ("try",))
 
 
-def test_rule_5_a_rejection_from_the_future_is_none(tmp_path: Path) -> None:
+def test_rule_5_a_rejection_from_the_future_is_ignored(tmp_path: Path) -> None:
     """A record whose time has not come was written by a clock that was put back since."""
     waiter = Waiter(tmp_path / "cache", Terminal(-1))
     fresh = Credentials("ASIA", "secret", "token", 4600.0)

@@ -71,7 +71,7 @@ CONTAINER = {
 
 
 @pytest.mark.parametrize(("answer", "words"), CONTAINER.values(), ids=CONTAINER)
-def test_what_the_container_endpoint_says_is_passed_on(world: World, answer: Answer, words: tuple[str, ...]) -> None:
+def test_the_message_of_a_container_endpoint_is_passed_on(world: World, answer: Answer, words: tuple[str, ...]) -> None:
     """Its status, code and message, its address; never the token, which it may repeat."""
     with Service(task=answer) as service:
         env: dict[str, str | None] = {
@@ -128,7 +128,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize(("env", "words", "text"), SETTINGS.values(), ids=SETTINGS)
-def test_a_container_that_is_set_up_wrongly_is_told_so(
+def test_a_wrong_container_setup_is_explained(
     world: World, tmp_path: Path, env: dict[str, str], words: tuple[str, ...], text: str | None
 ) -> None:
     """The variable, the file and what is wrong with it."""
@@ -190,7 +190,7 @@ INSTANCE = {
 
 
 @pytest.mark.parametrize(("answers", "words"), INSTANCE.values(), ids=INSTANCE)
-def test_what_the_metadata_service_says_is_passed_on(
+def test_the_message_of_the_metadata_service_is_passed_on(
     world: World, answers: dict[str, Answer], words: tuple[str, ...]
 ) -> None:
     """Its code and its own words, and its address."""
@@ -223,9 +223,7 @@ def test_what_the_metadata_service_says_is_passed_on(
     ],
     ids=["switched off", "nobody there", "only IMDSv1"],
 )
-def test_a_metadata_service_that_is_not_there_is_told_as_that(
-    world: World, env: dict[str, str], words: tuple[str, ...]
-) -> None:
+def test_a_missing_metadata_service_is_explained(world: World, env: dict[str, str], words: tuple[str, ...]) -> None:
     """Not as a broken profile, and not as a service that gave nothing."""
     with Service(token=Answer(403)) as service:
         told = _fails(world, {name: service.url if value == "SERVICE" else value for name, value in env.items()})
@@ -277,7 +275,7 @@ def test_what_is_wrong_with_the_document_of_a_process_is_named(
 
 
 @pytest.mark.parametrize("command", ["~/no/such", "$HOME/no/such", "a-program-that-is-not | there"])
-def test_a_process_that_only_a_shell_could_read_is_told_so(world: World, command: str) -> None:
+def test_a_process_with_shell_syntax_is_explained(world: World, command: str) -> None:
     """By hand it works: the shell expands it. No shell reads credential_process."""
     world.config(f"[profile vault]\ncredential_process = {command}\n")
 
@@ -312,7 +310,7 @@ def test_a_token_file_without_a_token_is_named(world: World, tmp_path: Path, con
 @needs("setpriv")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take another user's place")
 @pytest.mark.parametrize("closed", ["file", "directory"])
-def test_a_token_file_of_another_user_is_told_with_its_owner(closed: str) -> None:
+def test_a_token_file_of_another_user_is_reported_with_its_owner(closed: str) -> None:
     """Whose it is, and who we are: `cannot read` alone sends people looking for typos."""
     # not tmp_path: pytest closes the directories above it to other users
     with TemporaryDirectory() as root:
@@ -345,7 +343,7 @@ SSO_PROFILE = (
 
 @needs("faketime")
 @pytest.mark.parametrize("kind", ["sso", "web identity"])
-def test_a_clock_that_is_hours_ahead_is_told_as_that(world: World, sts: StrictSts, tmp_path: Path, kind: str) -> None:
+def test_a_clock_that_is_hours_ahead_is_reported(world: World, sts: StrictSts, tmp_path: Path, kind: str) -> None:
     """Without a signature AWS cannot see it: the session seems to be over as it comes. It is no captive portal."""
     with Sso() as sso:
         sso.allow("222222222222", "Admin")

@@ -61,7 +61,7 @@ def test_each_kind_that_the_resolver_makes_has_a_row() -> None:
     assert made | looked_up == set(KINDS)
 
 
-def test_no_other_room_tells_kinds_apart() -> None:
+def test_no_other_room_distinguishes_kinds() -> None:
     """A module that compared `.kind`, or looked it up, would be one more place to change for a new kind."""
     looking = [
         f"{path.relative_to(PACKAGE)}: {ast.unparse(node)}"

@@ -33,7 +33,7 @@ def test_the_ambient_credentials_are_those_of_the_aws_cli(world: World, sts: Str
     assert _as_dev(world) == DEV
 
 
-def test_a_container_and_an_instance_are_sources_that_are_asked_every_time(world: World, sts: StrictSts) -> None:
+def test_container_and_instance_credentials_are_fetched_on_every_run(world: World, sts: StrictSts) -> None:
     """Metadata services give the source; the role's session is kept under the key they gave."""
     world.run("base", "true")
     machine = sts.issued[-1]

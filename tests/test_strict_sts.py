@@ -355,7 +355,7 @@ def test_several_broken_limits_are_all_named(sts: StrictSts, alice: Key) -> None
     "arn",
     [ALICE, "arn:aws:iam::123:role/short", f"{DEPLOY} ", f"{DEPLOY}/", f'"{DEPLOY}"', f"{DEPLOY}\n"],
 )
-def test_what_is_no_role_arn_is_invalid(sts: StrictSts, alice: Key, arn: str) -> None:
+def test_an_arn_of_another_kind_is_invalid(sts: StrictSts, alice: Key, arn: str) -> None:
     """Only the ARN of a role, and nothing around it, can be assumed."""
     assert refusal(sts, alice, arn) == ("ValidationError", "Request ARN is invalid")
 
@@ -447,7 +447,7 @@ def test_policies_and_tags_must_make_sense(sts: StrictSts, alice: Key, params: d
     assert refusal(sts, alice, **params)[0] == code
 
 
-def test_the_packed_size_is_told(sts: StrictSts, alice: Key) -> None:
+def test_the_packed_size_is_reported(sts: StrictSts, alice: Key) -> None:
     """PackedPolicySize is there when there was something to pack, and grows with it."""
     assume_role = client(sts, alice).assume_role
     base = {"RoleArn": DEPLOY, "RoleSessionName": "test"}
@@ -604,7 +604,7 @@ def test_a_right_code_is_spent_even_when_the_call_is_denied(sts: StrictSts, alic
     assert refusal(sts, alice, SerialNumber=SERIAL, TokenCode=code) == BAD_CODE
 
 
-def test_a_request_that_is_no_good_costs_no_code(sts: StrictSts, alice: Key) -> None:
+def test_an_invalid_request_uses_no_code(sts: StrictSts, alice: Key) -> None:
     """A ValidationError comes before the code is looked at."""
     mfa = {"SerialNumber": SERIAL, "TokenCode": sts.add_mfa(ALICE, SERIAL).code()}
 
@@ -817,7 +817,7 @@ def test_an_unknown_failure_is_a_mistake_in_the_test(sts: StrictSts) -> None:
             mistake()
 
 
-def test_any_text_can_be_said(sts: StrictSts, alice: Key) -> None:
+def test_any_text_can_be_printed(sts: StrictSts, alice: Key) -> None:
     """Error texts and the fields of answers arrive as written: markup, C1 controls, bidi and line ends."""
     evil = "<b>&amp;]]>\x9b31m\u202e\r\n[red]'\""
     sts.refuse_with("Evil<Code>", evil, 418)
@@ -854,14 +854,14 @@ def test_errors_have_the_status_aws_gives_them(
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def test_unknown_operations_are_no_operations(sts: StrictSts, alice: Key) -> None:
+def test_unknown_operations_are_not_operations(sts: StrictSts, alice: Key) -> None:
     """An action or a version STS does not have is refused by name."""
     for change in ({"Action": "Sudo"}, {"Version": "2010-05-08"}):
         status, code, message = post(sts, signed(sts, alice), {**IDENTITY, **change})
         assert (status, code) == (400, "InvalidAction") and next(iter(change.values())) in message
 
 
-def test_close_lets_nobody_wait(alice: Key, sts: StrictSts) -> None:
+def test_close_wakes_every_waiting_caller(alice: Key, sts: StrictSts) -> None:
     """A hanging answer, a long delay and an idle connection end with the server."""
     sts.fail_next("hang", action="AssumeRole")
     sts.delay = 60
@@ -894,7 +894,7 @@ def test_close_lets_nobody_wait(alice: Key, sts: StrictSts) -> None:
     idle.close()
 
 
-def test_a_delay_delays_and_blocks_nobody_else(sts: StrictSts, alice: Key) -> None:
+def test_a_delay_does_not_block_other_requests(sts: StrictSts, alice: Key) -> None:
     """Delayed answers are delayed side by side."""
     sts.delay = 1.0
     shared = client(sts, alice)
@@ -909,7 +909,7 @@ def test_a_delay_delays_and_blocks_nobody_else(sts: StrictSts, alice: Key) -> No
 # What the test sees
 
 
-def test_the_log_tells_what_was_asked(sts: StrictSts, alice: Key) -> None:
+def test_the_log_has_every_call(sts: StrictSts, alice: Key) -> None:
     """A call is logged with its parameters, key, error, user agent and host, and forgotten on demand."""
     assume(sts, alice)
     refusal(sts, alice, AUDIT)

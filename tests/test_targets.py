@@ -162,7 +162,7 @@ def test_a_subcommand_that_was_mistyped_is_suggested(world: World) -> None:
         ("", "is a variable unset?"),
     ],
 )
-def test_the_hint_fits_the_word_that_is_no_command(world: World, word: str, hint: str) -> None:
+def test_the_hint_fits_the_word_that_is_not_a_command(world: World, word: str, hint: str) -> None:
     """Only a plain word can be an alias; cold and warm alike."""
     world.env["SHELL"] = "/bin/zsh"
     world.settle()
@@ -175,7 +175,7 @@ def test_the_hint_fits_the_word_that_is_no_command(world: World, word: str, hint
     assert ("alias" in cold.err) is (word == "ll")
 
 
-def test_a_script_that_cannot_start_says_why(world: World, tmp_path: Path) -> None:
+def test_a_script_that_cannot_start_names_the_reason(world: World, tmp_path: Path) -> None:
     """The interpreter that is missing is named; line ends of Windows, and a missing x bit, with what mends them."""
     made = {"gone": "#!/no/such/sh -e\n", "crlf": "#!/bin/sh\r\n", "plain": "#!/bin/sh\n"}
     for name, text in made.items():
@@ -256,7 +256,7 @@ def test_clear_heeds_a_profile_and_a_store(world: World) -> None:
 
 
 @pytest.mark.parametrize(("words", "form"), [(("--json",), "json"), (("--process",), "process")])
-def test_export_takes_json_and_process_as_other_subcommands_do(world: World, words: tuple[str, ...], form: str) -> None:
+def test_export_accepts_json_and_process_as_others_do(world: World, words: tuple[str, ...], form: str) -> None:
     """The same as --format; two formats exclude each other."""
     assert world.run("export", "dev", *words).out == world.run("export", "dev", "--format", form).out
     assert world.run("export", "dev", *words, "--format", "sh").code == 2
@@ -273,7 +273,7 @@ def test_a_usage_error_names_the_help_of_the_subcommand(world: World, words: str
 # issue 10, 15: after Ctrl-Z and fg the question is shown again
 
 
-def test_a_question_is_asked_again_after_it_was_stopped(world: World) -> None:
+def test_a_question_is_prompted_again_after_ctrl_z_and_fg(world: World) -> None:
     """While it is stopped the shell has its terminal as it was; then the question comes again."""
     with (world.home / ".aws" / "config").open("a") as config:
         config.write("mfa_serial = arn:aws:iam::111111111111:mfa/alice\n")

@@ -94,7 +94,7 @@ EVENTS: tuple[tuple[dict[str, Any], dict[str, str]], ...] = (
 
 
 @pytest.mark.parametrize(("record", "expected"), EVENTS)
-def test_an_event_says_who_when_and_how(record: dict[str, Any], expected: dict[str, str]) -> None:
+def test_an_event_has_user_time_and_way(record: dict[str, Any], expected: dict[str, str]) -> None:
     """Each kind of call is read as CloudTrail writes it, refused ones included."""
     use = use_of({"CloudTrailEvent": json.dumps(record)}, ROLE)
 

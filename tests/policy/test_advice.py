@@ -170,7 +170,7 @@ def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
         assert verdict.outcome is (Outcome.UNKNOWN if case.id in ("X15", "O12") else Outcome.ALLOW)
 
 
-def test_nobody_is_advised_to_leave_a_condition_out() -> None:
+def test_no_advice_drops_a_condition() -> None:
     """Where an external ID is missing, the advice is to send it: a statement without it would open the role."""
     found = _advice(_case(_if({"StringEquals": {"sts:ExternalId": "x"}})))
 

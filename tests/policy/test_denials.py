@@ -67,7 +67,7 @@ def test_only_one_of_several_reasons_is_named() -> None:
     assert all("another may follow" in "\n".join(_explained(row).lines) for row in named)
 
 
-def test_a_deny_is_never_told_as_a_missing_allow() -> None:
+def test_a_deny_is_never_reported_as_a_missing_allow() -> None:
     """Where a Deny refuses, no hint sends anybody to add an Allow."""
     for row in GATHERED + FORMS:
         found = _explained(row)
@@ -109,7 +109,7 @@ def test_every_code_is_tried() -> None:
             assert found is not None and found.failed and "{" not in "".join(found.lines)
 
 
-def test_what_nobody_has_heard_of_is_not_explained() -> None:
+def test_an_unknown_error_is_not_explained() -> None:
     """A new code is left to AWS's own words."""
     assert explained("AnErrorOfTomorrow", "x", DEFAULT) is None
     assert explained("ValidationError", "1 validation error detected", DEFAULT) is None
@@ -155,7 +155,7 @@ def test_no_text_makes_it_fail(code: str, text: str) -> None:
     ],
     ids=range(6),
 )
-def test_a_long_text_takes_no_time(text: str) -> None:
+def test_a_long_text_is_read_in_linear_time(text: str) -> None:
     """100 kB of anything are read at once."""
     for code in ("AccessDenied", "SignatureDoesNotMatch"):
         before = time.process_time()

@@ -50,7 +50,7 @@ def test_a_pattern_is_cut_at_its_first_five_colons(wanted: str) -> None:
         ("*" * 10_000, "a" * 4_000),
     ],
 )
-def test_no_pattern_takes_long(wanted: str, text: str) -> None:
+def test_every_pattern_matches_in_linear_time(wanted: str, text: str) -> None:
     """A pattern that would keep a regular expression busy for years is done at once."""
     before = time.process_time()
     matching.matches(matching.pattern(wanted), text)
