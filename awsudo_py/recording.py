@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from awsudo_py.context import Context
-    from awsudo_py.model import Request
+    from awsudo_py.model import Request, RoleChain
     from awsudo_py.session_for import Answer
 
 
-def record(context: Context, words: Sequence[str], request: Request, answer: Answer) -> None:
-    """Let a later run with these words before its command take the hit path. Failures to write are ignored."""
+def record(context: Context, words: Sequence[str], request: Request, answer: Answer, *, yes: bool) -> None:
+    """Let a later run with these words before its command take the hit path. Failures to write are ignored.
+
+    yes: whether --yes is one of the words.
+    """
     directory = cache_directory(context.environ)
     until = answer.credentials.expiration
     if directory is None or until is None or not _replayable(context, request, answer):
         return
-    rails = patterns_of(context.rails.of_chain(answer.chain))
-    if EVERY in rails:  # it would never be replayed
+    stops, confirmed = patterns_of(context.rails.of_chain(answer.chain), yes=yes)
+    if EVERY in stops:  # it would never be replayed
         return
     store = FileStore(directory)
     name = record_name(words, surroundings(context.environ, store))
@@ -36,10 +39,12 @@ def record(context: Context, words: Sequence[str], request: Request, answer: Ans
         "role_arn": answer.chain.role_arn,
         "region": answer.chain.region or "",
         "min_ttl": "" if request.min_ttl is None else str(request.min_ttl),
+        "caller": _caller(answer.chain),
+        "reason": request.reason or "",
     }
     fields |= {f"set {name}": value for name, value in marked(dict(answer.chain.settings)).items()}
-    for number, pattern in enumerate(rails):
-        fields[f"rail {number}"] = pattern
+    fields |= {f"rail {number}": pattern for number, pattern in enumerate(stops)}
+    fields |= {f"yes {number}": pattern for number, pattern in enumerate(confirmed)}
     for number, (path, seen) in enumerate(context.files.seen.items()):
         fields[f"file {number}"] = f"{seen}|{path}"
     try:
@@ -55,20 +60,26 @@ def write_journal(context: Context, answer: Answer, command: Sequence[str], reas
     """
     from awsudo_py.sessions import journal
 
-    chain, source = answer.chain, answer.chain.source
-    keys = source.credentials.access_key_id if source.credentials else dict(source.identity).get("access_key_id")
-    origin = f"profile {source.profile}" if source.profile else source.where
+    chain = answer.chain
     journal.use(
         context.environ,
         context.run.clock(),
         target=chain.target,
         role=chain.role_arn,
-        caller=f"{origin} ({keys})" if keys else origin,
+        caller=_caller(chain),
         arn=answer.credentials.arn,
         how="call" if answer.called_aws else "cache",
         command=command,
         reason=reason,
     )
+
+
+def _caller(chain: RoleChain) -> str:
+    """Where a chain starts, for the journal."""
+    source = chain.source
+    keys = source.credentials.access_key_id if source.credentials else dict(source.identity).get("access_key_id")
+    origin = f"profile {source.profile}" if source.profile else source.where
+    return f"{origin} ({keys})" if keys else origin
 
 
 def _replayable(context: Context, request: Request, answer: Answer) -> bool:

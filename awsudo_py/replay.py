@@ -70,6 +70,11 @@ def session_of(verdict: Mapping[str, str], store: FileStore, now: float) -> Cred
     return fresh_session(store.read(key + ".session"), key, now, least)
 
 
+def _values(verdict: Mapping[str, str], kind: str) -> list[str]:
+    """The fields of a kind, such as `rail 0`, `rail 1`."""
+    return [value for name, value in verdict.items() if name.startswith(kind)]
+
+
 def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     """Become the child, if an earlier run decided the same; return if the full path must run."""
     directory = cache_directory(environ)
@@ -87,21 +92,25 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
             break
     else:
         return
-    rails = [value for name, value in verdict.items() if name[:5] == "rail "]
-    if rails:
+    listed = "hits" in environ.get("AWSUDO_JOURNAL", "")
+    # `rail`: a command that is refused or needs an answer; `yes`: one that is confirmed by a --yes among the words
+    stops, confirmed = _values(verdict, "rail "), _values(verdict, "yes ")
+    if stops or confirmed:
         from awsudo_py.resolve.command_patterns import first_fit  # no other hit pays for it
 
-        if first_fit(rails, argv[count:]) is not None:
+        if first_fit(stops, argv[count:]) is not None:
             return
+        listed = listed or first_fit(confirmed, argv[count:]) is not None  # the journal has each confirmed run
     session = session_of(verdict, store, now)
     if session is None:
         return
     shown = {field: verdict[field] for field in _SHOWN}
     path = child.find(command, environ)
-    if "hits" in environ.get("AWSUDO_JOURNAL", ""):
+    if listed:
         from awsudo_py.sessions import journal  # it loads json, for which a hit otherwise has no time
 
         who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
+        who |= {field: verdict.get(field, "") for field in ("caller", "reason")}
         journal.use(environ, now, **who, how="cache", command=argv[count:])
     settings = {name[4:]: value for name, value in verdict.items() if name[:4] == "set "}
     changes = changes_for(session, environ, **shown, settings=settings)

@@ -73,6 +73,24 @@ def test_a_hit_behind_mfa_imports_no_more(world: World, sts: StrictSts) -> None:
     assert imported == ALLOWED
 
 
+def test_a_confirmed_run_loads_no_parser_and_no_resolver(world: World) -> None:
+    """With a --yes that the profile accepts, the patterns and the journal come on top of a hit."""
+    role = "arn:aws:iam::111111111111:role/dev"
+    rails = "awsudo_confirm = true\nawsudo_confirm_scripts = allow\nawsudo_deny = terraform destroy*\n"
+    world.config(f"[profile dev]\nrole_arn = {role}\nsource_profile = base\n{rails}")
+    world.settle()
+    assert world.run("--yes", "dev", "true").code == 0
+
+    imported = imported_by(world, "--yes", "dev", "true")
+
+    ours = {"awsudo_py.resolve", "awsudo_py.resolve.command_patterns", "awsudo_py.sessions.journal"}
+    assert {name for name in imported if name.startswith("awsudo_py")} == {
+        *(name for name in ALLOWED if name.startswith("awsudo_py")),
+        *ours,
+    }
+    assert not imported & {"click", "configparser", "inspect", "subprocess"}
+
+
 def test_the_help_loads_no_sdk(world: World) -> None:
     """--help is shown without botocore."""
     imported = imported_by(world, "--help")

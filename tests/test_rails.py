@@ -240,6 +240,72 @@ def test_yes_confirms_only_where_the_profile_lets_scripts(world: World, sts: Str
     assert allowed[0].out == "as=dev\n"
 
 
+def test_a_confirmed_run_is_replayed_and_still_in_the_journal(world: World, sts: StrictSts) -> None:
+    """Without click and the resolver; each has its line, with caller and reason, as if the full path had run."""
+    guarded(world, "awsudo_confirm = true", "awsudo_confirm_scripts = allow", "awsudo_deny = printenv")
+    world.settle()
+    words = ("--yes", "--reason", "ticket 7", "dev")
+
+    first, second = world.run(*words, *WHO), world.run(*words, *WHO, prefix=IMPORTS_TOLD)
+    denied = world.run(*words, "printenv")
+    unconfirmed = world.run("--reason", "ticket 7", "dev", *WHO)
+
+    assert (first.out, second.out) == ("as=dev\n", "as=dev\n") and second.replayed
+    called, cached = (
+        {name: value for name, value in line.items() if name != "time"}
+        for line in json.loads(world.run("history", "--json").out)
+    )
+    assert {called["how"], cached["how"]} == {"call", "cache"}
+    assert {**called, "how": ""} == {**cached, "how": ""} and called["reason"] == "ticket 7"
+    assert (denied.code, denied.out) == (125, "") and "does not allow this command" in denied.err
+    assert (unconfirmed.code, unconfirmed.out) == (125, "") and "must be confirmed on a terminal" in unconfirmed.err
+
+
+@pytest.mark.parametrize(
+    "setting", ["awsudo_confirm = sh", "awsudo_confirm = true", "awsudo_confirm = sh\nawsudo_deny = x"]
+)
+def test_a_replay_with_yes_ends_with_the_setting_that_lets_scripts(world: World, sts: StrictSts, setting: str) -> None:
+    """A change of the profile counts at once, however often --yes was accepted before."""
+    guarded(world, setting, "awsudo_confirm_scripts = allow")
+    world.settle()
+    assert [world.run("--yes", "dev", *WHO).code for _ in range(2)] == [0, 0]
+    guarded(world, setting)
+
+    refused = [world.run("--yes", "dev", *WHO), world.run("--yes", "-p", "base", DEV, *WHO)]
+
+    assert [(each.code, each.out) for each in refused] == [(125, "")] * 2
+    assert "profile dev accepts confirmation only on a terminal" in refused[0].err
+
+
+def test_a_replay_with_yes_stops_where_yes_is_not_accepted(world: World, sts: StrictSts) -> None:
+    """A command that needs no confirmation is replayed; one that does is refused, with the same words before it."""
+    guarded(world, "awsudo_confirm = sh")
+    world.settle()
+    free = [world.run("--yes", "dev", "true", prefix=IMPORTS_TOLD) for _ in range(2)]
+
+    refused = world.run("--yes", "dev", *WHO)
+
+    assert [each.replayed for each in free] == [False, True]
+    assert (refused.code, refused.out) == (125, "") and "accepts confirmation only on a terminal" in refused.err
+
+
+@pytest.mark.parametrize("strict", ["first", "second"])
+def test_a_profile_that_lets_scripts_answers_for_no_other(world: World, sts: StrictSts, strict: str) -> None:
+    """Two profiles have the role, and one of them wants a terminal: --yes is refused, first in the file or not."""
+    lines = {"first": "awsudo_confirm = true\n", "second": "awsudo_confirm = sh\n"}
+    other = "second" if strict == "first" else "first"
+    lines[other] += "awsudo_confirm_scripts = allow\n"
+    world.config("".join(f"[profile {name}]\nrole_arn = {DEV}\nsource_profile = base\n{lines[name]}" for name in lines))
+    world.settle()
+
+    allowed = world.run("--yes", other, "true")
+    refused = [world.run("--yes", "-p", "base", DEV, *WHO) for _ in range(2)]
+
+    assert allowed.code == 0, allowed.err
+    assert [(each.code, each.out) for each in refused] == [(125, "")] * 2
+    assert f"profile {strict} accepts confirmation only on a terminal" in refused[0].err
+
+
 # -- a program that asks
 
 

@@ -100,7 +100,8 @@ def test_only_what_files_and_variables_decide_is_recorded(tmp_path: Path, kind: 
     chain = RoleChain("t", Source(kind), (), Endpoint("aws", None, None, "aws global"), None, None)
     session = Credentials("ASIA", "s", "t", time.time() + 3600)
 
-    recording.record(context, ["t"], Request(target="t"), Answer(chain, Obtained(session, "key"), {}, called_aws=True))
+    answer = Answer(chain, Obtained(session, "key"), {}, called_aws=True)
+    recording.record(context, ["t"], Request(target="t"), answer, yes=False)
 
     recorded = list((tmp_path / "cache").glob("*.replay"))
     assert bool(recorded) == (kind in {"keys", "environment", "keyring", "sso", "web-identity", "cognito"})

@@ -132,8 +132,10 @@ def refuse_denied(found: Sequence[Rails], words: Sequence[str], config: AwsConfi
 def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
     """The rails that require confirmation before this command; before a session goes to something other than a
     command (no words), those that require it for every command. For an MFA code, AWS asks.
+
+    Rails that accept no --yes come first: rails of another profile with the same role do not answer for them.
     """
-    for rails in found:
+    for rails in sorted(found, key=lambda each: each.scripts):
         if rails.by_code:
             continue
         if EVERY in rails.confirm or first_fit(rails.confirm, words) is not None:
@@ -141,9 +143,13 @@ def to_confirm(found: Sequence[Rails], words: Sequence[str]) -> Rails | None:
     return None
 
 
-def patterns_of(found: Sequence[Rails]) -> tuple[str, ...]:
-    """The patterns of commands with a confirmation or a refusal: matching ones are not replayed."""
-    return tuple(dict.fromkeys(pattern for rails in found for pattern in (*rails.deny, *rails.confirm)))
+def patterns_of(found: Sequence[Rails], *, yes: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The patterns of commands that are refused or need an answer, and of those that --yes confirms, if it is given."""
+    stops = [pattern for rails in found for pattern in rails.deny]
+    confirmed: list[str] = []
+    for rails in found:
+        (confirmed if yes and rails.scripts and not rails.by_code else stops).extend(rails.confirm)
+    return tuple(dict.fromkeys(stops)), tuple(dict.fromkeys(confirmed))
 
 
 def line_shown(line: str) -> str:

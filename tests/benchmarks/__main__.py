@@ -170,7 +170,7 @@ def main() -> None:
         _once(free, environ)
         _paired(
             "a confirmed run, to a hit", [awsudo, "--yes", "dev", "true"], free,
-            environ=environ, runs=runs, limit=4,
+            environ=environ, runs=runs, limit=2.5,
         )  # fmt: skip
         world.config(profile.format("dev"))
         world.settle()

@@ -77,7 +77,7 @@ def run(call: Call, options: RunOptions) -> None:
     # the target first, then the command: a typo is reported as what it was taken for; neither costs a call or a code
     chain = None if unnamed else _chain(context, request, subcommands=not call.name)
     if _renews(context) and chain is not None:
-        _renew(context, request, chain, argv[: len(argv) - len(request.command)])
+        _renew(context, request, chain, argv[: len(argv) - len(request.command)], yes=options.yes)
         return
     if options.dry_run:
         if chain is None:
@@ -113,7 +113,7 @@ def run(call: Call, options: RunOptions) -> None:
             _tell_why(context, request, error)
         raise
     if request.command and not unnamed:
-        record(context, argv[: len(argv) - len(request.command)], request, answer)
+        record(context, argv[: len(argv) - len(request.command)], request, answer, yes=options.yes)
     if not request.command:
         context.terminal.notice(f"a shell as {description_of(answer)}; to leave: exit")
     call.process.allow_core_dumps()  # passed on to the command, as the caller set them
@@ -127,14 +127,14 @@ def _renews(context: Context) -> bool:
     return renewal.MARK in os.environ
 
 
-def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str]) -> None:
+def _renew(context: Context, request: Request, chain: RoleChain, words: Sequence[str], *, yes: bool) -> None:
     """Renew the session in the background, without prompts. Raises AwsudoError."""
     if kind_of(chain.source).may_be_locked:  # the keyring may have to be unlocked
         return
     least = max(float(os.environ[renewal.MARK]), request.min_ttl or 0)
     silent = request._replace(min_ttl=least, refresh=False, mfa_code=None, mfa_process=None)
     answer = session_for(context, silent, chain=chain._replace(mfa_process=None))
-    record(context, words, request, answer)
+    record(context, words, request, answer, yes=yes)
 
 
 def _served(context: Context, request: Request) -> bool:
