@@ -156,10 +156,10 @@ class Context:
     def _salt(self) -> bytes:
         store = self.stores.get("file")
         try:
-            kept = store.salt(make=True) if store is not None else b""
+            stored = store.salt(make=True) if store is not None else b""
         except OSError:
-            kept = b""
-        return kept or self._own_salt
+            stored = b""
+        return stored or self._own_salt
 
     @cached_property
     def _own_salt(self) -> bytes:

@@ -103,7 +103,7 @@ class NoCredentials(AwsudoError):
     """The source of a chain has no credentials."""
 
 
-class Told(AwsudoError):
+class AlreadyReported(AwsudoError):
     """A failure that has already been reported, by an awsudo that this one ran."""
 
     def __init__(self) -> None:

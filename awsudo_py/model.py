@@ -126,14 +126,14 @@ class ScopedHop(NamedTuple):
 Hop = RoleHop | SessionTokenHop | ScopedHop
 
 
-class Ask(NamedTuple):
-    """A call without a session: title is its object, as messages name it."""
+class ServiceCall(NamedTuple):
+    """A call other than for a session: title is its object, as messages name it."""
 
     title: str
 
 
 #: The object of a call to AWS.
-Wanted = Hop | Source | Ask
+CallObject = Hop | Source | ServiceCall
 
 
 class Endpoint(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: No command line has more words before its command (each costs a failing open).
 MOST_WORDS = 40
 #: The fields of a verdict that go into the command's environment.
-_SHOWN = ("target", "role_arn", "region")
+_DISPLAYED = ("target", "role_arn", "region")
 
 
 def surroundings(environ: Mapping[str, str], store: FileStore) -> str:
@@ -63,7 +63,7 @@ def session_of(verdict: Mapping[str, str], store: FileStore, now: float) -> Cred
     try:
         key = verdict["key"]
         least = float(verdict["min_ttl"]) if verdict["min_ttl"] else None
-        for field in _SHOWN:
+        for field in _DISPLAYED:
             verdict[field]
     except (KeyError, ValueError):
         return None
@@ -104,16 +104,16 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
     session = session_of(verdict, store, now)
     if session is None:
         return
-    shown = {field: verdict[field] for field in _SHOWN}
+    displayed = {field: verdict[field] for field in _DISPLAYED}
     path = child.find(command, environ)
     if listed:
         from awsudo_py.sessions import journal  # it loads json, for which a hit otherwise has no time
 
-        who = {"target": shown["target"], "role": shown["role_arn"], "arn": session.arn}
+        who = {"target": displayed["target"], "role": displayed["role_arn"], "arn": session.arn}
         who |= {field: verdict.get(field, "") for field in ("caller", "reason")}
         journal.use(environ, now, **who, how="cache", command=argv[count:])
     settings = {name[4:]: value for name, value in verdict.items() if name[:4] == "set "}
-    changes = changes_for(session, environ, **shown, settings=settings)
+    changes = changes_for(session, environ, **displayed, settings=settings)
     if environ.get("AWSUDO_RENEW_AHEAD"):
         from awsudo_py import renewal
 

@@ -84,9 +84,9 @@ class Terminal:
 
     def fail(self, error: BaseException) -> None:
         """An error with its hint; quiet does not silence it."""
-        from awsudo_py.errors import AwsudoError, Told
+        from awsudo_py.errors import AlreadyReported, AwsudoError
 
-        if isinstance(error, Told):
+        if isinstance(error, AlreadyReported):
             return
         if isinstance(error, AwsudoError):
             detail = [f"  AWS: {error.detail}"] if error.detail else []

@@ -28,7 +28,7 @@ from awsudo_py.shell import history
 from awsudo_py.shell.completion.candidates import MOST_DESCRIBED
 from awsudo_py.shell.completion.line import quoted, split
 from awsudo_py.shell.completion.place import place_of
-from awsudo_py.shell.completion.profiles import profiles, setting, shown
+from awsudo_py.shell.completion.profiles import profiles, setting, summary
 from awsudo_py.shell.completion.regions import REGIONS
 from tests.differential.corpus import CASES, REASONED
 from tests.differential.sides import Case
@@ -122,7 +122,7 @@ def _compared(folder: Path, config: str | bytes, credentials: str | bytes) -> bo
     for name, text in (("config", config), ("credentials", credentials)):
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
     found = profiles(environ)
-    told = {name: shown(text) for name, text in found.items()}
+    told = {name: summary(text) for name, text in found.items()}
     try:
         whole = aws_config.load(environ, Files(time.time()))
     except ConfigError:
@@ -132,7 +132,7 @@ def _compared(folder: Path, config: str | bytes, credentials: str | bytes) -> bo
         for key in ("role_arn", "mfa_serial"):
             assert setting(found[name], key) == settings_shown.get(key, "")
         wanted = whole.profile(name) or {}
-        # a value may go on in the next lines, which nothing that is shown does
+        # a value may go on in the next lines, which no setting of the summary does
         assert all(wanted[key].split("\n")[0] == value for key, value in settings_shown.items())
         assert {key for key in wanted if key in ("role_arn", "sso_account_id", "mfa_serial")} <= set(settings_shown)
     return True

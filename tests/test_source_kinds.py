@@ -16,7 +16,7 @@ from awsudo_py.fingerprint import Files
 from awsudo_py.model import Request, Source
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
-from awsudo_py.resolve.source_kinds import KINDS, SourceKind, gives_session, inputs_taken, is_chaining, renew
+from awsudo_py.resolve.source_kinds import KINDS, SourceKind, gives_session, inputs_accepted, is_chaining, renew
 
 PACKAGE = Path(awsudo_py.__file__).parent
 ROLE = "arn:aws:iam::111111111111:role/dev"
@@ -99,7 +99,7 @@ def test_what_a_source_gives_and_whether_a_role_from_it_is_chained(
     assert gives_session(source) is session
     assert is_chaining(source) is chaining
     takes_keys_inputs = ("duration", "mfa_serial")
-    assert (inputs_taken(source) == takes_keys_inputs) == (not session)
+    assert (inputs_accepted(source) == takes_keys_inputs) == (not session)
 
 
 #: A profile `it` for each kind of source whose session a server gives.

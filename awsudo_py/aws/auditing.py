@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from awsudo_py.aws.client import Aws
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 from awsudo_py.resolve.endpoints import Endpoints
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Auditor:
         url = self._endpoints.url("iam", self._chain.config_profile)
         aws = self._aws()
         return aws.guarded(
-            Ask(f"the role {name}"),
+            ServiceCall(f"the role {name}"),
             # IAM has one place in each partition, and botocore finds it from any of its Regions
             lambda: dict(
                 aws.client(
@@ -65,7 +65,7 @@ class Auditor:
             for wait in _PAUSES:
                 aws = self._aws()  # one for each call: its time limit is for one call
                 try:
-                    return aws.guarded(Ask(f"the CloudTrail events in {region}"), partial(once, aws))
+                    return aws.guarded(ServiceCall(f"the CloudTrail events in {region}"), partial(once, aws))
                 except AwsudoError as error:
                     if not error.code.startswith("Throttling") or wait is None:
                         raise

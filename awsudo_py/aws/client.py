@@ -49,7 +49,7 @@ from awsudo_py.resolve.source_kinds import kind_of, renew
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from awsudo_py.model import RoleChain, Wanted
+    from awsudo_py.model import CallObject, RoleChain
     from awsudo_py.resolve.aws_config import AwsConfig
 
 #: Seconds; see rule 1. No run may take longer than 40 s, and a run that waits for this one must hear of it in time.
@@ -151,7 +151,7 @@ class Aws:
         region = endpoint.region or ("aws-global" if endpoint.url is None else None)
         return self.client("sts", region, credentials=credentials, url=endpoint.url, tries=tries)
 
-    def credentials_of(self, what: Wanted, call: Callable[[], Any]) -> Credentials:
+    def credentials_of(self, what: CallObject, call: Callable[[], Any]) -> Credentials:
         """The credentials in the response of call(). Raises AwsudoError."""
 
         def ask() -> Credentials:
@@ -193,7 +193,7 @@ class Aws:
             raise ValueError("a session that has expired")
         return Credentials(*usable(access_key_id, secret, token), until, arn=arn, user_id=user_id)
 
-    def guarded(self, what: Wanted, call: Callable[[], _Result]) -> _Result:
+    def guarded(self, what: CallObject, call: Callable[[], _Result]) -> _Result:
         """The result of the call; any error becomes an AwsudoError.
 
         A plain Python error means a malformed response if a request was sent, else a bad setting.
@@ -255,13 +255,13 @@ class Aws:
             # all calls of a chain share one time limit
             self._left = max(self._left - (time.monotonic() - begun), 0.001)
 
-    def _garbage(self, what: Wanted) -> Unreachable:
+    def _garbage(self, what: CallObject) -> Unreachable:
         return Unreachable(
             f"cannot get {subject(what)}: {self._address()} returned a response that is not from AWS",
             hint="it may be a proxy, a captive portal or a wrong endpoint_url: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _refusal(self, what: Wanted, error: ClientError) -> AwsudoError:
+    def _refusal(self, what: CallObject, error: ClientError) -> AwsudoError:
         # S3-compatible servers have the code at the top of the answer
         answer = error.response.get("Error") or error.response
         metadata = error.response.get("ResponseMetadata", {})
@@ -286,7 +286,7 @@ class Aws:
         refused.code = struck(code)
         return refused
 
-    def _foreign(self, what: Wanted, status: int) -> Unreachable:
+    def _foreign(self, what: CallObject, status: int) -> Unreachable:
         if status == 407:
             return Unreachable(
                 f"cannot get {subject(what)}: the proxy requires a user name and a password (HTTP 407)",
@@ -297,7 +297,7 @@ class Aws:
             hint="it may be a proxy, a captive portal or a wrong endpoint_url: check HTTPS_PROXY and AWS_ENDPOINT_URL",
         )
 
-    def _unreachable(self, what: Wanted, why: str, *, sent: bool = True, proxy: str = "") -> AwsudoError:
+    def _unreachable(self, what: CallObject, why: str, *, sent: bool = True, proxy: str = "") -> AwsudoError:
         bundle = self.session(self.chain.config_profile).get_config_variable("ca_bundle")
         if isinstance(bundle, str) and not os.path.exists(bundle):
             return ConfigError(

@@ -13,14 +13,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
-from awsudo_py.model import Ask, RoleHop, ScopedHop, SessionTokenHop
+from awsudo_py.model import RoleHop, ScopedHop, ServiceCall, SessionTokenHop
 from awsudo_py.policy.denials import Call
 from awsudo_py.policy.error_codes import explained, safe
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.source_kinds import gives_session, renew
 
 if TYPE_CHECKING:
-    from awsudo_py.model import RoleChain, Wanted
+    from awsudo_py.model import CallObject, RoleChain
 
 #: Kinds of source → the operation that gets its session.
 _OPERATIONS = {"web-identity": "AssumeRoleWithWebIdentity", "sso": "GetRoleCredentials", "login": "CreateOAuth2Token"}
@@ -30,7 +30,9 @@ THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "R
 _OF_POLICIES = {"trust", "identity", "boundary", "session", "scp", "rcp", "unknown"}
 
 
-def refusal(code: str, text: str, status: int, date: str, what: Wanted, chain: RoleChain, now: float) -> AwsudoError:
+def refusal(
+    code: str, text: str, status: int, date: str, what: CallObject, chain: RoleChain, now: float
+) -> AwsudoError:
     """The error for an answer of AWS.
 
     code, text, status and date are those of the answer; what is the object of the call, on the way through the chain.
@@ -65,7 +67,7 @@ def _words(chain: RoleChain) -> str:
     return f"-p {shlex.quote(profile)} {target}" if profile and looks_like_role(chain.target) else target
 
 
-def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:
+def _call(what: CallObject, chain: RoleChain, date: str, now: float) -> Call:
     """What awsudo knows about the call."""
     source, endpoint = chain.source, chain.endpoint
     call = Call(
@@ -94,7 +96,7 @@ def _call(what: Wanted, chain: RoleChain, date: str, now: float) -> Call:
         return call._replace(operation="GetSessionToken", mfa_serial=what.mfa_serial or "", duration=what.duration)
     if isinstance(what, ScopedHop):
         return call._replace(operation="GetScopedCredentials", duration=what.duration)
-    if isinstance(what, Ask):
+    if isinstance(what, ServiceCall):
         return call
     file = what.setting("token_file")
     return call._replace(
@@ -124,9 +126,9 @@ def _claims(file: str) -> tuple[tuple[str, str], ...]:
         return ()
 
 
-def subject(what: Wanted) -> str:
+def subject(what: CallObject) -> str:
     """The object of the call, as messages name it."""
-    if isinstance(what, Ask):
+    if isinstance(what, ServiceCall):
         return what.title
     if isinstance(what, RoleHop):
         return f"a session of {what.role_arn}"
@@ -136,7 +138,7 @@ def subject(what: Wanted) -> str:
     return f"{kind} of profile {what.profile}" if what.profile else kind
 
 
-def _mfa_session_before(what: Wanted, chain: RoleChain) -> SessionTokenHop | None:
+def _mfa_session_before(what: CallObject, chain: RoleChain) -> SessionTokenHop | None:
     """The MFA session with which a role of the chain is assumed, if there is one."""
     if len(chain.hops) < 2 or not isinstance(what, RoleHop):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.aws.client import Aws
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 from awsudo_py.policy.documents import Policy, parse
 from awsudo_py.resolve.endpoints import Endpoints
 
@@ -188,7 +188,7 @@ class Evidence:
     def _call(self, name: str, title: str, call: Callable[[Aws], Any]) -> Any:
         self._announce(name)
         aws = Aws(self._chain, self._config, time.time, self._clients)
-        return aws.guarded(Ask(title), lambda: call(aws))
+        return aws.guarded(ServiceCall(title), lambda: call(aws))
 
 
 def _whole(answer: Mapping[str, Any], name: str) -> list[Any]:

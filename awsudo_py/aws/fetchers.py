@@ -15,7 +15,7 @@ from awsudo_py.aws import metadata
 from awsudo_py.aws.client import TRIES, date_of, moment, usable
 from awsudo_py.aws_credentials import Credentials, rfc3339
 from awsudo_py.child_environment import applied
-from awsudo_py.errors import AwsudoError, NoCredentials, Rejected, Told
+from awsudo_py.errors import AlreadyReported, AwsudoError, NoCredentials, Rejected
 from awsudo_py.files import access_hint
 from awsudo_py.resolve.credential_checks import ID, SECRET, TOKEN, refuse_malformed
 from awsudo_py.resolve.source_kinds import kind_of, renew
@@ -182,7 +182,7 @@ def process(aws: Aws, source: Source, session_name: str) -> Credentials:
         why = getattr(error, "strerror", None) or "it cannot be parsed: it is empty or has unbalanced quotes"
         raise NoCredentials(f"{where} cannot be run: {why}", hint=_no_shell(command)) from None
     if outer and done.returncode == AwsudoError.exit_code:
-        raise Told  # an awsudo inside has printed why, and the outermost adds for which profile
+        raise AlreadyReported  # an awsudo inside has printed why, and the outermost adds for which profile
     if done.returncode != 0:
         how = f"failed with exit code {done.returncode}"
         if done.returncode < 0:

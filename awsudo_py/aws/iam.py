@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from awsudo_py.aws.client import TRIES
 from awsudo_py.aws_credentials import Credentials, rfc3339
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ class Iam:
         )
 
     def _ask(self, title: str, call: Callable[[], _Result]) -> _Result:
-        return self._aws.guarded(Ask(title), call)
+        return self._aws.guarded(ServiceCall(title), call)
 
 
 def _moment(found: dict[str, Any]) -> str:

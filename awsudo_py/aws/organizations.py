@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.aws.client import Aws
 from awsudo_py.errors import Throttled
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 from awsudo_py.resolve.endpoints import Endpoints
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Organization:
             aws = Aws(self._chain, self._config, time.time, self._clients)
             try:
                 return aws.guarded(
-                    Ask("the accounts of the organization"), partial(self._once, aws, operation, parameters)
+                    ServiceCall("the accounts of the organization"), partial(self._once, aws, operation, parameters)
                 )
             except Throttled:
                 if pause is None:

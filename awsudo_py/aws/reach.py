@@ -13,7 +13,7 @@ from botocore.utils import get_environ_proxies
 
 from awsudo_py.aws.client import CONNECT, READ, address_of
 from awsudo_py.errors import AwsudoError, Unreachable
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 
 if TYPE_CHECKING:
     from awsudo_py.aws.client import Aws
@@ -58,7 +58,7 @@ def reach(aws: Aws) -> Reached:
                 raise Unreachable(f"STS ({name}): HTTP {answer.status_code}", hint=hint)
             return time.monotonic() - begun, str(answer.headers.get("Date", ""))
 
-        seconds, date = aws.guarded(Ask(f"a response from STS ({name})"), send)
+        seconds, date = aws.guarded(ServiceCall(f"a response from STS ({name})"), send)
     except AwsudoError as error:
         return Reached(name, answered=False, why=error.message.partition(": ")[2] or error.message, hints=error.hints)
     try:

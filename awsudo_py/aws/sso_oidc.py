@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from awsudo_py.aws.client import TRIES
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,5 +123,5 @@ class Oidc:
         self._aws.restart()  # a person is at work between two calls
 
         return self._aws.guarded(
-            Ask(self._title), lambda: call(self._aws.client("sso-oidc", self._region, tries=tries))
+            ServiceCall(self._title), lambda: call(self._aws.client("sso-oidc", self._region, tries=tries))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from awsudo_py.model import Ask
+from awsudo_py.model import ServiceCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,9 @@ class Portal:
     def _ask(self, title: str, call: Callable[[Any, str], _Result]) -> _Result:
         self._aws.restart()
         token = self._token()
-        return self._aws.guarded(Ask(title), lambda: call(self._aws.client("sso", self._region, tries=1), token))
+        return self._aws.guarded(
+            ServiceCall(title), lambda: call(self._aws.client("sso", self._region, tries=1), token)
+        )
 
 
 def _plain(name: str) -> str:

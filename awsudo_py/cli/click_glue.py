@@ -183,11 +183,11 @@ def _with_outer(path: str, line: Subcommand, ctx: click.Context, values: dict[st
 
     One that the subcommand does not accept is refused: ignoring it would be a silent mistake.
     """
-    outer = {name: value for name, value in ctx.find_root().params.items() if _given(value)}
-    merged = {name: value if _given(value) else outer.get(name, value) for name, value in values.items()}
-    taken = {option.field for option in line.options}
+    outer = {name: value for name, value in ctx.find_root().params.items() if _is_given(value)}
+    merged = {name: value if _is_given(value) else outer.get(name, value) for name, value in values.items()}
+    own = {option.field for option in line.options}
     for name in outer:
-        if name not in taken and name not in ("quiet", "verbose"):
+        if name not in own and name not in ("quiet", "verbose"):
             flag = next(param.opts[-1] for param in ctx.find_root().command.params if param.name == name)
             raise UsageError(f"{path} does not take {flag}", hint=f"see awsudo {path} --help")
     if merged.get("profile") == "":
@@ -200,7 +200,7 @@ def _with_outer(path: str, line: Subcommand, ctx: click.Context, values: dict[st
     return merged
 
 
-def _given(value: object) -> bool:
+def _is_given(value: object) -> bool:
     return value not in (None, (), False)
 
 

@@ -78,8 +78,8 @@ def subcommand(path: str, line: Subcommand, text: str) -> str:
     """The page of a subcommand. text: the docstring of its function, where a line with \\b alone keeps its lines."""
     lines = [f"{_bold('Usage:')} awsudo {path} {usage(line)}".rstrip()]
     for block in (text or line.help).split("\n\n"):
-        kept = block.partition("\b\n")[2]
-        lines += ["", *(kept.split("\n") if kept else _wrapped(" ".join(block.split()), indent=2))]
+        preformatted = block.partition("\b\n")[2]
+        lines += ["", *(preformatted.split("\n") if preformatted else _wrapped(" ".join(block.split()), indent=2))]
     if line.subs:
         lines += [
             "",

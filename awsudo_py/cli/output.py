@@ -144,13 +144,13 @@ def table_lines(
             if number and text:
                 filled.add(at)
     # a column in which no row has anything says nothing
-    shown = [at for at in range(len(columns)) if at in filled or not rows]
+    visible = [at for at in range(len(columns)) if at in filled or not rows]
     if width is not None:
-        shown = _fitted(columns, widths, shown, width)
+        visible = _fitted(columns, widths, visible, width)
     lines = []
     for row in table:
         spans = row[-1] if len(row) < len(columns) else None
-        cells = [(row[at], widths[at], columns[at].right) for at in shown if at < len(row) - (spans is not None)]
+        cells = [(row[at], widths[at], columns[at].right) for at in visible if at < len(row) - (spans is not None)]
         if spans is not None:
             used = sum(size for _, size, _ in cells) + len(_GAP) * len(cells)
             cells.append((spans, max(width - used, _NARROWEST) if width is not None else len(spans.text), False))
@@ -163,21 +163,21 @@ def _cell(cell: str | Cell | Span) -> Cell:
     return Cell(escape(text), style)
 
 
-def _fitted(columns: Sequence[Column], widths: list[int], shown: list[int], width: int) -> list[int]:
+def _fitted(columns: Sequence[Column], widths: list[int], visible: list[int], width: int) -> list[int]:
     """Which columns are shown, their widths made to fit: the least important is shortened first, then left out."""
 
     def excess() -> int:
-        return sum(widths[at] for at in shown) + len(_GAP) * (len(shown) - 1) - width
+        return sum(widths[at] for at in visible) + len(_GAP) * (len(visible) - 1) - width
 
-    for at in sorted((at for at in shown if columns[at].yields), key=lambda at: -columns[at].yields):
+    for at in sorted((at for at in visible if columns[at].yields), key=lambda at: -columns[at].yields):
         over = excess()
         if over <= 0:
             break
         if widths[at] - over >= max(_NARROWEST, len(columns[at].title)):
             widths[at] -= over
         else:
-            shown = [each for each in shown if each != at]
-    return shown
+            visible = [each for each in visible if each != at]
+    return visible
 
 
 def _line(cells: Sequence[tuple[Cell, int, bool]], colour: bool, more: str, measure: Callable[[str], int]) -> str:

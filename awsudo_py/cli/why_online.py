@@ -85,8 +85,8 @@ def gather(evidence: Evidence, made: policy_context.Request, chain: RoleChain, d
     reader = _Reader(evidence)
     checks: tuple[Check, ...] = ()
     if denial is not None and denial.authorization_id:
-        wanted = denial.authorization_id
-        checks = tuple(reader.read("AWS's own evaluation", lambda: evidence.authorization(wanted)) or ())
+        identifier = denial.authorization_id
+        checks = tuple(reader.read("AWS's own evaluation", lambda: evidence.authorization(identifier)) or ())
     trust, roles = _trust(reader, made)
     caller = made.caller
     identity, boundary, caller_role = _of_caller(reader, made)

@@ -293,8 +293,8 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _denial_json(denial: Denial) -> dict[str, Any]:
-    wanted = ("side", "explicit", "text", "policy_arn", "authorization_id", "link", "candidates")
-    return {name: value for name, value in denial._asdict().items() if name in wanted}
+    fields = ("side", "explicit", "text", "policy_arn", "authorization_id", "link", "candidates")
+    return {name: value for name, value in denial._asdict().items() if name in fields}
 
 
 def _statement_json(found: StatementResult) -> dict[str, Any]:

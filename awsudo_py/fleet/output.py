@@ -116,9 +116,9 @@ class Spool:
     def keep(self, output: Output) -> Output:
         """The output, for longer than its result. Raises AwsudoError."""
         with writing(self._folder):
-            return self._kept(output)
+            return self._moved(output)
 
-    def _kept(self, output: Output) -> Output:
+    def _moved(self, output: Output) -> Output:
         if output.size <= _SHORT and not output.path:
             return output
         if output.path:
@@ -222,8 +222,8 @@ class Ordered(Quiet):
             self._print(result)
             self._next += 1
         else:
-            kept = result._replace(stdout=self._spool.keep(result.stdout), stderr=self._spool.keep(result.stderr))
-            self._done[result.target.name] = kept
+            moved = result._replace(stdout=self._spool.keep(result.stdout), stderr=self._spool.keep(result.stderr))
+            self._done[result.target.name] = moved
         while self._next < len(self._order) and self._order[self._next] in self._done:
             waited = self._done.pop(self._order[self._next])
             self._print(waited)

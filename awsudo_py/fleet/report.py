@@ -58,14 +58,14 @@ class Report(Quiet):
             raise AwsudoError(f"cannot write {path}: {error.strerror}") from None
 
     def _page(self, groups: Groups, tally: Tally, command: str, began: float, seconds: float) -> Iterator[str]:
-        shown = _text(command)
+        title = _text(command)
         yield (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>awsudo each: {shown}</title><style>{_beside('report.css')}</style></head><body>"
-            f'<h1><code>{shown}</code></h1><div class="dim">awsudo each, {clock_time(began)}, {spell(seconds)}</div>'
+            f"<title>awsudo each: {title}</title><style>{_beside('report.css')}</style></head><body>"
+            f'<h1><code>{title}</code></h1><div class="dim">awsudo each, {clock_time(began)}, {spell(seconds)}</div>'
             '<div class="tiles">'
         )
         for kind in CLASSES:

@@ -115,14 +115,14 @@ class FleetTerminal(Terminal):
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self._turn = threading.RLock()
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._cut = False
         self.aside: Callable[[], AbstractContextManager[None]] | None = None
 
     def notice(self, text: str) -> None:
         """See Terminal; only the first of hundreds of notices are displayed."""
-        if len(self._told) < MOST_NOTICES or text in self._told:
-            self._told.add(text)
+        if len(self._printed) < MOST_NOTICES or text in self._printed:
+            self._printed.add(text)
             super().notice(text)
         elif not self._cut:
             self._cut = True

@@ -221,7 +221,7 @@ class Resolver:
     def _with_settings(self, source: Source, hop: RoleHop) -> Source:
         """The source with its profile's session settings, as far as the call accepts them."""
         given = {"duration": hop.duration, "session_name": hop.session_name}
-        added = [(name, str(value)) for name, value in given.items() if value and name in kind_of(source).takes]
+        added = [(name, str(value)) for name, value in given.items() if value and name in kind_of(source).accepts]
         return source._replace(identity=(*source.identity, *added), settings=(*source.settings, *added))
 
     def _portal_source(self, request: Request) -> Source | None:

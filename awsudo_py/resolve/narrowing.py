@@ -74,8 +74,8 @@ def narrowing_of(request: Request, config: AwsConfig, profile: str | None) -> Na
         raise limits.written(request.origins, "only").refuse(
             "a session can have only one inline policy, and --policy is one", "add the actions to that policy instead"
         )
-    wanted = settings.get("awsudo_reason", "")
-    words = {word.strip() for word in wanted.split(",") if word.strip()}
+    rule = settings.get("awsudo_reason", "")
+    words = {word.strip() for word in rule.split(",") if word.strip()}
     unknown = words - {"required", "source-identity"}
     if unknown:
         raise origin("awsudo_reason").refuse(
@@ -196,8 +196,8 @@ def _with_reason(hop: RoleHop, narrowing: Narrowing, config: AwsConfig) -> RoleH
     key = settings.get("awsudo_reason_tag")
     if key:
         origin = Origin(f"--reason, in the session tag {key} of profile {hop.profile}", InvalidInput)
-        kept = [f"{name}={value}" for name, value in hop.tags if name.lower() != key.lower()]
-        hop = hop._replace(tags=limits.tags([*kept, f"{key}={narrowing.reason}"], origin))
+        others = [f"{name}={value}" for name, value in hop.tags if name.lower() != key.lower()]
+        hop = hop._replace(tags=limits.tags([*others, f"{key}={narrowing.reason}"], origin))
     if "source-identity" in settings.get("awsudo_reason", "") and hop.source_identity is None:
         origin = Origin(f"--reason, as source identity of profile {hop.profile}", InvalidInput)
         hop = hop._replace(source_identity=limits.text("source_identity", narrowing.reason, origin))

@@ -82,8 +82,8 @@ def outline_of(chain: RoleChain, config: AwsConfig) -> Outline:
 
 def matching(found: Sequence[Outline], words: Iterable[str]) -> list[Outline]:
     """Those in which every word is found; case makes no difference."""
-    wanted = [word.lower() for word in words]
-    return [outline for outline in found if all(word in outline.text for word in wanted)]
+    lowered = [word.lower() for word in words]
+    return [outline for outline in found if all(word in outline.text for word in lowered)]
 
 
 def account_names(profiles: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from awsudo_py.errors import ConfigError, UsageError
 from awsudo_py.model import RoleHop, ScopedHop
 from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
-from awsudo_py.resolve.source_kinds import inputs_taken, is_chaining, kind_of
+from awsudo_py.resolve.source_kinds import inputs_accepted, is_chaining, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,21 +32,21 @@ def apply_inputs(
     """
     if request.duration is not None:
         # 12h for a role, with a token or an assertion too; 36h for GetSessionToken
-        by_role = bool(hops) or "duration" in kind_of(source).takes
+        by_role = bool(hops) or "duration" in kind_of(source).accepts
         bounded = limits.duration if by_role else limits.session_duration
         bounded(request.duration, limits.written(request.origins, "duration"))
     given = {name: getattr(request, name) for name in _INPUTS if getattr(request, name)}
     if not hops and not sends_policies(source):  # narrowing.py sends them, with a call of their own
         given = {name: value for name, value in given.items() if name not in ("policy", "policy_arns")}
-    taken_by_call = _INPUTS if hops else inputs_taken(source)
-    notices = _refuse_unsent([name for name in given if name not in taken_by_call], request, profile)
-    taken = {name: value for name, value in given.items() if name in taken_by_call}
+    accepted_by_call = _INPUTS if hops else inputs_accepted(source)
+    notices = _refuse_unsent([name for name in given if name not in accepted_by_call], request, profile)
+    accepted = {name: value for name, value in given.items() if name in accepted_by_call}
     if hops:
-        return source, (*hops[:-1], _shaped_role(hops[-1], taken, request, config)), notices
+        return source, (*hops[:-1], _shaped_role(hops[-1], accepted, request, config)), notices
     added = {
         name: " ".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in taken.items()
-        if name in kind_of(source).takes
+        for name, value in accepted.items()
+        if name in kind_of(source).accepts
     }
     source = source._replace(
         identity=tuple({**dict(source.identity), **added}.items()),
@@ -57,7 +57,7 @@ def apply_inputs(
 
 def sends_policies(source: Source) -> bool:
     """Whether the call for the source's own session takes session policies."""
-    return "policy" in kind_of(source).takes
+    return "policy" in kind_of(source).accepts
 
 
 def unsent_code(hops: Sequence[Hop], request: Request) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def clamp(hops: Sequence[Hop], source: Source) -> tuple[tuple[Hop, ...], tuple[s
 
 def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> None:
     """Refuse a --min-ttl that even a new session would not meet: it would be renewed on every run."""
-    if request.min_ttl is None or not (hops or "duration" in kind_of(source).takes):
+    if request.min_ttl is None or not (hops or "duration" in kind_of(source).accepts):
         return
     if hops and isinstance(hops[-1], ScopedHop) and hops[-1].duration is None:
         hops = hops[:-1]

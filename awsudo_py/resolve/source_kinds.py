@@ -31,7 +31,7 @@ class SourceKind(NamedTuple):
     fetch: str = ""  # the function of aws/fetchers that gets the credentials; empty: the record holds them
     giver: str = ""  # for messages: the service behind that function
     services: tuple[str, ...] = ()  # the AWS services that the function calls, as AWS_ENDPOINT_URL_… names them
-    takes: tuple[str, ...] = ()  # the inputs of a request that the call for its session accepts
+    accepts: tuple[str, ...] = ()  # the inputs of a request that the call for its session accepts
     chains: bool = True  # whether STS counts AssumeRole from its session as role chaining
     cached: bool = False  # whether its session costs a call, and is stored like that of a hop
     signs_in: bool = False  # whether its call may wait for a person who signs in
@@ -81,7 +81,7 @@ KINDS = {
         fetch="web_identity",
         giver="STS",
         services=("sts",),
-        takes=("duration", "session_name"),
+        accepts=("duration", "session_name"),
         cached=True,
     ),
     "web-token": SourceKind(
@@ -91,7 +91,7 @@ KINDS = {
         fetch="web_token",
         giver="STS",
         services=("sts",),
-        takes=("duration", "session_name", "policy", "policy_arns"),
+        accepts=("duration", "session_name", "policy", "policy_arns"),
         cached=True,
         replayable=False,
     ),
@@ -102,7 +102,7 @@ KINDS = {
         fetch="web_token",
         giver="STS",
         services=("sts",),
-        takes=("duration", "session_name", "policy", "policy_arns"),
+        accepts=("duration", "session_name", "policy", "policy_arns"),
         replayable=False,
     ),
     "saml": SourceKind(
@@ -112,7 +112,7 @@ KINDS = {
         fetch="saml",
         giver="STS",
         services=("sts",),
-        takes=("duration", "policy", "policy_arns"),
+        accepts=("duration", "policy", "policy_arns"),
         cached=True,
         replayable=False,
     ),
@@ -193,10 +193,10 @@ def is_chaining(source: Source) -> bool:
     return gives_session(source) is True and kind_of(source).chains
 
 
-def inputs_taken(source: Source) -> tuple[str, ...]:
+def inputs_accepted(source: Source) -> tuple[str, ...]:
     """The inputs that shape the source's own session, where no role is assumed from it."""
     # GetSessionToken gives the session of long-lived keys
-    return kind_of(source).takes if gives_session(source) else ("duration", "mfa_serial")
+    return kind_of(source).accepts if gives_session(source) else ("duration", "mfa_serial")
 
 
 def renew(source: Source) -> str:

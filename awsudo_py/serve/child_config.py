@@ -59,7 +59,7 @@ class ChildConfig:
 
 def without_credentials(text: str) -> str:
     """A config file without the credential settings of [default]; every other line is unchanged."""
-    kept: list[str] = []
+    remaining: list[str] = []
     in_default = dropping = False
     for line in text.splitlines(keepends=True):
         stripped = line.strip()
@@ -72,8 +72,8 @@ def without_credentials(text: str) -> str:
             dropping = stripped.replace(":", "=").partition("=")[0].strip().lower() in CREDENTIAL_SETTINGS
         # an indented line continues the value above it
         if not dropping or line[:1] in "#;" or not stripped:
-            kept.append(line)
-    return "".join(kept)
+            remaining.append(line)
+    return "".join(remaining)
 
 
 def sweep(parent: str) -> None:

@@ -127,8 +127,8 @@ class FileStore:
 
         make: make it if there is none. Raises OSError if it then cannot be stored.
         """
-        kept = (FileStore.read(self, _SALT) or {}).get("key", "")
-        if not kept and make:
+        key = (FileStore.read(self, _SALT) or {}).get("key", "")
+        if not key and make:
             from awsudo_py.files import replace_file  # here: a hit writes nothing
 
             self.prepare()
@@ -141,9 +141,9 @@ class FileStore:
             except OSError:  # a file system without links
                 os.replace(temporary, f"{self.directory}/{_SALT}")
             _discard(temporary)
-            kept = (FileStore.read(self, _SALT) or {}).get("key", "")
+            key = (FileStore.read(self, _SALT) or {}).get("key", "")
         try:
-            return bytes.fromhex(kept)
+            return bytes.fromhex(key)
         except ValueError:
             return b""
 

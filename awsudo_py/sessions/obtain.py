@@ -190,7 +190,7 @@ class Obtain:
     def _named(self, what: Source | Hop) -> list[tuple[str, object]]:
         """The user in a session name that awsudo generates: two people may share an account of the machine."""
         if isinstance(what, Source):
-            unnamed = "session_name" in kind_of(what).takes and not what.setting("session_name")
+            unnamed = "session_name" in kind_of(what).accepts and not what.setting("session_name")
         else:
             unnamed = isinstance(what, RoleHop) and not what.session_name
         return [("user", self._user)] if unnamed and self._user else []
@@ -213,12 +213,12 @@ class Obtain:
 
         def call() -> Credentials:
             before = self._share(self.inputs(hops - 1), lambda: self._after(hops - 1)).credentials
-            asked = self._within(hop, before) if isinstance(hop, ScopedHop) else hop
+            call_of = self._within(hop, before) if isinstance(hop, ScopedHop) else hop
             if hops == len(self._chain.hops):
                 for notice in self._chain.call_notices:
                     self._run.terminal.notice(notice)
             if hop.mfa_serial is None or self._store is None or isinstance(hop, SessionTokenHop):
-                return self._session(asked, before, title)
+                return self._session(call_of, before, title)
             # one code serves one call: two runs must not prompt for, and spend, the same
             return in_turn(
                 self._store,
@@ -327,23 +327,23 @@ class Obtain:
         return credentials
 
 
-def made_from(access_key_id: str, kept: Mapping[str, str]) -> set[str]:
+def made_from(access_key_id: str, entries: Mapping[str, str]) -> set[str]:
     """The keys of the cached sessions (their inputs, by key) that come from an access key, over any number of hops."""
-    return _descendants({digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))}, kept)
+    return _descendants({digest(_lines([("source", "keys"), ("access_key_id", access_key_id)]))}, entries)
 
 
-def made_from_sso(start_url: str, kept: Mapping[str, str]) -> set[str]:
+def made_from_sso(start_url: str, entries: Mapping[str, str]) -> set[str]:
     """The keys of the cached sessions (their inputs, by key) that come from an SSO session, over any number of hops."""
     marks = {_lines([("source", "sso")]), _lines([("sso_start_url", start_url)])}
-    origins = {key for key, inputs in kept.items() if marks <= set(inputs.splitlines())}
-    return origins | _descendants(origins, kept)
+    origins = {key for key, inputs in entries.items() if marks <= set(inputs.splitlines())}
+    return origins | _descendants(origins, entries)
 
 
-def _descendants(origins: set[str], kept: Mapping[str, str]) -> set[str]:
+def _descendants(origins: set[str], entries: Mapping[str, str]) -> set[str]:
     found, fresh = set[str](), origins
     while fresh:
         marks = {_lines([("from", key)]) for key in fresh}
-        fresh = {key for key, inputs in kept.items() if key not in found and marks & set(inputs.splitlines())}
+        fresh = {key for key, inputs in entries.items() if key not in found and marks & set(inputs.splitlines())}
         found |= fresh
     return found
 

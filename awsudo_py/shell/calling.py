@@ -51,10 +51,10 @@ def _name_and_parent_by_ps(process: int) -> tuple[str, int]:
     import subprocess
 
     try:
-        told = subprocess.run(
+        caller = subprocess.run(
             ["/bin/ps", "-o", "ppid=,comm=", "-p", str(process)], capture_output=True, text=True, timeout=2, check=False
         )
-        parent, name = told.stdout.split(None, 1)
+        parent, name = caller.stdout.split(None, 1)
         return name.strip().rsplit("/", 1)[-1].removeprefix("-"), int(parent)
     except (OSError, ValueError, subprocess.SubprocessError):
         return "", 0

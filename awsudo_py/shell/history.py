@@ -40,8 +40,8 @@ def used(target: str, environ: Mapping[str, str], now: float, *, after_profile: 
     uses = _read(environ)
     name = f"{_AFTER_PROFILE}{target}" if after_profile else target
     uses[name] = (uses.get(name, (0, 0.0))[0] + 1, now)
-    kept = _best(uses, now)[:MOST]
-    fields = {str(number): f"{uses[name][0]} {uses[name][1]:.0f} {name}" for number, name in enumerate(kept)}
+    recent = _best(uses, now)[:MOST]
+    fields = {str(number): f"{uses[name][0]} {uses[name][1]:.0f} {name}" for number, name in enumerate(recent)}
     try:
         FileStore(directory).write(_NAME, fields, until=now)
     except (OSError, ValueError):

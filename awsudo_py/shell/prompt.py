@@ -63,14 +63,14 @@ def segment(shell: str, environ: Mapping[str, str], now: float) -> str:
         return waiting
     until = _moment(environ.get("AWSUDO_EXPIRATION", ""))
     left = "" if until is None else _left(until - now)
-    shown = _harmless(_short(target))
+    label = _harmless(_short(target))
     if not environ.get("NO_COLOR"):  # https://no-color.org
         on, off = _WRAPPED[shell]
         if _is_production(environ, target):
-            shown = f"{on.format(_RED)}{shown}{off}"
+            label = f"{on.format(_RED)}{label}{off}"
         if until is not None and until - now < NEARLY:
             left = f"{on.format(_YELLOW)}{left}{off}"
-    return " ".join(part for part in (shown, left, waiting) if part)
+    return " ".join(part for part in (label, left, waiting) if part)
 
 
 def _questions(environ: Mapping[str, str], now: float) -> int:

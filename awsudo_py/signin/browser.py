@@ -44,8 +44,8 @@ def open_page(url: str, environ: Mapping[str, str]) -> bool:
 
 
 def _has_desktop(environ: Mapping[str, str]) -> bool:
-    shown = bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or environ.get("BROWSER"))
-    return sys.platform in ("darwin", "win32", "cygwin") or shown or bool(environ.get("WSL_DISTRO_NAME"))
+    has_display = bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or environ.get("BROWSER"))
+    return sys.platform in ("darwin", "win32", "cygwin") or has_display or bool(environ.get("WSL_DISTRO_NAME"))
 
 
 def _commands(url: str, environ: Mapping[str, str]) -> Iterator[list[str]]:

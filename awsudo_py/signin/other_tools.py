@@ -179,10 +179,10 @@ def _start_url(value: str) -> str:
     return value if value.startswith("https://") else f"https://{value}.awsapps.com/start"
 
 
-def _free(host: str, taken: set[str]) -> str:
+def _free(host: str, used: set[str]) -> str:
     """A name for a session that no other has."""
     name = re.sub(r"[^\w-]", "-", host.partition(".")[0], flags=re.ASCII) or "sso"
     number = 2
-    while name in taken:
+    while name in used:
         name, number = f"{name.rstrip('0123456789')}{number}", number + 1
     return name

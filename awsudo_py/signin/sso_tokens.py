@@ -86,7 +86,7 @@ class SsoTokens:
             found = self._files.token(session)
             if found is not None and found != before and self._left(found) > _RENEW:
                 return found
-            return self._kept(session, self._sign_in(session, self._oidc(session)))
+            return self._stored(session, self._sign_in(session, self._oidc(session)))
 
         return self._alone(session, sign_in)
 
@@ -99,7 +99,7 @@ class SsoTokens:
         if found is not None and found.can_be_renewed(self._run.clock()):
             self._memory.renewed[self._files.token_path(session)] = self._run.clock()
             try:
-                return self._kept(session, flows.renewed(session, found, self._oidc(session), self._run.clock()))
+                return self._stored(session, flows.renewed(session, found, self._oidc(session), self._run.clock()))
             except (Rejected, Unreachable) as error:
                 if usable is None or self._left(usable) <= _USELESS:
                     if isinstance(error, Unreachable):
@@ -125,9 +125,9 @@ class SsoTokens:
         if not agreed:
             self._share_refusal(session)
             raise ended
-        return self._kept(session, self._sign_in(session, self._oidc(session)))
+        return self._stored(session, self._sign_in(session, self._oidc(session)))
 
-    def _kept(self, session: SsoSession, token: SsoToken) -> SsoToken:
+    def _stored(self, session: SsoSession, token: SsoToken) -> SsoToken:
         try:
             self._files.keep_token(session, token)
         except OSError as error:

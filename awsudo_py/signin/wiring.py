@@ -130,6 +130,6 @@ def _not_offered(_session: SsoSession) -> bool:
 
 
 def _on_terminal(lines: list[str]) -> None:
-    with controlling_terminal() as (_, shown):
-        shown.write("".join(f"{escape(line)}\n" for line in lines))
-        shown.flush()
+    with controlling_terminal() as (_, screen):
+        screen.write("".join(f"{escape(line)}\n" for line in lines))
+        screen.flush()

@@ -143,8 +143,8 @@ def _hand_over(context: Context, link: str, who: str, options: ConsoleOptions) -
         return
     if options.copy:
         try:
-            with controlling_terminal() as (_, shown):
-                by = copy(link, os.environ, shown.fileno())
+            with controlling_terminal() as (_, screen):
+                by = copy(link, os.environ, screen.fileno())
         except OSError:
             by = copy(link, os.environ, None)
         if not by:

@@ -155,10 +155,10 @@ def _harmless(text: str) -> str:
 def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
     """The targets as a tree. A filter keeps the path to each match; a loop and a missing source are marked."""
     by_name = {each.name: each for each in everything}
-    wanted = _with_parents(found, by_name)
+    listed = _with_parents(found, by_name)
     children: dict[str, list[str]] = {}
     roots: list[str] = []
-    for name in wanted:
+    for name in listed:
         parent = by_name[name].parent if name in by_name else ""
         if parent:
             children.setdefault(parent, []).append(name)
@@ -168,7 +168,7 @@ def _tree(found: Sequence[Outline], everything: Sequence[Outline]) -> list[str]:
     done: set[str] = set()
     bold = coloured(sys.stdout, os.environ)
 
-    for root in [*roots, *wanted]:  # a target that no root leads to becomes a root itself
+    for root in [*roots, *listed]:  # a target that no root leads to becomes a root itself
         # not by recursion: a file can hold a chain of any length
         pending = [(root, "", "")] if root not in done else []
         while pending:

@@ -23,13 +23,13 @@ from awsudo_py.cli.click_glue import (
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.options import RunOptions
 from awsudo_py.errors import (
+    AlreadyReported,
     AwsudoError,
     CommandNotFound,
     ConfigError,
     InvalidInput,
     NoSuchProfile,
     Rejected,
-    Told,
     UsageError,
     did_you_mean,
     no_target,
@@ -181,14 +181,14 @@ def _explains(context: Context, request: Request) -> bool:
 
 
 def _tell_why(context: Context, request: Request, error: Rejected) -> None:
-    """Show the refusal with its reasons on stderr. Raises Told if more than the error itself was displayed."""
+    """Show the refusal with its reasons on stderr. Raises AlreadyReported if more than the error was displayed."""
     from awsudo_py.cli.why import after_refusal  # here, so that other runs do not import it
 
     report = after_refusal(context, request, error)
     if report:
         context.terminal.fail(error)
         context.terminal.show(["", *report.splitlines()])
-        raise Told from None
+        raise AlreadyReported from None
 
 
 def _no_command(request: Request, hidden: Subcommand | None) -> UsageError:

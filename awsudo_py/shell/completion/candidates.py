@@ -13,7 +13,7 @@ from awsudo_py.keys.index_names import NAME, names
 from awsudo_py.resolve.role_words import account_like, looks_like_role, unquoted
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.shell import history
-from awsudo_py.shell.completion.profiles import profiles, setting, shown, sso_sessions
+from awsudo_py.shell.completion.profiles import profiles, setting, sso_sessions, summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,16 +78,16 @@ def is_hidden(name: str, environ: Mapping[str, str]) -> bool:
 
 
 def _profiles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    return [_named(_all_profiles(environ), _Kept(environ, now))]
+    return [_named(_all_profiles(environ), _CachedSessions(environ, now))]
 
 
 def _roles(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    return [_known_roles(profiles(environ), _Kept(environ, now), history.words(environ, now), typed)]
+    return [_known_roles(profiles(environ), _CachedSessions(environ, now), history.words(environ, now), typed)]
 
 
 def _targets(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
-    named, kept = _all_profiles(environ), _Kept(environ, now)
-    groups = [_named(named, kept), _known_roles(named, kept, history.words(environ, now), typed)]
+    named, cached = _all_profiles(environ), _CachedSessions(environ, now)
+    groups = [_named(named, cached), _known_roles(named, cached, history.words(environ, now), typed)]
     return [*groups, _portal_roles(environ, typed)] if typed else groups
 
 
@@ -115,7 +115,7 @@ def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 def _sso_sessions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     named = profiles(environ)
     signed_in = {name: text for name, text in named.items() if setting(text, "sso_account_id")}
-    return [Group("session", sso_sessions(environ)), _named(signed_in, _Kept(environ, now))]
+    return [Group("session", sso_sessions(environ)), _named(signed_in, _CachedSessions(environ, now))]
 
 
 def _stored(environ: Mapping[str, str]) -> list[str]:
@@ -132,11 +132,11 @@ def _all_profiles(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _named(named: Mapping[str, str], kept: _Kept) -> Group:
-    return Group("profile", named, lambda name: kept.say(name, shown(named[name])))
+def _named(named: Mapping[str, str], cached: _CachedSessions) -> Group:
+    return Group("profile", named, lambda name: cached.describe(name, summary(named[name])))
 
 
-def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typed: str) -> Group:
+def _known_roles(named: Mapping[str, str], cached: _CachedSessions, used: Iterable[str], typed: str) -> Group:
     """Roles as they were typed before; those of the profiles too, once it is a role that is being typed."""
     roles = {word: _arn(word) for word in used if word not in named and looks_like_role(word)}
     is_arn = typed[:3] == "arn"
@@ -146,7 +146,7 @@ def _known_roles(named: Mapping[str, str], kept: _Kept, used: Iterable[str], typ
             written = arn if is_arn else arn.partition(":iam::")[2].replace(":role/", ":", 1)
             if written.startswith(typed):
                 roles.setdefault(written, arn)
-    return Group("role", roles, kept.left)
+    return Group("role", roles, cached.left)
 
 
 def _arn(word: str) -> str:
@@ -208,7 +208,7 @@ _KINDS: dict[str, Callable[[Mapping[str, str], float, str], list[Group]]] = {
 }
 
 
-class _Kept:
+class _CachedSessions:
     """Which targets would find their session in the cache, and for how long. Nothing is read before it is needed."""
 
     def __init__(self, environ: Mapping[str, str], now: float) -> None:
@@ -217,7 +217,7 @@ class _Kept:
         self._store: FileStore | None = None
         self._around = ""
 
-    def say(self, target: str, settings: Settings) -> str:
+    def describe(self, target: str, settings: Settings) -> str:
         """`account role, cached 42m` for a profile with these settings."""
         arn = settings.get("role_arn", "")
         account, _, role = arn.partition(":iam::")[2].partition(":role/")

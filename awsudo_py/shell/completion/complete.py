@@ -61,10 +61,10 @@ def _bash(words: Sequence[str], environ: Mapping[str, str], now: float) -> str:
         first = "executables" if "/" in typed else "-"
         groups.append(commands(environ, typed))
     # readline puts a candidate in the place of what comes after the last word break or open quote
-    kept = last.before(len(typed_line) - len(replaced))
+    unchanged = last.before(len(typed_line) - len(replaced))
     values = [value for group in groups for value in group.values if value.startswith(typed)]
     # all at once: that is ten times as fast as word by word, and no candidate holds a newline
-    lines = quoted("\n".join([(here.prefix + value)[kept:] for value in values]), last.quote)
+    lines = quoted("\n".join([(here.prefix + value)[unchanged:] for value in values]), last.quote)
     if how in _LISTING and 1 < len(values) <= MOST_DESCRIBED:
         written = lines.split("\n")
         widest = max(map(len, written))

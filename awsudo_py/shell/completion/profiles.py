@@ -54,7 +54,7 @@ def sso_sessions(environ: Mapping[str, str]) -> list[str]:
     return found
 
 
-def shown(text: str) -> Settings:
+def summary(text: str) -> Settings:
     """What is shown of the profile that has this text; the credentials file wins, key by key."""
     merged: Settings = {}
     for _, _, settings in _sections_line_by_line(f"[{text}"):
@@ -70,7 +70,7 @@ def setting(text: str, name: str) -> str:
     # two sections are behind one name: which of them has the last word is not told so easily
     if usual and "\n[" not in text:
         return usual.partition("\n")[0].strip()
-    return shown(text).get(name, "")
+    return summary(text).get(name, "")
 
 
 def _path(environ: Mapping[str, str], variable: str, name: str) -> str:

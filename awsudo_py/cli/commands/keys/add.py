@@ -212,8 +212,8 @@ def _offer_removal(context: Context, copy: PlainCopy, *, yes: bool, backup: bool
         terminal.notice(f"{copy.file} was not changed")
         return
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(context.run.clock()))
-    kept = change.apply(backup=f"{stamp}.backup" if backup else "")
-    terminal.notice(f"removed from {copy.file}{f'; backup (0600): {kept}' if kept else ''}")
+    copy_made = change.apply(backup=f"{stamp}.backup" if backup else "")
+    terminal.notice(f"removed from {copy.file}{f'; backup (0600): {copy_made}' if copy_made else ''}")
     terminal.notice(f"it was stored in plain text until now; to replace it with a new key: awsudo keys rotate {name}")
     terminal.notice(
         f"for programs that read profile {copy.profile} themselves, add below [profile {copy.profile}] in "
