@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 from awsudo_py.aws.clients import CurrentCredentials, note_address, note_parameters
 from awsudo_py.resolve.aws_config import nested
@@ -39,6 +42,39 @@ class _SlimLoader(Loader):  # type: ignore[misc]  # botocore has no types
 _LOADER = _SlimLoader()
 
 
+class _SlimResolver(EndpointResolver):  # type: ignore[misc]  # botocore has no types
+    """botocore's resolver of endpoints, which reads endpoints.json (1.2 MB) only where partitions.json does not do.
+
+    It does for STS in a region: a host name by the partition's pattern. botocore resolves the same with both.
+    """
+
+    def __init__(self) -> None:
+        places = (os.path.join(place, "endpoints") for place in _LOADER.search_paths)
+        used = next((place for place in places if _LOADER.file_loader.exists(place)), "")
+        self.uses_builtin_data = _LOADER.is_builtin_path(used)  # not a file of the user's, in ~/.aws/models
+
+    @cached_property
+    def _endpoint_data(self) -> Any:
+        return _LOADER.load_data("endpoints")
+
+    def construct_endpoint(
+        self, service_name: str, region_name: str | None = None, partition_name: str | None = None, **variants: bool
+    ) -> Any:
+        if service_name == "sts" and region_name and not partition_name and not any(variants.values()):
+            for partition in _LOADER.load_data("partitions")["partitions"] if self.uses_builtin_data else ():
+                if re.match(partition["regionRegex"], region_name):
+                    suffix = partition["outputs"]["dnsSuffix"]
+                    return {
+                        "partition": partition["id"],
+                        "endpointName": region_name,
+                        "dnsSuffix": suffix,
+                        "hostname": f"sts.{region_name}.{suffix}",
+                        "protocols": ["https"],
+                        "signatureVersions": ["v4"],
+                    }
+        return super().construct_endpoint(service_name, region_name, partition_name, **variants)
+
+
 class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore has no types
     """A botocore session with the configuration that we have read already."""
 
@@ -50,6 +86,15 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
         self.register_component("data_loader", _LOADER)
         self.register("before-send", note_address)
         self.register("before-parameter-build", note_parameters)
+
+    def _register_endpoint_resolver(self) -> None:
+        self._internal_components.lazy_register_component("endpoint_resolver", _SlimResolver)
+
+    def register(self, event_name: str, handler: Any, *more: Any, **named: Any) -> None:
+        """Register a handler, unless it is for a service that is not called: botocore has more than a hundred."""
+        service = event_name.partition(".")[2].partition(".")[0]
+        if service in ("", "*", *_SERVICES):
+            super().register(event_name, handler, *more, **named)
 
     def get_credentials(self) -> CurrentCredentials:
         """What signs the calls of the session's clients; it never looks for credentials itself."""
