@@ -20,6 +20,7 @@ import pexpect
 import pytest
 
 from awsudo_py.sessions.questions import Asker, Waiting, give
+from tests import messages
 from tests.conftest import needs
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import MfaDevice, StrictSts
@@ -113,7 +114,7 @@ def test_enter_refuses_and_ends_the_run(world: World, sts: StrictSts) -> None:
             other.expect_exact(f"refused pid {run.pid}")
         out, err = run.communicate(timeout=30)
 
-    assert (run.returncode, out) == (125, "") and "refused by awsudo answer" in err
+    assert (run.returncode, out) == (125, "") and messages.REFUSED_BY_ANSWER in err
     assert sts.calls == []
 
 
@@ -327,7 +328,7 @@ def test_a_refusal_ends_all_runs_that_need_the_same_code(world: World, sts: Stri
         errors = [run.communicate(timeout=20)[1] for run in (first, second)]
 
     assert [first.returncode, second.returncode] == [125, 125]
-    assert all("refused by awsudo answer" in text for text in errors) and sts.calls == []
+    assert all(messages.REFUSED_BY_ANSWER in text for text in errors) and sts.calls == []
     assert "awsudo answer   (" not in errors[1]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from awsudo_py.keys.audit import PLACES
+from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
@@ -96,7 +97,7 @@ def test_fishs_universal_variables_go_away_too(home: World) -> None:
 
     (found,) = _audit(home)
 
-    assert found["place"] == "fish's universal variables"
+    assert found["place"] == messages.UNIVERSAL_VARIABLES
     subprocess.run(["sh", "-euc", "\n".join(found["remedy"])], env=environ, check=True)
     assert _audit(home) == []
     assert "other" in (home.home / ".config/fish/fish_variables").read_text()
@@ -249,7 +250,7 @@ def test_a_hostile_name_cannot_touch_the_terminal_or_the_command(home: World) ->
 
 def test_every_place_has_a_test() -> None:
     """A new place comes with a file that is found in it."""
-    tested = {"rclone", "MinIO client", "fish's universal variables"} | {
+    tested = {"rclone", "MinIO client", messages.UNIVERSAL_VARIABLES} | {
         place.tool for place in PLACES for row in FILES if row[3] in f"{place.tool} (work)"
     }
 

@@ -19,6 +19,7 @@ from awsudo_py.cli.options import Options, RunOptions
 from awsudo_py.errors import of_system
 from awsudo_py.grammar.options import REQUEST
 from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
+from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_sts import StrictSts
@@ -135,9 +136,7 @@ def test_an_option_after_the_target_is_an_error_with_the_order(world: World) -> 
     """`awsudo dev -d 15m CMD` is what many type once: the hint says how it is written."""
     done = world.run("dev", "-d", "15m", "true")
 
-    assert done.err == (
-        "awsudo: command not found: -d\n  options of awsudo go before the target: awsudo [OPTIONS] TARGET COMMAND…\n"
-    )
+    assert done.err == (f"awsudo: command not found: -d\n  {messages.OPTIONS_BEFORE_TARGET}\n")
 
 
 def test_a_profile_that_is_called_like_a_subcommand_can_be_reached(world: World) -> None:
@@ -187,7 +186,7 @@ def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts:
         (("keys",), 2, "keys needs a subcommand: add, list,"),
         (("keys", "lits"), 2, "did you mean list?"),
         (("keys", "add"), 2, "missing argument"),
-        (("keys", "add", "x", "--from-env", "--import"), 2, "exclude each other"),
+        (("keys", "add", "x", "--from-env", "--import"), 2, messages.EXCLUSIVE),
         (("keys", "add", "x", "--backup"), 2, "goes with --import"),
         (("keys", "rotate", "nope"), 125, "no key is stored as 'nope'"),
         (("keys", "mfa", "dve"), 125, "did you mean dev?"),

@@ -16,6 +16,7 @@ from awsudo_py.grammar.registry import COMPLETED, PROMPTED, SWITCHED
 from awsudo_py.shell.prompt import _WRAPPED
 from awsudo_py.shell.scripts import FILES
 from awsudo_py.shell.shell_init import TEXTS
+from tests import messages
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.test_hit_path import imported_by
@@ -91,7 +92,7 @@ def test_installing_twice_is_installing_once_and_can_be_undone(world: World, she
     installed = file.read_bytes()
     second = world.run("completion", "--install", "--yes", shell)
 
-    assert (first.code, second.code, second.out) == (0, 0, "") and "already set up" in second.err
+    assert (first.code, second.code, second.out) == (0, 0, "") and messages.ALREADY_SET_UP in second.err
     assert file.read_bytes() == installed and installed.count(b"# >>> awsudo completion >>>\n") == 1
 
     undone = world.run("completion", "--uninstall", "--yes", shell)
@@ -151,7 +152,7 @@ def test_the_question_is_asked_on_the_terminal(world: World, answer: str) -> Non
         shown = screen.type(f"{answer}\n").until("code 0")
 
     assert (world.home / ".bashrc").exists() is (answer == "y")
-    assert ("nothing was changed" in shown) is (answer != "y")
+    assert (messages.NOTHING_CHANGED in shown) is (answer != "y")
 
 
 def test_a_line_added_while_the_question_waits_is_not_lost(world: World) -> None:

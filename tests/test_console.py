@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pexpect
 import pytest
 
+from tests import messages
 from tests.conftest import needs
 from tests.servers.federation import Federation
 from tests.servers.strict_sts import StrictSts
@@ -59,7 +60,7 @@ def test_a_duration_is_that_of_the_console_session(world: World, sts: StrictSts,
         (("base",), "base is an IAM user, and the console accepts only role sessions"),
         (("dev", "--service", "s33"), "no service 's33' in the console"),
         (("dev", "--path", "https://example.com"), "--path is not a path in the console"),
-        (("dev", "--service", "s3", "--path", "/x"), "--service and --path exclude each other"),
+        (("dev", "--service", "s3", "--path", "/x"), f"--service and --path {messages.EXCLUSIVE}"),
         (("dev", "--color", "red"), "--color and --display-name are for --switch-link"),
         ((), "no target: which profile or role?"),
     ],

@@ -15,6 +15,7 @@ from awsudo_py.resolve.console_links import (
     login_url,
     switch_role_url,
 )
+from tests import messages
 
 #: Partition, Region → the federation endpoint, and the console's home.
 PARTITIONS = (
@@ -78,9 +79,9 @@ def test_a_page_is_that_of_a_service_or_a_path(given: dict[str, str], region: st
         ({"service": "dynamo"}, "dynamodb"),
         ({"service": "lamda"}, "did you mean lambda"),
         ({"service": "../../evil"}, "--path"),
-        ({"path": "https://example.com/"}, "copy what follows the host name"),
-        ({"path": "//example.com/"}, "copy what follows the host name"),
-        ({"path": "/ec2/home\n"}, "copy what follows the host name"),
+        ({"path": "https://example.com/"}, messages.PATH_ONLY),
+        ({"path": "//example.com/"}, messages.PATH_ONLY),
+        ({"path": "/ec2/home\n"}, messages.PATH_ONLY),
     ],
 )
 def test_a_page_that_cannot_be_meant_is_refused(given: dict[str, str], hint: str) -> None:

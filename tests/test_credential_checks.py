@@ -17,6 +17,7 @@ from awsudo_py.fingerprint import Files
 from awsudo_py.model import Request, Source
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
+from tests import messages
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -57,7 +58,7 @@ FAULTS = {
     "a no-break space": Fault(("line 4) has a character", "U+00A0"), keys(secret=f"{SECRET}\u00a0x")),
     "swapped": Fault(("aws_access_key_id of profile base (~/credentials, line 3) and the secret access key are swapped",), keys(SECRET, KEY)),
     "the ID twice": Fault(("line 4) has 20 characters", "has 40"), keys(secret=KEY)),
-    "a session's key alone": Fault((f"is that of a session ({ASIA})", "its session token is missing", "aws_session_token"), keys(ASIA)),
+    "a session's key alone": Fault((f"is that of a session ({ASIA})", messages.NO_SESSION_TOKEN, "aws_session_token"), keys(ASIA)),
     "a token with a line break": Fault(("aws_session_token of profile base (~/credentials, line 5) contains a line break",), keys(ASIA, token="x\n  y")),
     "an old name for the token": Fault(("aws_security_token of profile base", "contains a space"), keys(ASIA) + "aws_security_token = a b\n"),
     "in the config file": Fault(("(~/config, line 5) is in quotes",), "", f"{ROLE}[profile base]\naws_access_key_id = '{KEY}'\naws_secret_access_key = {SECRET}\n"),
@@ -71,7 +72,7 @@ FAULTS = {
     # settings
     "a region's comment": Fault(("region of profile dev (~/config, line 4)", "own line"), config=f"{ROLE}region = eu-west-1 # Dublin\n"),
     "a role's comment": Fault(("role_arn of profile dev (~/config, line 2)", "own line"), config=ROLE.replace("/dev\n", "/dev ; mine\n")),
-    "a device's quotes": Fault(("mfa_serial of profile dev (~/config, line 4)", "remove the quotes"), config=f'{ROLE}mfa_serial = "arn:aws:iam::111111111111:mfa/a"\n'),
+    "a device's quotes": Fault(("mfa_serial of profile dev (~/config, line 4)", messages.REMOVE_QUOTES), config=f'{ROLE}mfa_serial = "arn:aws:iam::111111111111:mfa/a"\n'),
     "a device's comment": Fault(("mfa_serial of profile base (~/credentials, line 5)", "own line"), f"{keys()}mfa_serial = arn:aws:iam::111111111111:mfa/a # phone\n"),
     "a duration's comment": Fault(("duration_seconds of profile dev (~/config, line 4)", "own line"), config=f"{ROLE}duration_seconds = 3600 # 1h\n"),
     "an external ID's line break": Fault(("external_id of profile dev (~/config, line 4)", "indented"), config=f"{ROLE}external_id = a\n  b\n"),
@@ -120,7 +121,7 @@ def test_keys_of_emulators_are_not_refused(tmp_path: Path) -> None:
         ({"AccessKeyId": f"{KEY}\n"}, "its AccessKeyId ends with a line break"),
         ({"SecretAccessKey": f'"{SECRET}"'}, "its SecretAccessKey is in quotes"),
         ({"AccessKeyId": SECRET, "SecretAccessKey": KEY}, "its AccessKeyId and the secret access key are swapped"),
-        ({"AccessKeyId": ASIA, "SessionToken": None}, "its session token is missing"),
+        ({"AccessKeyId": ASIA, "SessionToken": None}, messages.NO_SESSION_TOKEN),
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from awsudo_py.demo.server import ACCOUNT, DemoServer, DemoSts
+from tests import messages
 from tests.picture import PICTURE, demo_output, drawn, text_of
 from tests.world import AWSUDO, World
 
@@ -112,7 +113,7 @@ def test_the_demo_shell_without_a_terminal_is_a_usage_error(world: World) -> Non
     done = world.run("demo", "--shell")
 
     assert done.code == 2
-    assert "needs a terminal" in done.err and "awsudo demo" in done.err
+    assert messages.NEEDS_A_TERMINAL in done.err and "awsudo demo" in done.err
 
 
 def test_the_demo_sts_issues_sessions_that_work_and_expire(demo_sts: tuple[DemoSts, str], clock: Clock) -> None:

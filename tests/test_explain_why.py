@@ -13,6 +13,7 @@ from awsudo_py.cli.click_glue import Process
 from awsudo_py.cli.main import main
 from awsudo_py.cli.why import context_keys
 from awsudo_py.terminal import Terminal
+from tests import messages
 from tests.policy.cases import DOCUMENTED, MADE, Case, allow, deny, may, may_not
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
@@ -122,7 +123,7 @@ def test_the_statement_and_the_condition_that_decide_are_shown(
 
     lines = [line.strip() for line in done.out.splitlines()]
     assert (done.code, done.err, len(sts.calls)) == (1, "", 0)
-    assert lines[0] == f"{DEPLOY}: DENIED: the role's trust policy does not allow it"
+    assert lines[0] == f"{DEPLOY}: DENIED: {messages.TRUST_DOES_NOT_ALLOW} it"
     assert any(line.startswith('trust policy          no allow   statement "FromCI" of ') for line in lines)
     assert 'sts:ExternalId must equal "ci-7f3" (StringEquals); the request does not have it' in lines
     assert any(line.startswith("identity policies     allows     statement 2 of ") for line in lines)
@@ -144,7 +145,7 @@ def test_what_is_not_known_is_not_guessed(world: World, files: dict[str, str]) -
 
     assert (done.code, done.err) == (3, "")
     assert "UNKNOWN: what the organization's SCPs say is not known" in done.out
-    assert "its value is not known" in done.out and "possibly: " in done.out
+    assert messages.UNKNOWN_VALUE in done.out and "possibly: " in done.out
 
 
 def test_an_scp_that_only_denies_stands_beside_full_access(world: World, files: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import messages
 from tests.policy.cases import allow, deny, may
 from tests.servers.strict_policies import StrictPolicies, Toolbox
 from tests.world import World
@@ -70,7 +71,7 @@ def test_a_refusal_without_a_reason_is_explained_by_the_trust_policy(person: Wor
     done = person.run("explain", "dev", "--why", "-v")
 
     assert done.code == 1, done.err
-    assert "dev: DENIED: the role's trust policy does not allow it" in done.out
+    assert f"dev: DENIED: {messages.TRUST_DOES_NOT_ALLOW} it" in done.out
     assert "AWS       User: " in done.out
     assert 'statement "FromCI" of the trust policy' in done.out
     assert 'sts:ExternalId must equal "ci-7f3" (StringEquals); the request does not have it' in done.out
@@ -206,7 +207,7 @@ def test_a_refused_code_or_key_is_explained_as_in_a_run(person: World, aws: Stri
 
     done = person.run("explain", "dev", "--why")
 
-    assert done.code == 125 and "AWS does not know the access key" in done.err
+    assert done.code == 125 and messages.UNKNOWN_KEY in done.err
 
 
 def test_a_session_that_calls_is_judged_by_its_role(person: World, aws: StrictPolicies) -> None:
@@ -240,8 +241,8 @@ def test_a_run_explains_a_denial_where_that_is_set(person: World, aws: StrictPol
     done = person.run(*words, "echo", "ran", env={"AWSUDO_EXPLAIN": "true"} if how == "variable" else None)
 
     assert (done.code, done.out) == (125, "")
-    assert done.err.startswith("awsudo: cannot get a session of ") and done.err.count("AWS does not say why") == 1
-    assert "dev: DENIED: the role's trust policy does not allow it" in done.err
+    assert done.err.startswith("awsudo: cannot get a session of ") and done.err.count(messages.NO_REASON) == 1
+    assert f"dev: DENIED: {messages.TRUST_DOES_NOT_ALLOW} it" in done.err
     assert _actions(aws)[:2] == ["AssumeRole", "GetRole"] and aws.count("AssumeRole") == 1
 
 

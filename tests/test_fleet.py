@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import messages
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.organizations import Organizations
@@ -211,7 +212,7 @@ def test_each_target_is_in_the_journal(fleet: World, sts: StrictSts) -> None:
         (["prdo-*", "--", "true"], 125, "no target matches 'prdo-*'"),
         (["t00", "true"], 2, "no command: it goes after --"),
         (["t00", "--"], 2, "no command after --"),
-        (["--", "true"], 2, "no targets: which ones?"),
+        (["--", "true"], 2, messages.NO_TARGETS),
         (["t00", "--json", "--ordered", "--", "true"], 2, "output is printed in one way"),
         (["t00", "--resume", "--", "true"], 2, "--resume needs a journal"),
         (["t00", "-j", "0", "--", "true"], 2, "--jobs: invalid number '0'"),

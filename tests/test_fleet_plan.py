@@ -10,6 +10,7 @@ from awsudo_py.fleet.records import Target
 from awsudo_py.fleet.shard import Shard, in_shard, shard_of
 from awsudo_py.fleet.width import width
 from awsudo_py.resolve.aws_config import AwsConfig
+from tests import messages
 
 
 def _role(account: int, role: str, **more: str) -> dict[str, str]:
@@ -95,13 +96,13 @@ def test_selection(words: list[str], wanted: dict[str, object], names: list[str]
         (["prdo-eu"], {}, "no target matches 'prdo-eu'", "did you mean prod-eu"),
         (["prod-*", "stagin-*"], {}, "no target matches 'stagin-*'", "awsudo each --all --dry-run"),
         (["porta*l*x"], {}, "no target matches", "portal"),
-        ([], {}, "no targets: which ones?", "--all"),
-        (["!prod-eu"], {}, "no targets: which ones?", "--all"),
+        ([], {}, messages.NO_TARGETS, "--all"),
+        (["!prod-eu"], {}, messages.NO_TARGETS, "--all"),
         (["prod-*", "!prod-eus"], {}, "no target is called 'prod-eus'", "or prod-eu?"),
         (["prod-eu", "!prod-eu"], {}, "no targets are left of 1", "--dry-run"),
         (["*"], {"where": ("team=db",)}, "no targets are left of 5", "--where"),
         ([], {"role": "Audit", "accounts": (("5", ""),)}, "'5' is not an account ID", "12 digits"),
-        (["arn:aws:iam::12:role/x"], {}, "not the ARN of an IAM role", "123456789012:NAME"),
+        (["arn:aws:iam::12:role/x"], {}, messages.NOT_A_ROLE_ARN, "123456789012:NAME"),
     ],
 )
 def test_a_selection_that_cannot_be_meant_is_an_error(

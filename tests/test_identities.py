@@ -12,6 +12,7 @@ from awsudo_py.errors import InvalidInput
 from awsudo_py.resolve.ci_identities import PROVIDERS
 from awsudo_py.resolve.saml import SamlRole, roles_of
 from awsudo_py.signin.ci_tokens import expiry_of
+from tests import messages
 from tests.screens import Screen
 from tests.servers.ci import SECRET, GitHub, jwt
 from tests.servers.cognito import Cognito
@@ -375,8 +376,8 @@ def test_a_cognito_pool_gives_a_session_for_a_login(job: World, sts: StrictSts, 
     ("settings", "said"),
     [
         ("cognito_identity_pool = pool\n", "is not the ID of a pool"),
-        (f"cognito_identity_pool = {POOL}\ncognito_login = x\n", "without the other"),
-        (f"cognito_identity_pool = {POOL}\ncognito_token_file = x\n", "without the other"),
+        (f"cognito_identity_pool = {POOL}\ncognito_login = x\n", messages.ONE_OF_A_PAIR),
+        (f"cognito_identity_pool = {POOL}\ncognito_token_file = x\n", messages.ONE_OF_A_PAIR),
     ],
 )
 def test_an_invalid_pool_is_refused(job: World, settings: str, said: str) -> None:

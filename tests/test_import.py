@@ -20,6 +20,7 @@ from awsudo_py.signin.listing import Account, Listing, Listings, listed
 from awsudo_py.signin.profile_block import Role, named, plan
 from awsudo_py.signin.rate import Rate
 from awsudo_py.signin.start_urls import region_of_host, resolved
+from tests import messages
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.sso import Sso
@@ -94,7 +95,7 @@ def test_doing_it_again_changes_nothing_and_follows_the_portal(portal: tuple[Wor
     followed = world.run("import", "--sso", "corp", "--yes")
 
     assert again.code == 0 and "is up to date: 6 profiles of corp" in again.err
-    assert refused.code == 125 and "to confirm, pass --yes" in refused.err
+    assert refused.code == 125 and messages.PASS_YES in refused.err
     assert (difference.code, unchanged) == (0, before)
     assert "\n-[profile Dev-Test-Read]\n" in difference.out and "\n+[profile New-Read]\n" in difference.out
     assert followed.code == 0
@@ -158,11 +159,11 @@ def test_a_start_url_brings_its_session_along(portal: tuple[World, Sso]) -> None
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "import takes --sso SESSION or --from TOOL"),
-        (("--sso", "corp", "--from", "granted"), 2, "import takes --sso SESSION or --from TOOL"),
+        ((), 2, messages.IMPORT_FORMS),
+        (("--sso", "corp", "--from", "granted"), 2, messages.IMPORT_FORMS),
         (("--sso", "crop"), 125, "did you mean corp?"),
-        (("--sso", "corp", "--name", "{account.name}"), 125, "is not a name template"),
-        (("--sso", "corp", "--name", "{role"), 125, "is not a name template"),
+        (("--sso", "corp", "--name", "{account.name}"), 125, messages.NOT_A_NAME_TEMPLATE),
+        (("--sso", "corp", "--name", "{role"), 125, messages.NOT_A_NAME_TEMPLATE),
         (("--sso", "corp", "--default-region", "EU"), 2, "--default-region"),
     ],
 )
@@ -326,7 +327,7 @@ class Throttling:
             raise Rejected("the SSO session has ended")
         if self.tokens < 1:
             self.throttled += 1
-            raise Throttled("AWS is throttling calls")
+            raise Throttled(messages.THROTTLED)
         self.tokens -= 1
 
     def accounts(self, following: str = "") -> Page:

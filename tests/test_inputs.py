@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from awsudo_py.aws.calls import default_session_name
 from awsudo_py.grammar.options import INPUTS
+from tests import messages
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import KEY_ID, PRINT_ENV, World
@@ -181,7 +182,7 @@ def test_a_policy_file_is_read_and_sent_without_its_white_space(world: World, st
         ("nowhere.json", "no such file: nowhere.json"),
         (".", "cannot read .: Is a directory"),
         ("latin1.json", "cannot read latin1.json: not UTF-8 text"),
-        ("broken.json", "not a JSON policy"),
+        ("broken.json", messages.NOT_A_POLICY),
     ],
 )
 def test_a_policy_file_that_cannot_be_used_is_named(world: World, sts: StrictSts, written: str, said: str) -> None:
@@ -329,9 +330,9 @@ BOUNDS = [
     Bound("duration", "43201", "43200"),
     Bound("duration", "0", "900"),
     Bound("duration", "-900", "invalid duration", NAMED),
-    Bound("duration", "-900", "not a number of seconds", ("profile",)),
+    Bound("duration", "-900", messages.NOT_SECONDS, ("profile",)),
     Bound("duration", "1d", "invalid duration", NAMED),
-    Bound("duration", "9e2", "not a number of seconds", ("profile",)),
+    Bound("duration", "9e2", messages.NOT_SECONDS, ("profile",)),
     Bound("duration", "٩٠٠", "invalid duration", NAMED),
     Bound("duration", "9" * 40, "invalid duration", NAMED),
     Bound("session_name", "x", "2 to 64"),
@@ -361,7 +362,7 @@ BOUNDS = [
     Bound("policy", '{"Statement":"Ā"}', "U+00FF", NAMED),
     Bound("policy", '{"Version":"2012-10-17"}', "Statement", NAMED),
     Bound("policy", '{"Statement":[],"Statement":[]}', "duplicate key", NAMED),
-    Bound("policy", "{" * 100_000, "not a JSON policy", NAMED),
+    Bound("policy", "{" * 100_000, messages.NOT_A_POLICY, NAMED),
     Bound("only", "s3", "not an action", NAMED),
     Bound("only", "*", "not an action", NAMED),
     Bound("on", "bucket", "not the ARN of a resource", NAMED),

@@ -20,6 +20,7 @@ from awsudo_py.errors import KeyringError, KeyringLocked
 from awsudo_py.keys import os_keyring
 from awsudo_py.keys.os_keyring import BACKENDS, Keyring, open_keyring
 from awsudo_py.sessions.sealed import digest
+from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_iam import StrictAws
@@ -370,7 +371,7 @@ def _kill(session: KeyringSession) -> None:
     [
         ({}, _lock, "the Secret Service is locked", "gnome-keyring-daemon --replace --unlock"),
         ({}, _kill, "the Secret Service is not available", "apt install gnome-keyring"),
-        ({}, _stop, "the Secret Service did not respond within 4 s", "unlock it"),
+        ({}, _stop, f"the Secret Service {messages.NO_RESPONSE} within 4 s", "unlock it"),
         ({"unlocked": False}, None, "the Secret Service has no unlocked keyring", "gnome-keyring-daemon --unlock"),
         ({"keyring": False}, None, "the Secret Service is not available", "apt install gnome-keyring"),
     ],
@@ -478,7 +479,7 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     begun = time.monotonic()
 
-    with pytest.raises(KeyringError, match="did not respond"):
+    with pytest.raises(KeyringError, match=messages.NO_RESPONSE):
         Keyring(BACKENDS[2], Hanging(), {desktop: ":0"}, said.append).get("a")
 
     assert said == ["waiting for the Secret Service: is it prompting to be unlocked?"]
@@ -491,7 +492,7 @@ def test_without_a_desktop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     said: list[str] = []
 
-    with pytest.raises(KeyringError, match="did not respond"):
+    with pytest.raises(KeyringError, match=messages.NO_RESPONSE):
         Keyring(BACKENDS[2], Hanging(), {}, said.append).get("a")
 
     assert said == []

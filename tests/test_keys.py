@@ -19,6 +19,7 @@ from awsudo_py.keys.vault import Keys
 from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.single_flight import Run
 from awsudo_py.terminal import Terminal
+from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_iam import StrictAws
@@ -161,9 +162,9 @@ WRONG = {
     "ASIA": ("ASIAIOSFODNN7EXAMPLE", "only long-lived keys are stored"),
     "AIDA": ("AIDAIOSFODNN7EXAMPLE", "the ID of a user"),
     "AROA": ("AROAIOSFODNN7EXAMPLE", "the ID of a role"),
-    "short": ("AKIA", "invalid access key ID"),
-    "lower case": ("akiaiosfodnn7example", "invalid access key ID"),
-    "a secret in its place": ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "invalid access key ID"),
+    "short": ("AKIA", messages.INVALID_KEY_ID),
+    "lower case": ("akiaiosfodnn7example", messages.INVALID_KEY_ID),
+    "a secret in its place": ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", messages.INVALID_KEY_ID),
     "nothing": ("", "AWS_ACCESS_KEY_ID is not set"),
 }
 
@@ -198,8 +199,8 @@ def test_temporary_keys_in_the_environment_are_refused_with_the_reason(desk: Des
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "the secret access key does not match the access key ID"),
-        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "AWS does not know the access key"),
+        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, messages.WRONG_SECRET),
+        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, messages.UNKNOWN_KEY),
     ],
     ids=["another secret", "another key"],
 )
@@ -743,7 +744,7 @@ def test_a_rotation_leaves_one_key_that_works_and_no_session_of_the_old_one(
         call.action for call in aws.calls if call.action.endswith("AccessKey") or call.action == "GetCallerIdentity"
     ]
     assert order == ["CreateAccessKey", *["GetCallerIdentity"] * 3, "UpdateAccessKey", "DeleteAccessKey"]
-    assert "is known everywhere at AWS" in done.err and "deleted 2 sessions that came from it" in done.err
+    assert messages.KNOWN_EVERYWHERE in done.err and "deleted 2 sessions that came from it" in done.err
     assert len(desk.kept()) == 1
     secrets = [key.secret_access_key for key in (desk.key, *aws.made)]
     assert not [secret for secret in secrets if secret in done.out + done.err]
@@ -877,7 +878,7 @@ def test_two_keys_are_one_clear_line(desk: Desk, aws: StrictAws) -> None:
     first = done.err.splitlines()[0]
     assert done.code == 125 and f"a second key, {other.access_key_id} (inactive, made " in first
     assert f"aws iam delete-access-key --access-key-id {other.access_key_id}" in done.err
-    assert "nothing was changed" in done.err and aws.count("CreateAccessKey") == 0
+    assert messages.NOTHING_CHANGED in done.err and aws.count("CreateAccessKey") == 0
 
 
 def test_ctrl_c_in_a_rotation_prints_the_key_in_use_and_how_to_resume(desk: Desk, aws: StrictAws) -> None:
@@ -895,13 +896,13 @@ def test_ctrl_c_in_a_rotation_prints_the_key_in_use_and_how_to_resume(desk: Desk
     aws.watch = watch
     assert process.stderr is not None
     said = ""
-    while "is known everywhere at AWS" not in said:
+    while messages.KNOWN_EVERYWHERE not in said:
         said += process.stderr.readline()
     process.send_signal(signal.SIGINT)
     said += process.stderr.read()
 
     assert process.wait() == -signal.SIGINT
-    assert f"still in use: {desk.key.access_key_id}; to continue: awsudo keys rotate base" in said
+    assert f"{messages.KEY_IN_USE} {desk.key.access_key_id}; to continue: awsudo keys rotate base" in said
     process.stderr.close()
 
 
@@ -925,7 +926,7 @@ def test_a_rotation_that_may_not_begin_changes_nothing(desk: Desk, aws: StrictAw
 
     done = desk.run("keys", "rotate", "base")
 
-    assert done.code == 125 and "nothing was changed" in done.err and "--mfa-serial" in done.err
+    assert done.code == 125 and messages.NOTHING_CHANGED in done.err and "--mfa-serial" in done.err
     assert aws.keys_of() == [desk.key.access_key_id] and desk.listed()["rotating"] == "0.0"
 
 
@@ -963,7 +964,7 @@ def test_a_keyring_that_refuses_the_new_key_leaves_no_key_behind(desk: Desk, aws
         aws.watch = watch
         done = desk.run("keys", "rotate", "base")
 
-    assert done.code == 125 and "the Secret Service is locked" in done.err and "nothing was changed" in done.err
+    assert done.code == 125 and "the Secret Service is locked" in done.err and messages.NOTHING_CHANGED in done.err
     assert aws.keys_of() == [desk.key.access_key_id]
 
 
@@ -1145,7 +1146,7 @@ def test_a_new_key_of_another_user_is_never_used(desk: Desk, aws: StrictAws) -> 
     done = desk.run("keys", "rotate", "base", "--yes")
 
     assert done.code == 125 and f"the new key {other.access_key_id} belongs to" in done.err
-    assert "user/mallory" in done.err and f"still in use: {desk.key.access_key_id}" in done.err
+    assert "user/mallory" in done.err and f"{messages.KEY_IN_USE} {desk.key.access_key_id}" in done.err
     assert desk.listed()["access_key_id"] == desk.key.access_key_id
     assert [aws.state(key) for key in (other.access_key_id, desk.key.access_key_id)] == ["Active", "Active"]
     assert {call.action for call in aws.calls} == {"GetCallerIdentity"}

@@ -19,6 +19,7 @@ from awsudo_py.resolve.outline import matching
 from awsudo_py.session_for import chain_for
 from awsudo_py.targets import known_targets
 from awsudo_py.terminal import NoTerminal
+from tests import messages
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -156,7 +157,7 @@ def test_forms_exclude_each_other(listed: World, words: tuple[str, ...]) -> None
     """One thing is printed."""
     done = listed.run("list", *words)
 
-    assert (done.code, done.out) == (2, "") and "exclude each other" in done.err
+    assert (done.code, done.out) == (2, "") and messages.EXCLUSIVE in done.err
 
 
 def test_no_match_and_no_profiles_are_reported(listed: World) -> None:

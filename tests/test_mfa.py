@@ -21,6 +21,7 @@ from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTER, Run, Wait, in_turn
 from awsudo_py.terminal import Terminal
+from tests import messages
 from tests.conftest import needs
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World, until
@@ -295,7 +296,7 @@ def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: Stri
     with terminal(world, AWSUDO, "dev", *WHO) as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline("000000")
-        spawned.expect_exact("awsudo: that code was refused; a code works once")
+        spawned.expect_exact(f"awsudo: {messages.THAT_CODE_REFUSED}; {messages.CODE_WORKS_ONCE}")
         spawned.expect_exact(ASKED)
         spawned.sendline(phone.code())
         done = ended(spawned)
@@ -312,7 +313,7 @@ def test_three_codes_are_prompted_for_and_no_more(world: World, sts: StrictSts, 
             spawned.sendline(code)
         done = ended(spawned)
 
-    assert done.code == 125 and "the MFA code was refused" in done.out and "clock of the device" in done.out
+    assert done.code == 125 and messages.CODE_REFUSED in done.out and "clock of the device" in done.out
     assert counted(sts) == {"GetSessionToken": 3}
 
 
@@ -324,7 +325,7 @@ def test_a_code_that_another_run_used_is_prompted_for_again(world: World, sts: S
     with terminal(world, AWSUDO, "dev", "true") as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline(code)
-        spawned.expect_exact("that code was refused")
+        spawned.expect_exact(messages.THAT_CODE_REFUSED)
         spawned.expect_exact(ASKED)
         spawned.sendline(phone.code(time.time() + 30))
         done = ended(spawned)
@@ -426,7 +427,7 @@ def test_a_code_that_was_given_is_tried_once(world: World, sts: StrictSts, phone
 
     wrong, right = run("000000"), run(phone.code())
 
-    assert wrong.code == 125 and "the MFA code was refused" in wrong.err and "wait for the next" in wrong.err
+    assert wrong.code == 125 and messages.CODE_REFUSED in wrong.err and "wait for the next" in wrong.err
     assert right.code == 0, right.err
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 1}
 
@@ -448,7 +449,7 @@ def test_a_code_on_stdin_is_one_line_and_the_rest_is_the_commands(
 @pytest.mark.parametrize(
     ("stdin", "said"),
     [
-        (b"", "no line on stdin"),
+        (b"", messages.NO_LINE_ON_STDIN),
         (b"12345\n", "--mfa-code - (stdin): an MFA code has six digits"),
         (b"\xff" * 70, "six digits"),
     ],
@@ -466,7 +467,7 @@ def test_a_closed_stdin_is_reported(world: World, sts: StrictSts, phone: MfaDevi
     """No descriptor 0, no traceback."""
     done = world.run("--mfa-code", "-", "dev", "true", prefix=("sh", "-c", 'exec "$@" <&-', "sh"))
 
-    assert (done.code, sts.calls) == (2, []) and "no line on stdin" in done.err
+    assert (done.code, sts.calls) == (2, []) and messages.NO_LINE_ON_STDIN in done.err
 
 
 def test_a_second_call_gets_no_code_that_the_first_has_spent(world: World, sts: StrictSts, phone: MfaDevice) -> None:
@@ -637,7 +638,7 @@ def test_the_refused_code_of_a_program_is_not_retried(world: World, sts: StrictS
     """It would print the same: one call, and the advice to wait for the next code."""
     done = world.run("--mfa-process", "echo 000000", "dev", "true")
 
-    assert done.code == 125 and "wait for the next one" in done.err
+    assert done.code == 125 and messages.NEXT_CODE in done.err
     assert counted(sts) == {"GetSessionToken": 1}
 
 

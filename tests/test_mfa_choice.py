@@ -17,6 +17,7 @@ from awsudo_py.sessions.file_store import FileStore
 from awsudo_py.sessions.obtain import Obtain
 from awsudo_py.sessions.single_flight import Run
 from awsudo_py.terminal import Terminal
+from tests import messages
 
 ROLE = "arn:aws:iam::111111111111:role/"
 PHONE, TOKEN = "arn:aws:iam::111111111111:mfa/phone", "GAHT12345678"
@@ -81,11 +82,11 @@ TABLE = {
     "keys, a code for each": Row(guarded(KEYS), (PLAIN,), "role phone", PER_ROLE, "mfa_per_role of profile dev is set"),
     "keys, a code for each, a token asked for": Row(guarded(KEYS), (PHONES,), "role token", PER_ROLE._replace(serial=TOKEN), "is set"),
     # sources that are sessions: GetSessionToken cannot be called; the source's own device is behind them
-    "a session, a role with a phone": Row(SESSION, (PHONES,), "role phone", why="a file already returns a session"),
+    "a session, a role with a phone": Row(SESSION, (PHONES,), "role phone", why=f"a file {messages.RETURNS_A_SESSION}"),
     "a guarded session, a role": Row(guarded(SESSION), (PLAIN,), "role"),
-    "SSO, a role with a phone": Row(SSO, (PHONES,), "role phone", why="already returns a session"),
-    "a machine, a role with a phone": Row(MACHINE, (PHONES,), "role phone", why="the machine already returns a session"),
-    "a machine, a role, a token asked for": Row(MACHINE, (PLAIN,), "role token", MfaInputs(TOKEN), "already returns a session"),
+    "SSO, a role with a phone": Row(SSO, (PHONES,), "role phone", why=messages.RETURNS_A_SESSION),
+    "a machine, a role with a phone": Row(MACHINE, (PHONES,), "role phone", why=f"the machine {messages.RETURNS_A_SESSION}"),
+    "a machine, a role, a token asked for": Row(MACHINE, (PLAIN,), "role token", MfaInputs(TOKEN), messages.RETURNS_A_SESSION),
     # a process may give either: a role's own device then goes with the role, the source's is behind the session
     "a process, a role with a phone": Row(PROCESS, (PHONES,), "session 43200 phone, role", if_session="role phone"),
     "a guarded process, a role": Row(guarded(PROCESS), (PLAIN,), "session 43200 phone, role", if_session="role"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import messages
 from tests.conftest import needs
 from tests.servers.serving import Answer, Call, Hangup, Serving
 from tests.servers.sso import Sso
@@ -46,17 +47,17 @@ class Web(Serving):
 
 #: Kinds of failure, how they are told, and how often the call is made.
 FAILURES = {
-    "reset": ("the connection failed or was closed", 3),
-    "empty": ("the connection failed or was closed", 3),
+    "reset": (messages.CONNECTION_FAILED, 3),
+    "empty": (messages.CONNECTION_FAILED, 3),
     "hang": ("no response", 3),
     "500": ("AWS failed (HTTP 500)", 3),
     "503": ("AWS failed (HTTP 503)", 3),
-    "throttle": ("AWS is throttling calls", 3),
-    "html": ("returned a response that is not from AWS", 1),
-    "html200": ("returned a response that is not from AWS", 1),
-    "garbage": ("returned a response that is not from AWS", 1),
-    "truncated": ("returned a response that is not from AWS", 1),
-    "short": ("returned a response that is not from AWS", 1),
+    "throttle": (messages.THROTTLED, 3),
+    "html": (messages.NOT_FROM_AWS, 1),
+    "html200": (messages.NOT_FROM_AWS, 1),
+    "garbage": (messages.NOT_FROM_AWS, 1),
+    "truncated": (messages.NOT_FROM_AWS, 1),
+    "short": (messages.NOT_FROM_AWS, 1),
     "noerror": ("HTTP 400", 1),
 }
 
@@ -146,7 +147,7 @@ def test_whoever_answers_in_the_place_of_sts_is_not_believed(world: World, answe
         done = world.run("dev", "echo", "ran", env={"AWS_ENDPOINT_URL_STS": web.url})
 
     assert (done.code, done.out, len(web.calls)) == (125, "", 1)
-    assert done.err.startswith(CANNOT) and f"{web.url} returned a response that is not from AWS" in done.err
+    assert done.err.startswith(CANNOT) and f"{web.url} {messages.NOT_FROM_AWS}" in done.err
     assert not world.kept("session")
 
 
@@ -173,7 +174,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     done = world.run("dev", "echo", "ran")
 
     assert (done.code, done.out) == (125, "")
-    assert done.err.startswith(CANNOT) and f"{sts.url} returned a response that is not from AWS" in done.err
+    assert done.err.startswith(CANNOT) and f"{sts.url} {messages.NOT_FROM_AWS}" in done.err
     assert not world.kept("session")
 
 
@@ -186,20 +187,20 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     [
         (
             {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:{closed}"},
-            "the connection failed or was closed (http://127.0.0.1:{closed})",
+            f"{messages.CONNECTION_FAILED} (http://127.0.0.1:{{closed}})",
         ),
         (
             {"AWS_ENDPOINT_URL_STS": "https://no-such-host.invalid"},
-            "the connection failed or was closed (https://no-such-host.invalid)",
+            f"{messages.CONNECTION_FAILED} (https://no-such-host.invalid)",
         ),
         ({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:{sts}"}, "(https://127.0.0.1:{sts})"),
         (
             {"AWS_ENDPOINT_URL_STS": "http://u:hunter2@127.0.0.1:{closed}"},
-            "the connection failed or was closed (http://127.0.0.1:{closed})",
+            f"{messages.CONNECTION_FAILED} (http://127.0.0.1:{{closed}})",
         ),
-        ({"HTTP_PROXY": "http://127.0.0.1:{closed}"}, "the proxy cannot be reached"),
-        ({"HTTP_PROXY": "http://u:hunter2@127.0.0.1:{closed}"}, "the proxy cannot be reached"),
-        ({"HTTP_PROXY": "nonsense"}, "the proxy cannot be reached"),
+        ({"HTTP_PROXY": "http://127.0.0.1:{closed}"}, messages.NO_PROXY),
+        ({"HTTP_PROXY": "http://u:hunter2@127.0.0.1:{closed}"}, messages.NO_PROXY),
+        ({"HTTP_PROXY": "nonsense"}, messages.NO_PROXY),
     ],
 )
 def test_an_unreachable_address_is_reported(
@@ -357,7 +358,8 @@ def test_an_answer_that_trickles_in_is_cut_off_in_time(world: World, sts: Strict
     done = world.run("dev", "echo", "ran")
 
     assert (done.code, done.out, len(sts.calls)) == (125, "", 1)
-    assert done.err.startswith(CANNOT) and f"no response within {max(_set(timers)):.0f} s ({sts.url})" in done.err
+    assert done.err.startswith(CANNOT)
+    assert f"{messages.NO_RESPONSE_WITHIN} {max(_set(timers)):.0f} s ({sts.url})" in done.err
     assert 30 <= max(_set(timers)) < 40 and time.monotonic() - begun < 10
 
 
@@ -373,7 +375,7 @@ def test_a_chain_that_trickles_in_is_cut_off_as_one(world: World, sts: StrictSts
     done = world.run("b", "true")
 
     asked = [seconds for seconds in _set(timers) if seconds]
-    assert done.code == 125 and "no response within" in done.err, asked
+    assert done.code == 125 and messages.NO_RESPONSE_WITHIN in done.err, asked
     assert all(later < sooner for sooner, later in pairwise(asked))
 
 

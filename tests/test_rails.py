@@ -12,6 +12,7 @@ import pytest
 
 import awsudo_py
 from awsudo_py.resolve.command_patterns import first_fit, normalized
+from tests import messages
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.test_answer import waiting
 from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, World
@@ -169,7 +170,7 @@ def test_any_other_answer_runs_nothing(world: World, sts: StrictSts, answer: str
         asked.sendline(answer)
         code, said = ended(asked)
 
-    assert code == 125 and "not confirmed, so nothing was run" in said and "as=dev" not in said
+    assert code == 125 and messages.NOT_CONFIRMED in said and "as=dev" not in said
     assert sts.calls == []
 
 
@@ -233,7 +234,7 @@ def test_yes_confirms_only_where_the_profile_lets_scripts(world: World, sts: Str
         world.run("each", "--yes", "dev", "--", *WHO),
     ]
 
-    assert refused.code == 125 and "profile dev accepts confirmation only on a terminal" in refused.err
+    assert refused.code == 125 and f"profile dev {messages.CONFIRMED_ON_A_TERMINAL}" in refused.err
     assert calls == 0
     assert without.code == 125 and "awsudo --yes dev true" in without.err
     assert [each.code for each in allowed] == [0, 0, 0], allowed
@@ -274,7 +275,7 @@ def test_a_replay_with_yes_ends_with_the_setting_that_lets_scripts(world: World,
     refused = [world.run("--yes", "dev", *WHO), world.run("--yes", "-p", "base", DEV, *WHO)]
 
     assert [(each.code, each.out) for each in refused] == [(125, "")] * 2
-    assert "profile dev accepts confirmation only on a terminal" in refused[0].err
+    assert f"profile dev {messages.CONFIRMED_ON_A_TERMINAL}" in refused[0].err
 
 
 def test_a_replay_with_yes_stops_where_yes_is_not_accepted(world: World, sts: StrictSts) -> None:
@@ -286,7 +287,7 @@ def test_a_replay_with_yes_stops_where_yes_is_not_accepted(world: World, sts: St
     refused = world.run("--yes", "dev", *WHO)
 
     assert [each.replayed for each in free] == [False, True]
-    assert (refused.code, refused.out) == (125, "") and "accepts confirmation only on a terminal" in refused.err
+    assert (refused.code, refused.out) == (125, "") and messages.CONFIRMED_ON_A_TERMINAL in refused.err
 
 
 @pytest.mark.parametrize("strict", ["first", "second"])
@@ -303,7 +304,7 @@ def test_a_profile_that_lets_scripts_answers_for_no_other(world: World, sts: Str
 
     assert allowed.code == 0, allowed.err
     assert [(each.code, each.out) for each in refused] == [(125, "")] * 2
-    assert f"profile {strict} accepts confirmation only on a terminal" in refused[0].err
+    assert f"profile {strict} {messages.CONFIRMED_ON_A_TERMINAL}" in refused[0].err
 
 
 # -- a program that asks
@@ -327,7 +328,7 @@ def test_a_program_asks_where_there_is_no_terminal(world: World, sts: StrictSts)
     done = world.run("dev", *WHO, env={"AWSUDO_ASKPASS": right}, stdin="the command's\n")
 
     assert [each.code for each in refused] == [125] * 4 and calls == 0
-    assert "not confirmed, so nothing was run" in refused[0].err
+    assert messages.NOT_CONFIRMED in refused[0].err
     assert f"no answer from {none}: exit code 1" in refused[1].err
     assert f"cannot run {wrong}/x" in refused[2].err
     assert (done.code, done.out) == (0, "as=dev\n")
@@ -388,7 +389,7 @@ def test_the_prompt_for_the_code_shows_what_it_confirms(world: World, sts: Stric
         spawned.expect_exact("MFA code of")
         above = spawned.before
         spawned.sendline("000000")
-        spawned.expect_exact("that code was refused")
+        spawned.expect_exact(messages.THAT_CODE_REFUSED)
         spawned.expect_exact("MFA code of")
         spawned.sendline(phone.code())
         code, output = ended(spawned)
@@ -525,10 +526,10 @@ def test_no_session_lasts_longer_than_awsudo_max_duration(world: World, sts: Str
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("awsudo_confirm = 'terraform apply'", "remove the quotes"),
+        ("awsudo_confirm = 'terraform apply'", messages.REMOVE_QUOTES),
         ("awsudo_confirm = true # prod", "put the comment on its own line"),
-        ("awsudo_confirm =", "it has no pattern"),
-        ("awsudo_deny = ,", "it has no pattern"),
+        ("awsudo_confirm =", messages.NO_PATTERN),
+        ("awsudo_deny = ,", messages.NO_PATTERN),
         ("awsudo_deny = true\nawsudo_confirm_scripts = yes", "'yes' is neither allow nor refuse"),
         ("awsudo_max_duration = long", "invalid duration 'long'"),
     ],

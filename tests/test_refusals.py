@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pexpect
 import pytest
 
+from tests import messages
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World
@@ -50,7 +51,7 @@ ANSWERS = [
     Answer(
         "AccessDenied",
         _denied("with an explicit deny in the role trust policy"),
-        f"the role's trust policy denies sts:AssumeRole to {ALICE}",
+        f"{messages.TRUST_DENIES} sts:AssumeRole to {ALICE}",
         "on the role's side: find the Deny in its trust policy",
     ),
     Answer(
@@ -63,13 +64,13 @@ ANSWERS = [
         "AccessDenied",
         _denied("with an explicit deny"),
         "a policy denies sts:AssumeRole; AWS does not say which",
-        "one of these, to be checked in this order:",
+        messages.CHECK_IN_ORDER,
     ),
     Answer(
         "AccessDenied",
         _denied(""),
-        "access denied, and AWS does not say why",
-        "one of these, to be checked in this order:",
+        f"access denied, and {messages.NO_REASON}",
+        messages.CHECK_IN_ORDER,
     ),
     Answer(
         "AccessDenied",
@@ -86,19 +87,19 @@ ANSWERS = [
     Answer(
         "AccessDenied",
         "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
-        "the MFA code was refused",
-        "a code works once: wait for the next one",
+        messages.CODE_REFUSED,
+        f"{messages.CODE_WORKS_ONCE}: {messages.NEXT_CODE}",
     ),
     Answer(
         "ExpiredToken",
         "The security token included in the request is expired",
-        "the credentials that make the call have expired",
+        messages.EXPIRED_CREDENTIALS,
         "renew ",
     ),
     Answer(
         "InvalidClientTokenId",
         "The security token included in the request is invalid.",
-        "AWS does not know the access key",
+        messages.UNKNOWN_KEY,
         "aws iam list-access-keys",
     ),
     Answer(
@@ -110,11 +111,11 @@ ANSWERS = [
     Answer(
         "PackedPolicyTooLarge",
         "Packed policy consumes 110% of allotted space",
-        "too large together",
-        "use fewer tags, name fewer actions, or keep a role's policy as a managed one: --policy-arn ARN",
+        messages.PACKED_TOO_LARGE,
+        f"{messages.FEWER_TAGS}, name fewer actions, or keep a role's policy as a managed one: --policy-arn ARN",
         400,
     ),
-    Answer("ThrottlingException", "Rate exceeded", "AWS is throttling calls", "try again in a few seconds", 400),
+    Answer("ThrottlingException", "Rate exceeded", messages.THROTTLED, "try again in a few seconds", 400),
     Answer(
         "ValidationError",
         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
@@ -315,15 +316,15 @@ def _no_such_role(world: World, sts: StrictSts) -> Arranged:
 
 #: How it comes about, what failed, and what to do.
 BY_STS: dict[str, tuple[Arrange, str, str]] = {
-    "no-such-role": (_no_such_role, "AWS does not say why", "no such role"),
+    "no-such-role": (_no_such_role, messages.NO_REASON, "no such role"),
     "untrusted": (
         _role(trusts=["222222222222"]),
-        "the role's trust policy does not allow",
+        messages.TRUST_DOES_NOT_ALLOW,
         "on the role's side: its trust policy must allow",
     ),
     "denied-by-trust": (
         _role(deny="with an explicit deny in the role trust policy"),
-        "the role's trust policy denies",
+        messages.TRUST_DENIES,
         "on the role's side: find the Deny",
     ),
     "denied-by-organization": (
@@ -331,13 +332,13 @@ BY_STS: dict[str, tuple[Arrange, str, str]] = {
         "service control policy",
         "organization",
     ),
-    "external-id": (_role(external_id="secret-word"), "AWS does not say why", "--external-id"),
+    "external-id": (_role(external_id="secret-word"), messages.NO_REASON, "--external-id"),
     "wrong-external-id": (
         _asking("-e", "other-word", external_id="secret-word"),
-        "AWS does not say why",
+        messages.NO_REASON,
         "another external ID",
     ),
-    "mfa-required": (_role(mfa_required=True), "AWS does not say why", "--mfa-serial ARN"),
+    "mfa-required": (_role(mfa_required=True), messages.NO_REASON, "--mfa-serial ARN"),
     "tags": (_asking("--tag", "a=b", may_tag=False), "session tags need sts:TagSession", "both allow sts:TagSession"),
     "source-identity": (
         _asking("--source-identity", "ann", may_set_source_identity=False),
@@ -346,16 +347,20 @@ BY_STS: dict[str, tuple[Arrange, str, str]] = {
     ),
     "root": (_root, "root user's keys", "delete the root user's keys"),
     "unknown-key": (_unknown_key, "does not know the access key", "aws iam list-access-keys"),
-    "wrong-secret": (_wrong_secret, "the secret access key does not match the access key ID", "enter both again"),
-    "wrong-code": (_wrong_code, f"the MFA code was refused for {PHONE}", "a code works once"),
-    "spent-code": (_spent_code, f"the MFA code was refused for {PHONE}", "a code works once: wait for the next one"),
+    "wrong-secret": (_wrong_secret, messages.WRONG_SECRET, messages.ENTER_BOTH_AGAIN),
+    "wrong-code": (_wrong_code, f"{messages.CODE_REFUSED} for {PHONE}", messages.CODE_WORKS_ONCE),
+    "spent-code": (
+        _spent_code,
+        f"{messages.CODE_REFUSED} for {PHONE}",
+        f"{messages.CODE_WORKS_ONCE}: {messages.NEXT_CODE}",
+    ),
     "no-such-device": (
         _no_such_device,
         f"{PHONE} is not an MFA device of the user whose keys these are",
         "awsudo keys mfa",
     ),
     "malformed-policy": (_malformed_policy, "AWS does not accept the session policy", "check --policy"),
-    "packed-policy": (_too_many_tags, "too large together", "use fewer tags"),
+    "packed-policy": (_too_many_tags, messages.PACKED_TOO_LARGE, messages.FEWER_TAGS),
     "role-maximum": (
         _asking("-d", "2h"),
         "for 7200 s: the role's maximum is lower",
@@ -391,7 +396,7 @@ def test_expired_sessions_of_a_process_are_distinguished_from_refused_ones(world
 
     done = world.run(DEV, "true", env=dict(ran_out))
 
-    assert done.code == 125 and "the credentials that make the call have expired" in done.err
+    assert done.code == 125 and messages.EXPIRED_CREDENTIALS in done.err
     assert "AWS: The security token included in the request is expired" in done.err
     assert "remove them from the environment (awsudo export --unset)" in done.err
 
@@ -400,8 +405,8 @@ def test_expired_sessions_of_a_process_are_distinguished_from_refused_ones(world
     ("token", "told", "hint"),
     [
         ("unknown", "the role's account has no OIDC provider", "aws iam create-open-id-connect-provider"),
-        ("old", "the web identity token has expired", "renew its file: "),
-        ("elsewhere", "the role does not trust this web identity token", "conditions on aud and sub"),
+        ("old", messages.WEB_IDENTITY_EXPIRED, "renew its file: "),
+        ("elsewhere", messages.WEB_IDENTITY_NOT_TRUSTED, messages.WEB_IDENTITY_CONDITIONS),
     ],
 )
 def test_a_refused_web_identity_is_explained(world: World, sts: StrictSts, token: str, told: str, hint: str) -> None:
@@ -506,7 +511,7 @@ def test_nothing_in_the_parts_of_a_denial_can_touch_the_terminal(world: World, s
     done = world.run("dev", "true")
 
     assert done.code == 125 and _is_harmless(done.err)
-    assert "the role's trust policy does not allow" in done.err and "\\x9b31m" in done.err
+    assert messages.TRUST_DOES_NOT_ALLOW in done.err and "\\x9b31m" in done.err
 
 
 @pytest.mark.parametrize("element", ["Arn", "AssumedRoleId", "AccessKeyId", "SecretAccessKey", "SessionToken"])

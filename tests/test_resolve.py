@@ -11,6 +11,7 @@ import pytest
 
 from awsudo_py.display import fitted, fitted_hint
 from awsudo_py.resolve.roles import PARTITIONS
+from tests import messages
 from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import PRINT_ENV, World
@@ -246,8 +247,8 @@ WRONG: dict[str, Wrong] = {
     "a source identity of AWS": Wrong(f"{FROM_BASE}source_identity = aws:me\n", ("source_identity of profile dev",)),
     # roles in profiles
     "a role of five digits": Wrong(FROM_BASE.replace("111111111111", "11111"), ("role_arn of profile dev (~/.aws/config, line ",)),
-    "a role that is a user": Wrong(FROM_BASE.replace(":role/", ":user/"), ("not the ARN of an IAM role",)),
-    "a role with a comment": Wrong(FROM_BASE.replace("/dev", "/dev # mine"), ("not the ARN of an IAM role",)),
+    "a role that is a user": Wrong(FROM_BASE.replace(":role/", ":user/"), (messages.NOT_A_ROLE_ARN,)),
+    "a role with a comment": Wrong(FROM_BASE.replace("/dev", "/dev # mine"), (messages.NOT_A_ROLE_ARN,)),
     "a role that is a session": Wrong(
         FROM_BASE.replace(DEV, "arn:aws:sts::111111111111:assumed-role/dev/me"),
         ("the ARN of a session, not of a role", "its role is probably arn:aws:iam::111111111111:role/dev"),
@@ -269,7 +270,7 @@ WRONG: dict[str, Wrong] = {
     ),
     "a source of another partition": Wrong(
         f"{ROLE}source_profile = cn\n[profile cn]\nrole_arn = arn:aws-cn:iam::111111111111:role/cn\nsource_profile = base\n",
-        ("a session cannot cross from one partition to another",),
+        (messages.OTHER_PARTITION,),
     ),
     "a services section that is missing": Wrong(
         f"{FROM_BASE}services = loacl\n[services local]\ns3 =\n  endpoint_url = https://s3.example.com\n",

@@ -30,6 +30,7 @@ from awsudo_py.resolve.sso_sessions import chain_of_session
 from awsudo_py.signin import browser, flows
 from awsudo_py.signin.callback import Callback
 from awsudo_py.signin.token_files import Registration, SsoToken, TokenFiles
+from tests import messages
 from tests.conftest import needs
 from tests.screens import Screen
 from tests.servers.sso import DEVICE_CODE, Sso, token_path
@@ -468,7 +469,7 @@ def test_without_a_terminal_no_page_is_ever_opened(corp: Corp) -> None:
     runs = [corp.world.run(*words) for words in (("corp-admin", "true"), ("login", "corp"), ("login", "--print-url"))]
 
     assert [run.code for run in runs] == [125] * 3 and corp.opened == [] and corp.sso.calls == []
-    assert "sign in: awsudo login corp" in runs[0].err and "needs a terminal" in runs[1].err
+    assert "sign in: awsudo login corp" in runs[0].err and messages.NEEDS_A_TERMINAL in runs[1].err
 
 
 @needs("curl")
@@ -605,8 +606,8 @@ def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
         (("login", "keys"), "keys does not use an SSO session"),
         (("login", "cli"), "aws login --profile cli"),
         (("login", "--json"), "--json goes with --list"),
-        (("login", "--browser", "--device-code"), "exclude each other"),
-        (("logout", "--all", "corp"), "exclude each other"),
+        (("login", "--browser", "--device-code"), messages.EXCLUSIVE),
+        (("logout", "--all", "corp"), messages.EXCLUSIVE),
         (("login", "https://nowhere.example"), "no SSO session with the start URL"),
     ],
 )

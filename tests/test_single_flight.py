@@ -21,6 +21,7 @@ from awsudo_py.sessions.file_store import FileStore, Lock
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal
+from tests import messages
 from tests.servers.strict_sts import StrictSts
 from tests.world import KEY_ID, Done, World, open_files, until
 
@@ -330,7 +331,7 @@ def test_rule_5_a_rejection_is_shared_with_those_already_waiting(world: World, s
     assert {one.out for one in done} == {""}
     # who waits longer than two seconds has said so before
     assert len({one.err[one.err.index("awsudo: cannot get") :] for one in done}) == 1
-    assert "the role's trust policy denies" in done[0].err
+    assert messages.TRUST_DENIES in done[0].err
     assert "AWS: " in done[0].err
     assert sts.count("AssumeRole") == 1
 

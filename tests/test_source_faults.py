@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import messages
 from tests.conftest import needs
 from tests.servers.serving import Answer, Call, Hangup, Serving, as_json
 from tests.servers.sso import Sso
@@ -370,7 +371,7 @@ def test_a_proxy_that_cannot_be_reached_is_named_by_its_own_address(world: World
 
     told = _fails(world, {"HTTPS_PROXY": proxy}, "dev", "true")
 
-    assert "the proxy cannot be reached (http://127.0.0.1:9)" in told
+    assert f"{messages.NO_PROXY} (http://127.0.0.1:9)" in told
     assert "hunter2" not in told and "sts.example.com" not in told
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from awsudo_py.errors import did_you_mean
 from awsudo_py.grammar.registry import RESERVED, SUBCOMMANDS
+from tests import messages
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -158,7 +159,7 @@ def test_a_subcommand_that_was_mistyped_is_suggested(world: World) -> None:
         ("./no-such", "no such file"),
         ("/no/where/x", "there is no directory /no/where"),
         ("ll", "if it is an alias or a shell function, let your shell run it: awsudo TARGET zsh -ic ll"),
-        ("-d", "options of awsudo go before the target: awsudo [OPTIONS] TARGET COMMAND…"),
+        ("-d", messages.OPTIONS_BEFORE_TARGET),
         ("", "is a variable unset?"),
     ],
 )

@@ -10,6 +10,7 @@ import json
 import time
 from typing import NamedTuple
 
+from tests import messages
 from tests.differential.sides import HOME, Case
 
 KEYS = "aws_access_key_id = AKIABASE\naws_secret_access_key = s3cr3t\n"
@@ -677,12 +678,12 @@ REASONED: dict[str, Difference] = {
     "a duration in words": Difference(
         "a duration that cannot be read is an error; botocore goes on with another one",
         Case(f"{FROM_BASE}duration_seconds = 2h\n", BASE, profile="dev"),
-        "'2h' is not a number of seconds", "('RoleArn', 'arn:aws:iam::111111111111:role/dev'), ('Version'",
+        f"'2h' is {messages.NOT_SECONDS}", "('RoleArn', 'arn:aws:iam::111111111111:role/dev'), ('Version'",
     ),
     "a duration that Python reads": Difference(
         "1_800 is a number to Python alone",
         Case(f"{FROM_BASE}duration_seconds = 1_800\n", BASE, profile="dev"),
-        "'1_800' is not a number of seconds", "('DurationSeconds', '1800')",
+        f"'1_800' is {messages.NOT_SECONDS}", "('DurationSeconds', '1800')",
     ),
     "a duration beyond the limit": Difference(
         _LIMIT,
@@ -717,7 +718,7 @@ REASONED: dict[str, Difference] = {
     "a role that is no ARN": Difference(
         "an ARN that is none is found before a code is typed",
         Case("[profile dev]\nrole_arn = arn:aws:iam::111111111111:user/not-a-role\nsource_profile = base\n", BASE, profile="dev"),
-        "not the ARN of an IAM role", "arn:aws:iam::111111111111:user/not-a-role",
+        messages.NOT_A_ROLE_ARN, "arn:aws:iam::111111111111:user/not-a-role",
     ),
     "a role of keys with an MFA device": Difference(
         "the device of the source's profile guards its roles too: one code for all of them",
@@ -753,7 +754,7 @@ REASONED: dict[str, Difference] = {
             f"[profile cn]\nrole_arn = {CHINA}\nsource_profile = dev\nregion = cn-north-1\n{FROM_BASE}", BASE,
             profile="cn",
         ),
-        "a session cannot cross from one partition to another", f"('RoleArn', '{CHINA}')",
+        messages.OTHER_PARTITION, f"('RoleArn', '{CHINA}')",
     ),
     "China without a region": Difference(
         "the global endpoint serves the partition aws alone: a role elsewhere is asked for there",

@@ -11,6 +11,7 @@ from awsudo_py.policy.advice import Advice, advice, described
 from awsudo_py.policy.conditions import OPERATORS, ConditionResult
 from awsudo_py.policy.documents import parse
 from awsudo_py.policy.verdicts import Outcome, Policies, evaluate
+from tests import messages
 from tests.policy.cases import (
     ACCOUNT,
     ALICE,
@@ -44,18 +45,18 @@ def _if(condition: dict[str, Any]) -> list[dict[str, Any]]:
 MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 # fmt: off
 SLIPS: list[tuple[str, Case, str]] = [
-    ("account", _case([allow("arn:aws:iam::999999999999:user/alice")]), "the account differs"),
+    ("account", _case([allow("arn:aws:iam::999999999999:user/alice")]), messages.ACCOUNT_DIFFERS),
     ("account", _case([allow("arn:aws-cn:iam::111122223333:user/alice")]), "the partition differs"),
-    ("case", _case([allow("arn:aws:iam::111122223333:user/Alice")]), "upper and lower case differ"),
-    ("case", _case([allow("arn:aws:iam::111122223333:role/Dev")], caller=SESSION), "upper and lower case differ"),
-    ("path", _case([allow("arn:aws:iam::111122223333:user/eng/alice")]), "the path differs"),
-    ("path", _case([allow(DEV)], caller=SESSION, caller_role="arn:aws:iam::111122223333:role/eng/dev"), "the path differs"),
+    ("case", _case([allow("arn:aws:iam::111122223333:user/Alice")]), messages.CASE_DIFFERS),
+    ("case", _case([allow("arn:aws:iam::111122223333:role/Dev")], caller=SESSION), messages.CASE_DIFFERS),
+    ("path", _case([allow("arn:aws:iam::111122223333:user/eng/alice")]), messages.PATH_DIFFERS),
+    ("path", _case([allow(DEV)], caller=SESSION, caller_role="arn:aws:iam::111122223333:role/eng/dev"), messages.PATH_DIFFERS),
     ("session-name", _case([allow("arn:aws:sts::111122223333:assumed-role/dev/bob")], caller=SESSION), "name the role"),
     ("deleted-principal", _case([allow("AIDAQ3EXAMPLEEXAMPLE1")]), "put its ARN there again"),
     ("wildcard-principal", _case([allow("arn:aws:iam::111122223333:user/*")]), "require aws:PrincipalArn"),
-    ("account", _case([allow(ALICE)], identity=[[may(Resource=HERE)]]), "the account differs"),
-    ("case", _case([allow(ALICE)], identity=[[may(Resource="arn:aws:iam::444455556666:role/Target")]]), "upper and lower case differ"),
-    ("path", _case([allow(ALICE)], identity=[[may(Resource="arn:aws:iam::444455556666:role/x/target")]]), "the path differs"),
+    ("account", _case([allow(ALICE)], identity=[[may(Resource=HERE)]]), messages.ACCOUNT_DIFFERS),
+    ("case", _case([allow(ALICE)], identity=[[may(Resource="arn:aws:iam::444455556666:role/Target")]]), messages.CASE_DIFFERS),
+    ("path", _case([allow(ALICE)], identity=[[may(Resource="arn:aws:iam::444455556666:role/x/target")]]), messages.PATH_DIFFERS),
     ("external-id", _case(_if({"StringEquals": {"sts:ExternalId": "ci-7f3"}})), "awsudo --external-id ci-7f3 deploy"),
     ("external-id", _case(_if({"StringEquals": {"sts:ExternalId": ["a", "b"]}}), external_id="c"), 'the request has "c"'),
     ("external-id", _case(_if({"StringLike": {"sts:ExternalId": "ci-*"}})), "awsudo --external-id VALUE deploy"),
@@ -75,15 +76,15 @@ SLIPS: list[tuple[str, Case, str]] = [
     ("principal-arn", _case([allow(ACCOUNT, Condition={"ArnLike": {"aws:PrincipalArn": f"{SESSION}"}})], caller=SESSION), f"the ARN of its role, {DEV}"),
     ("principal-arn", _case([allow(ACCOUNT, Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/AWSReservedSSO_Admin_*"}})], caller=SSO), "has a path"),
     ("network", _case(_if({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), context={"aws:SourceIp": "1.2.3.4"}), 'the request has "1.2.3.4"'),
-    ("organization", _case(_if({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})), "its value is not known"),
-    ("principal-tag", _case(_if({"StringEquals": {"aws:PrincipalTag/team": "x"}})), "its value is not known"),
+    ("organization", _case(_if({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})), messages.UNKNOWN_VALUE),
+    ("principal-tag", _case(_if({"StringEquals": {"aws:PrincipalTag/team": "x"}})), messages.UNKNOWN_VALUE),
     ("time", _case(_if({"DateGreaterThan": {"aws:CurrentTime": "2030-01-01"}}), context={"aws:CurrentTime": "2026-01-01"}), "must be after"),
     ("condition", _case(_if({"StringEquals": {"ec2:Whatever": "x"}})), "the request does not have it"),
     ("root", _case([allow(ACCOUNT)], caller=ACCOUNT), "the root user cannot assume a role"),
     ("federated-user", _case([allow("*")], caller="arn:aws:sts::111122223333:federated-user/x"), "GetFederationToken"),
     ("scp", _case([allow("*")], scp=[[[may(Action="s3:*")]]]), "must allow sts:AssumeRole at every level"),
     ("trust-deny", _case([allow("*"), deny(ALICE, Sid="Out")]), 'statement "Out" denies sts:AssumeRole'),
-    ("identity-deny", _case([allow("*")], identity=[[may_not()]]), "an Allow does not override it"),
+    ("identity-deny", _case([allow("*")], identity=[[may_not()]]), messages.DENY_WINS),
 ]
 # fmt: on
 

@@ -1,0 +1,70 @@
+"""The texts of messages that more than one test expects: a wording is changed here, and in awsudo.
+
+A text that a single test expects stands in that test.
+"""
+
+# the command line and questions
+OPTIONS_BEFORE_TARGET = "options of awsudo go before the target: awsudo [OPTIONS] TARGET COMMAND…"
+EXCLUSIVE = "exclude each other"
+NO_TARGETS = "no targets: which ones?"
+IMPORT_FORMS = "import takes --sso SESSION or --from TOOL"
+NOT_A_NAME_TEMPLATE = "is not a name template"
+NEEDS_A_TERMINAL = "needs a terminal"
+NO_LINE_ON_STDIN = "no line on stdin"
+PASS_YES = "to confirm, pass --yes"
+NOT_CONFIRMED = "not confirmed, so nothing was run"
+CONFIRMED_ON_A_TERMINAL = "accepts confirmation only on a terminal"
+REFUSED_BY_ANSWER = "refused by awsudo answer"
+NOTHING_CHANGED = "nothing was changed"
+ALREADY_SET_UP = "already set up"
+
+# values and settings
+NOT_A_ROLE_ARN = "not the ARN of an IAM role"
+NOT_SECONDS = "not a number of seconds"
+NOT_A_POLICY = "not a JSON policy"
+NO_PATTERN = "it has no pattern"
+ONE_OF_A_PAIR = "without the other"
+INVALID_KEY_ID = "invalid access key ID"
+NO_SESSION_TOKEN = "its session token is missing"
+REMOVE_QUOTES = "remove the quotes"
+PATH_ONLY = "copy what follows the host name"
+OTHER_PARTITION = "a session cannot cross from one partition to another"
+RETURNS_A_SESSION = "already returns a session"
+KEY_IN_USE = "still in use:"
+UNIVERSAL_VARIABLES = "fish's universal variables"
+
+# the network
+NOT_FROM_AWS = "returned a response that is not from AWS"
+THROTTLED = "AWS is throttling calls"
+NO_PROXY = "the proxy cannot be reached"
+NO_RESPONSE = "did not respond"
+NO_RESPONSE_WITHIN = "no response within"
+CONNECTION_FAILED = "the connection failed or was closed"
+
+# refusals of AWS, explained
+NO_REASON = "AWS does not say why"
+CHECK_IN_ORDER = "one of these, to be checked in this order:"
+UNKNOWN_KEY = "AWS does not know the access key"
+KNOWN_EVERYWHERE = "is known everywhere at AWS"
+WRONG_SECRET = "the secret access key does not match the access key ID"
+ENTER_BOTH_AGAIN = "enter both again"
+EXPIRED_CREDENTIALS = "the credentials that make the call have expired"
+CODE_REFUSED = "the MFA code was refused"
+THAT_CODE_REFUSED = "that code was refused"
+NEXT_CODE = "wait for the next one"
+CODE_WORKS_ONCE = "a code works once"
+TRUST_DENIES = "the role's trust policy denies"
+TRUST_DOES_NOT_ALLOW = "the role's trust policy does not allow"
+WEB_IDENTITY_NOT_TRUSTED = "the role does not trust this web identity token"
+WEB_IDENTITY_CONDITIONS = "conditions on aud and sub"
+WEB_IDENTITY_EXPIRED = "the web identity token has expired"
+PACKED_TOO_LARGE = "too large together"
+FEWER_TAGS = "use fewer tags"
+DENY_WINS = "an Allow does not override it"
+TRANSITIVE_TAGS = "passes its transitive tags on"
+
+# advice of `awsudo explain why`
+UNKNOWN_VALUE = "its value is not known"
+ACCOUNT_DIFFERS = "the account differs"
+PATH_DIFFERS = "the path differs"
+CASE_DIFFERS = "upper and lower case differ"
