@@ -7,7 +7,8 @@ import sys
 
 _LATE = """
 import os, sys
-from awsudo_py.fleet.supervisor import END, ENDED, REFUSED, RUN, STARTED, Setting, Supervisor
+from awsudo_py.fleet.protocol import END, ENDED, REFUSED, RUN, STARTED, Setting
+from awsudo_py.fleet.supervisor import Supervisor
 
 one = Supervisor(Setting("/bin/true", ["true"], os.environ, sys.argv[1]))
 

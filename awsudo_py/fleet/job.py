@@ -13,21 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from awsudo_py import child
 from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet.joblog import Joblog, read_past
-from awsudo_py.fleet.output import (
-    Counter,
-    Directory,
-    JsonLines,
-    Lines,
-    MergedJson,
-    Ordered,
-    Spool,
-    Stream,
-    some,
-    summary,
-)
+from awsudo_py.fleet.json_output import JsonLines, MergedJson
+from awsudo_py.fleet.output import Directory, Lines, Ordered, Spool, Stream
+from awsudo_py.fleet.protocol import Setting
 from awsudo_py.fleet.records import Tally
 from awsudo_py.fleet.run import Fleet, Rules
-from awsudo_py.fleet.supervisor import MOST, Setting, Supervisor
+from awsudo_py.fleet.summary import Counter, some, summary
+from awsudo_py.fleet.supervisor import MOST, Supervisor
 from awsudo_py.fleet.width import available_memory, width
 
 if TYPE_CHECKING:

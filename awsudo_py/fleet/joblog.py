@@ -14,7 +14,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.errors import AwsudoError
-from awsudo_py.fleet.output import Quiet, json_fields
+from awsudo_py.fleet.json_output import json_fields
+from awsudo_py.fleet.output import Quiet
 from awsudo_py.fleet.records import CLASSES, OK
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.display import coloured, escape, plain_glyphs, styled
-from awsudo_py.fleet.output import Quiet, Spool, Stream, some, visible
+from awsudo_py.fleet.output import Quiet, Spool, Stream, visible
 from awsudo_py.fleet.records import NO_SESSION, OK, Output
+from awsudo_py.fleet.summary import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,33 +7,27 @@
 
 from __future__ import annotations
 
-import base64
-import codecs
-import json
 import os
 import re
 import select
 import tempfile
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from awsudo_py.display import escape
 from awsudo_py.errors import AwsudoError
-from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
+from awsudo_py.fleet.records import CANNOT_RUN, NO_SESSION, Output, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from awsudo_py.fleet.records import Tally, Target
+    from awsudo_py.fleet.records import Target
     from awsudo_py.fleet.run import State
 
 #: A line that is longer (bytes) is cut.
 LONGEST_LINE = 1 << 20
 #: Shorter output (bytes) may wait in memory.
 _SHORT = 256
-#: The largest output (bytes) that is parsed as JSON.
-LARGEST_JSON = 64 << 20
 
 
 class Quiet:
@@ -244,161 +238,6 @@ class Ordered(Quiet):
             write_lines(self._streams[1], _no_session(result), result.target)
 
 
-class JsonLines(Quiet):
-    """One JSON object a line, as the targets finish."""
-
-    def __init__(self, stream: Stream, shard: str = "") -> None:
-        self._stream = stream
-        self._shard = shard
-
-    def finished(self, result: Result) -> None:
-        fields = json_fields(result)
-        if self._shard:
-            fields["shard"] = self._shard
-        self._stream.text(json.dumps(fields)[:-1])
-        for name, output in (("stdout", result.stdout), ("stderr", result.stderr)):
-            if is_text(output):
-                self._stream.text(f', "{name}": "')
-                for piece in _decoded(output):
-                    self._stream.text(json.dumps(piece)[1:-1])
-                self._stream.text('"')
-            else:
-                self._stream.text(f', "{name}": null, "{name}_base64": "')
-                for encoded in _base64(output):
-                    self._stream.write(encoded)
-                self._stream.text('"')
-        data = json_of(result.stdout)
-        if data is not None:
-            self._stream.text(f', "data": {json.dumps(data)}')
-        self._stream.text("}\n")
-
-
-def json_fields(result: Result) -> dict[str, Any]:
-    """A result without its output, for JSON."""
-    target = result.target
-    fields: dict[str, Any] = {
-        "target": target.name,
-        "account": target.account or None,
-        "role": target.role or None,
-        "region": target.region or target.home_region or None,
-        "class": result.kind,
-        "exit": result.exit,
-        "signal": result.signal,
-        "start": round(result.start, 3),
-        "seconds": round(result.seconds, 3),
-        "attempts": result.attempts,
-    }
-    if result.reason:
-        fields["reason"] = result.reason
-    if result.error:
-        fields["error"] = result.error
-    return fields
-
-
-def is_text(output: Output) -> bool:
-    """Whether all of it is UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for chunk in output.chunks():
-            decoder.decode(chunk)
-        decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decoded(output: Output) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for chunk in output.chunks():
-        yield decoder.decode(chunk)
-
-
-def _base64(output: Output) -> Iterator[bytes]:
-    rest = b""
-    for chunk in output.chunks():
-        rest += chunk
-        whole = len(rest) - len(rest) % 3
-        yield base64.b64encode(rest[:whole])
-        rest = rest[whole:]
-    yield base64.b64encode(rest)
-
-
-def json_of(output: Output) -> Any:
-    """The output as a JSON document; None if it is not JSON, or too large to be parsed."""
-    if not 0 < output.size <= LARGEST_JSON or output.read(64).lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return json.loads(output.read())
-    except (ValueError, RecursionError):
-        return None
-
-
-class MergedJson(Quiet):
-    """One JSON document of all: arrays joined, `awsudo_target` in each object.
-
-    Documents that are arrays, or objects without an array, become one array. Of objects that have arrays (as the AWS
-    CLI prints) each member becomes one array, under its name.
-    """
-
-    def __init__(self, stream: Stream, folder: str) -> None:
-        self._stream = stream
-        self._folder = folder
-        self._files: dict[str | None, Any] = {}
-        self.without: list[str] = []  # targets that succeeded and printed something other than JSON
-
-    def finished(self, result: Result) -> None:
-        if result.kind != OK or not result.stdout.size:
-            return
-        document = json_of(result.stdout)
-        if document is None:
-            self.without.append(result.target.name)
-            return
-        with writing(self._folder):
-            for key, item in _items(document):
-                self._add(key, result.target.name, item)
-
-    def _add(self, key: str | None, name: str, item: Any) -> None:
-        file = self._files.get(key)
-        if file is None:
-            file = self._files[key] = tempfile.TemporaryFile("w+", dir=self._folder, encoding="utf-8")  # noqa: SIM115 (kept open)
-        else:
-            file.write(",\n  ")
-        object_ = item if isinstance(item, dict) else {"value": item}
-        json.dump({"awsudo_target": name, **object_}, file)
-
-    def close(self) -> None:
-        named = [key for key in self._files if key is not None]
-        if not named:
-            self._array(self._files.get(None))
-        else:
-            self._stream.text("{\n")
-            for position, key in enumerate([*named, *([None] if None in self._files else [])]):
-                self._stream.text(f"{',' if position else ''}{json.dumps('awsudo_items' if key is None else key)}: ")
-                self._array(self._files[key])
-            self._stream.text("}")
-        self._stream.text("\n")
-
-    def _array(self, file: Any) -> None:
-        self._stream.text("[\n  ")
-        if file is not None:
-            with writing(self._folder):
-                file.seek(0)  # what is still in its buffer is written now
-            while text := file.read(1 << 16):
-                self._stream.text(text)
-        self._stream.text("\n]")
-
-
-def _items(document: Any) -> Iterator[tuple[str | None, Any]]:
-    """A document's part of the merged one: pairs of member (None: the whole) and item."""
-    if isinstance(document, list):
-        yield from ((None, item) for item in document)
-    elif not any(isinstance(value, list) for value in document.values()):
-        yield None, document
-    else:
-        for key, value in document.items():
-            yield from ((key, item) for item in (value if isinstance(value, list) else [value]))
-
-
 class Directory(Quiet):
     """A directory for each target with its stdout, stderr and exit code; the supervisor has written the output."""
 
@@ -435,51 +274,3 @@ def directory_name(name: str) -> str:
         name.encode("utf-8", "surrogateescape").replace(b"%", b"%25"),
     ).replace(b"%2525", b"%25")
     return quoted.decode("ascii")[:200]
-
-
-class Counter(Quiet):
-    """Counts the results for the summary."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-
-    def finished(self, result: Result) -> None:
-        self._tally.add(result.target.name, result.kind, end=result.end, error=result.error)
-
-
-def summary(tally: Tally, *, seconds: float, not_started: int = 0, listed: bool = True, most: int = 3) -> list[str]:
-    """The summary's lines: the three classes, and the reasons of the results that are not ok, with their targets."""
-    lines = []
-    if listed:
-        for error, names in sorted(tally.reasons.items(), key=lambda pair: -len(pair[1])):
-            lines.append(f"  no session: {len(names)}  {error}: {some(names, most)}")
-        for why, names in sorted(tally.failures.items(), key=lambda pair: -len(pair[1])):
-            lines.append(f"  failed: {len(names)}  {why}: {some(names, most)}")
-    counts = tally.counts
-    total = f"{tally.total} target{'' if tally.total == 1 else 's'} in {spell(seconds)}"
-    left = f"; {not_started} not started" if not_started else ""
-    return [
-        *lines,
-        f"{total}: {counts[OK]} ok, {counts[FAILED]} failed, {counts[NO_SESSION]} without a session{left}",
-    ]
-
-
-def some(names: Sequence[str], most: int) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join([*names[:most], *([f"and {more} more"] if more > 0 else [])])
-
-
-def spell(seconds: float) -> str:
-    """A length of time for people: 4.2 s, 31 s, 2m 10s."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
-
-
-def clock_time(moment: float) -> str:
-    """A moment in UTC, for JSON and reports."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

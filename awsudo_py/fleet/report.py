@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from awsudo_py.display import escape as visible
 from awsudo_py.errors import AwsudoError
-from awsudo_py.fleet.output import Quiet, clock_time, spell
+from awsudo_py.fleet.output import Quiet
 from awsudo_py.fleet.records import CLASSES, FAILED, NO_SESSION, OK
+from awsudo_py.fleet.summary import clock_time, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from awsudo_py.errors import AwsudoError
-from awsudo_py.fleet import supervisor
+from awsudo_py.fleet import protocol
 from awsudo_py.fleet.output import writing
 from awsudo_py.fleet.records import CANNOT_RUN, FAILED, NO_SESSION, OK, Output, Result
 from awsudo_py.fleet.supervisor import Supervisor
@@ -204,7 +204,7 @@ class Fleet:
         self._interrupts.append(number)
         self._stopping = True
         for each in self._supervisors:
-            each.signal(supervisor.END if len(self._interrupts) == 1 else supervisor.KILL)
+            each.signal(protocol.END if len(self._interrupts) == 1 else protocol.KILL)
         if len(self._interrupts) > 2:
             raise _GivenUp
 
@@ -302,28 +302,28 @@ class Fleet:
             with writing(order.folder):
                 os.makedirs(order.folder, mode=0o700, exist_ok=True)
         argv = None if order.argv is None else list(order.argv)
-        self._send(task.supervisor, supervisor.RUN, self._number, order.changes, argv, order.folder)
+        self._send(task.supervisor, protocol.RUN, self._number, order.changes, argv, order.folder)
 
     def _receive(self, source: Supervisor) -> None:
         messages = source.receive()
         if messages is None:
             raise self._lost(source)
         for kind, number, *rest in messages:
-            if kind == supervisor.DATA:
+            if kind == protocol.DATA:
                 target = self._running[number].target
                 for sink in self._sinks:
                     sink.data(target, *rest)
-            elif kind == supervisor.STARTED:
+            elif kind == protocol.STARTED:
                 self._running[number].pid = rest[0]
                 for sink in self._sinks:
                     sink.started(self._running[number].target)
-            elif kind == supervisor.ENDED:
+            elif kind == protocol.ENDED:
                 self._ended(number, *rest)
-            elif kind == supervisor.REFUSED:
+            elif kind == protocol.REFUSED:
                 self._waiting.append(self._done_with(number))
             elif number < 0:
                 self._broken = str(rest[0])
-                self._stop(supervisor.END)
+                self._stop(protocol.END)
             else:
                 self._not_started(number, str(rest[0]), int(rest[1]))
 

@@ -278,7 +278,7 @@ def _time(text: str | None, name: str) -> float | None:
 def _merge(call: Call, options: EachOptions) -> int:
     """Put the journals of shards together."""
     from awsudo_py.fleet.gather import gather
-    from awsudo_py.fleet.output import some, summary
+    from awsudo_py.fleet.summary import some, summary
 
     found = gather(options.merge)
     lines = summary(found.tally, seconds=found.seconds)
