@@ -79,10 +79,10 @@ def _full(argv: list[str]) -> int:
 
     gc.disable()
     from awsudo_py import renewal
-    from awsudo_py.cli.main import run
+    from awsudo_py.cli.start import start
     from awsudo_py.terminal import NoTerminal, Terminal
 
-    return run(argv, NoTerminal() if renewal.MARK in os.environ else Terminal())
+    return start(argv, NoTerminal() if renewal.MARK in os.environ else Terminal())
 
 
 def _failed(error: Exception) -> int:

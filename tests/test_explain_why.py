@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from awsudo_py.cli.click_glue import Process
+from awsudo_py.cli.call import Process
 from awsudo_py.cli.main import main
 from awsudo_py.cli.why import context_keys
 from awsudo_py.terminal import Terminal

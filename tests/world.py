@@ -79,7 +79,7 @@ class Done(NamedTuple):
         """Whether a run under IMPORTS_TOLD took the hit path: no parser, no resolver, no SDK."""
         names = {line.rpartition("|")[2].strip() for line in self.err.splitlines() if line.startswith("import time:")}
         assert "awsudo_py.replay" in names, self.err
-        return not names & {"awsudo_py.cli.main", "awsudo_py.resolve.chain", "click", "botocore"}
+        return not names & {"awsudo_py.cli.start", "awsudo_py.resolve.chain", "click", "botocore"}
 
 
 class World:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from awsudo_py import __version__
-from awsudo_py.cli.click_glue import Call, Process, Words, click_options, empty_profile, help_option, loaded, set_level
-from awsudo_py.cli.core_dumps import forbid
+from awsudo_py.cli.click_glue import Words, click_options, help_option, loaded
 from awsudo_py.cli.help import page
-from awsudo_py.cli.options import RunOptions
+from awsudo_py.cli.plain import Line
+from awsudo_py.cli.start import run_line
 from awsudo_py.errors import UsageError, did_you_mean
 from awsudo_py.grammar.options import RUN, VERSION
 from awsudo_py.grammar.registry import RESERVED, SHORT_FORM, SUBCOMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from awsudo_py.cli.call import Process
     from awsudo_py.grammar.registry import Subcommand
-    from awsudo_py.terminal import Terminal
-
-#: The reader of our output is gone: what a shell reports for a program that SIGPIPE ended.
 
 
 class _Awsudo(Words):
@@ -49,14 +42,7 @@ def _awsudo(ctx: click.Context, /, **values: Any) -> None:
         with subcommand.make_context(line.name, words[1:], parent=ctx) as inner:
             subcommand.invoke(inner)
         return
-    from awsudo_py.cli.commands.run import run  # here, so that --help does not import it
-
-    options = RunOptions(values)
-    if options.profile == "":
-        raise empty_profile()
-    process = cast("Process", ctx.obj)
-    set_level(process.terminal, quiet=options.quiet, verbose=options.verbose)
-    run(Call(process, "", tuple(words), ctx.meta["dashed"]), options)
+    run_line(cast("Process", ctx.obj), Line(values, tuple(words), ctx.meta["dashed"]))
 
 
 main = help_option(
@@ -85,21 +71,13 @@ def _subcommand(word: str) -> Subcommand | None:
     return None if is_profile(word, os.environ) else line
 
 
-def run(argv: Sequence[str], terminal: Terminal) -> int:
-    """Run the command line; returns the exit code, unless this process becomes the command. Raises AwsudoError."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # --help has characters that not every terminal can show
-    process = Process(argv, terminal, forbid())
+def through_click(process: Process) -> int:
+    """Run the command line of this process; returns the exit code. Raises AwsudoError."""
     try:
-        with main.make_context("awsudo", list(argv), obj=process) as ctx:
+        with main.make_context("awsudo", list(process.argv), obj=process) as ctx:
             main.invoke(ctx)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except OSError as error:
-        if error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            # what is left in the buffer would raise again when the interpreter ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         path = context.command_path if context is not None else "awsudo"

@@ -253,7 +253,7 @@ SUBCOMMANDS = {
     for each in (
         Subcommand(
             "exec",
-            "run",
+            "exec",
             "Run a command. The same as without exec; also for a target named like a subcommand.",
             RUN,
             group="Run",

@@ -7,7 +7,6 @@ resolve/sources.
 from __future__ import annotations
 
 import shlex
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from awsudo_py.errors import NoCredentials
@@ -207,9 +206,13 @@ def renew(source: Source) -> str:
 def refuse_expired(source: Source, now: float) -> None:
     """Refuse credentials that have expired, by the time that is set with them."""
     until = source.setting("expiration")
+    if not until:
+        return
+    from datetime import datetime, timezone  # here, so that other runs do not import it
+
     try:
         stamp = datetime.fromisoformat(until.replace("Z", "+00:00"))
     except ValueError:
-        return  # not set, or not a time stamp: AWS decides
+        return  # not a time stamp: AWS decides
     if (stamp if stamp.tzinfo else stamp.replace(tzinfo=timezone.utc)).timestamp() <= now:
         raise NoCredentials(f"the credentials in the environment expired at {until}", hint=renew(source))

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64  # not base64: every run that resolves would import it
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import KeyringError
@@ -44,7 +44,7 @@ class KeyringStore(FileStore):
             return entry
         try:
             line = self._from_keyring(lambda keyring: keyring.get(name))
-            return unpack(b64decode(line, validate=True)) if line is not None else None
+            return unpack(a2b_base64(line)) if line is not None else None
         except (OSError, ValueError):
             return None  # whoever then writes is entry why
 
@@ -53,7 +53,7 @@ class KeyringStore(FileStore):
         if not _is_session(name):
             super().write(name, fields, until=until)
             return
-        line = b64encode(pack(fields)).decode()
+        line = b2a_base64(pack(fields), newline=False).decode()
         super().write(name, {"inputs": fields.get("inputs", "")}, until=until)
         self._from_keyring(lambda keyring: keyring.set(name, line))
 

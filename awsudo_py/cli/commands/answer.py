@@ -9,7 +9,8 @@ import textwrap
 import time
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.call import Call
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import with_tilde, write, write_json
 from awsudo_py.display import coloured, drawn

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand, targeted
+from awsudo_py.cli.call import Call, begin, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.session_for import chain_for, obtain
 from awsudo_py.sessions.clearing import forget_all, forget_target

@@ -6,7 +6,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
+from awsudo_py.cli.call import Call, answered, begin, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import write

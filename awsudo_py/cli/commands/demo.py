@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.call import Call
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Options
 
 

@@ -7,7 +7,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import glyph, terminal_width, with_tilde, write, write_json
 from awsudo_py.display import coloured, escape, styled

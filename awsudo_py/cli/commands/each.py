@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from awsudo_py.child import end_like
-from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
+from awsudo_py.cli.call import Call, begin, inputs_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.confirmation import pass_fleet_rails
 from awsudo_py.cli.options import AnsweredOptions
 from awsudo_py.cli.output import write

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand, targeted
+from awsudo_py.cli.call import Call, begin, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.errors import UsageError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 
 from awsudo_py.child_environment import unset_changes
-from awsudo_py.cli.click_glue import Call, answered, begin, description_of, picked_target, subcommand, targeted
+from awsudo_py.cli.call import Call, answered, begin, description_of, picked_target, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, Format, format_of_shell
 from awsudo_py.cli.options import AnsweredOptions

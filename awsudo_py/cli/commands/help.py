@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from awsudo_py.cli.click_glue import Call, loaded, subcommand
+from awsudo_py.cli.call import Call
+from awsudo_py.cli.click_glue import loaded, subcommand
 from awsudo_py.cli.help import examples, options, page
 from awsudo_py.cli.help import subcommand as subcommand_page
 from awsudo_py.cli.options import Options

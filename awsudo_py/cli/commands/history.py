@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Options
 from awsudo_py.cli.output import Cell, Column, write_json, write_table
 from awsudo_py.errors import AwsudoError, UsageError

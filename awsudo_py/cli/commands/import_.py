@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, Interrupted, UsageError, did_you_mean

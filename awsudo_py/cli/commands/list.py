@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, Span, glyph, with_tilde, write, write_json, write_table
 from awsudo_py.display import coloured, escape, styled

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.errors import AwsudoError, UsageError

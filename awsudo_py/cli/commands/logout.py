@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.commands.login import named_session
 from awsudo_py.cli.options import Common
 from awsudo_py.errors import AwsudoError, Rejected, UsageError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.call import Call
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Options
 from awsudo_py.shell.prompt import print_segment
 

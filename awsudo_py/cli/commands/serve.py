@@ -8,7 +8,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, answered, begin, subcommand, targeted
+from awsudo_py.cli.call import Call, answered, begin, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.formats import FORMATS, format_of_shell
 from awsudo_py.cli.options import AnsweredOptions

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from awsudo_py.cli.click_glue import Call, answered, begin, inputs_of, subcommand, targeted
+from awsudo_py.cli.call import Call, answered, begin, inputs_of, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import Cell, Column, write, write_json, write_table
 from awsudo_py.errors import AwsudoError, Rejected, UsageError

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, answered, begin, inputs_of, subcommand, targeted
+from awsudo_py.cli.call import Call, answered, begin, inputs_of, targeted
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import RequestOptions
 from awsudo_py.cli.output import write, write_json
 from awsudo_py.durations import brief
@@ -80,7 +81,7 @@ def _of_target(context: Context, request: Request) -> _Who:
 
 def _ambient(context: Context, options: WhoamiOptions) -> _Who:
     """The credentials that the AWS CLI would use here."""
-    from awsudo_py.cli.click_glue import ambient_profile
+    from awsudo_py.cli.call import ambient_profile
     from awsudo_py.model import Request
     from awsudo_py.session_for import obtain
 

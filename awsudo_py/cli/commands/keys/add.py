@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from awsudo_py.aws_credentials import Credentials
-from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
+from awsudo_py.cli.call import Call, begin, inputs_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import CallOptions
 from awsudo_py.errors import AwsudoError, Interrupted, UsageError
 from awsudo_py.keys.index import StoredKey

@@ -6,7 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from awsudo_py.cli.click_glue import Call, subcommand
+from awsudo_py.cli.call import Call
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Options
 from awsudo_py.cli.output import write, write_json
 from awsudo_py.display import escape

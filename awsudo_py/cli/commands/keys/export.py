@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from awsudo_py.cli.click_glue import Call, begin, subcommand
+from awsudo_py.cli.call import Call, begin
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.formats import credential_process
 from awsudo_py.cli.options import Common
 from awsudo_py.cli.output import refuse_terminal, write

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.aws_credentials import rfc3339
-from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
+from awsudo_py.cli.call import Call, begin, inputs_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import CallOptions
 from awsudo_py.cli.output import Column, write_json, write_table
 from awsudo_py.durations import brief

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, begin, inputs_of, subcommand
+from awsudo_py.cli.call import Call, begin, inputs_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import CallOptions
 from awsudo_py.cli.output import write
 from awsudo_py.errors import AwsudoError, Rejected

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from awsudo_py.cli.click_glue import Call, begin, forget_sessions_of, subcommand
+from awsudo_py.cli.call import Call, begin, forget_sessions_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import Common
 from awsudo_py.errors import Interrupted, KeyringError
 from awsudo_py.prompt import confirmed

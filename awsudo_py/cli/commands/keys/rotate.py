@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from awsudo_py.cli.click_glue import Call, begin, forget_sessions_of, inputs_of, subcommand
+from awsudo_py.cli.call import Call, begin, forget_sessions_of, inputs_of
+from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.options import CallOptions
 from awsudo_py.errors import Rejected
 from awsudo_py.keys.owner import iam_at, keys_chain

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py import child, renewal
 from awsudo_py.child_environment import applied
-from awsudo_py.cli.click_glue import (
+from awsudo_py.cli.call import (
     Call,
     ambient_profile,
     answered,
@@ -18,7 +18,6 @@ from awsudo_py.cli.click_glue import (
     inputs_of,
     picked_saml_role,
     picked_target,
-    subcommand,
 )
 from awsudo_py.cli.confirmation import pass_rails
 from awsudo_py.cli.options import RunOptions
@@ -51,12 +50,6 @@ if TYPE_CHECKING:
     from awsudo_py.context import Context
     from awsudo_py.grammar.registry import Subcommand
     from awsudo_py.model import RoleChain
-
-
-@subcommand("exec", RunOptions)
-def command(call: Call, options: RunOptions) -> None:
-    """Run a command. The same as without exec; also for a target named like a subcommand."""
-    run(call, options)
 
 
 def run(call: Call, options: RunOptions) -> None:
