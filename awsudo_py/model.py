@@ -77,6 +77,7 @@ class SsoSession(NamedTuple):
     profile: str | None = None  # whose endpoint and certificate settings apply, if one was named
     account: str = ""  # what the sign-in is for, to display
     role: str = ""
+    tenant: str = ""  # the ID of its account access tenant, if it has one
 
     @property
     def title(self) -> str:

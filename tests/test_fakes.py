@@ -24,6 +24,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from tests.servers.account_access import AccountAccess
 from tests.servers.metadata import Metadata
 from tests.servers.proxy import FaultyProxy
 from tests.servers.serving import Answer, Call, Serving
@@ -290,6 +291,30 @@ def test_sso_pages_and_throttles_its_lists(client: Callable[..., Any]) -> None:
 
     assert [len(first["accountList"]), len(second["accountList"])] == [100, 50] and "nextToken" not in second
     assert sso.throttled == 1
+
+
+def test_account_access_refuses_what_its_model_does(tmp_path: Path) -> None:
+    """Without the bearer token of a sign-in, for another tenant, with a wrong parameter, for a role not granted."""
+    with Sso() as sso, AccountAccess(sso, "aa-1", rate=9, clock=lambda: 0.0) as access:
+        arn = access.allow(ACCOUNT, ROLE)
+        bearer = {"Authorization": f"Bearer {sso.token}"}
+        credentials = f"/access/credentials?tenantId=aa-1&accessType=PROGRAMMATIC_ACCESS&roleArn={arn}"
+        calls = [
+            ("/access?tenantId=aa-1", {}),
+            ("/access?tenantId=aa-1", {"x-amz-sso_bearer_token": sso.token}),
+            ("/access", bearer),
+            ("/access?tenantId=aa-2", bearer),
+            ("/access?tenantId=aa-1&nextToken=x", bearer),
+            (credentials.replace("PROGRAMMATIC", "CONSOLE"), bearer),
+            (f"{credentials}&sessionDuration=899", bearer),
+            (credentials.replace(ROLE, "Other"), bearer),
+            (credentials, bearer),
+            (credentials, bearer),
+        ]
+        answers = [ask(access, "GET", path, headers) for path, headers in calls]
+
+    assert [status for status, _ in answers] == [401, 401, 400, 400, 400, 400, 400, 403, 200, 429]
+    assert json.loads(answers[8][1])["credentialsDetails"]["programmaticAccess"]["accessKeyId"].startswith("ASIA")
 
 
 def test_metadata_is_an_ec2_instance(tmp_path: Path) -> None:

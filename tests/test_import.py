@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from awsudo_py.aws.sso_portal import Account as PortalAccount
-from awsudo_py.aws.sso_portal import Page
+from awsudo_py.aws.sso_portal import Account, Page
 from awsudo_py.errors import AwsudoError, InvalidInput, Rejected, Throttled
 from awsudo_py.model import SsoSession
 from awsudo_py.sessions.file_store import FileStore
-from awsudo_py.signin.listing import Account, Listing, Listings, listed
+from awsudo_py.signin.listing import Listing, Listings, listed
 from awsudo_py.signin.profile_block import Role, named, plan
 from awsudo_py.signin.rate import Rate
 from awsudo_py.signin.start_urls import region_of_host, resolved
@@ -313,7 +312,7 @@ class Throttling:
     """A portal behind the plug: 20 calls a second, or TooManyRequests."""
 
     def __init__(self, accounts: int, clock: Clock, *, rate: float = 20, fails_at: int = 0) -> None:
-        self.accounts_there = [PortalAccount(f"{number:012}", f"Account {number}") for number in range(accounts)]
+        self.accounts_there = [Account(f"{number:012}", f"Account {number}") for number in range(accounts)]
         self.clock, self.rate, self.fails_at = clock, rate, fails_at
         self.tokens, self.filled = rate, clock()
         self.calls = self.throttled = 0
@@ -344,7 +343,7 @@ class Throttling:
 
 def _listed(portal: Throttling, listings: Listings, clock: Clock, most: float = 15.0) -> int:
     rate = Rate(None, clock=clock, sleep=clock.sleep, most=most)
-    found = listed("corp", lambda: portal, listings=listings, rate=rate, clock=clock)
+    found = listed(SESSION, lambda: portal, listings=listings, rate=rate, clock=clock)
     assert found.complete and {each.roles for each in found.accounts} == {("Admin", "Read")}
     return len(found.accounts)
 

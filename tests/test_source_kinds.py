@@ -84,6 +84,7 @@ def test_no_other_room_distinguishes_kinds() -> None:
         (Source("environment", credentials=SESSION), True, True),
         (Source("keyring"), False, False),
         (Source("sso"), True, True),
+        (Source("account-access"), True, True),
         (Source("web-identity"), True, True),
         (Source("login"), True, True),
         (Source("process"), None, False),
@@ -106,6 +107,7 @@ def test_what_a_source_gives_and_whether_a_role_from_it_is_chained(
 OF_SERVERS = {
     "sso": "sso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\nsso_account_id = 111111111111\n"
     "sso_role_name = Developer\n",
+    "account-access": f"role_arn = {ROLE}\nsso_session = corp\n",
     "web-identity": f"role_arn = {ROLE}\nweb_identity_token_file = token\n",
     "login": "login_session = arn:aws:iam::111111111111:user/alice\n",
     "web-token-process": f"role_arn = {ROLE}\nweb_identity_token_process = cat token\n",
@@ -115,6 +117,10 @@ OF_SERVERS = {
 _SAML = (
     '<Attribute Name="https://aws.amazon.com/SAML/Attributes/Role"><AttributeValue>'
     f"{ROLE},arn:aws:iam::111111111111:saml-provider/corp</AttributeValue></Attribute>"
+)
+#: Sections that the profiles above need.
+SECTIONS = (
+    "[sso-session corp]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\nawsudo_tenant_id = aa-1\n"
 )
 #: Requests for profile `it`, where the kind of source is not the profile's doing.
 REQUESTS = {
@@ -154,7 +160,7 @@ def test_a_session_of_one_server_is_not_that_of_another(name: str, tmp_path: Pat
 
 def identity(home: Path, config: str, environ: dict[str, str], kind: str = "") -> tuple[tuple[str, str], ...]:
     """The identity of the source of profile `it`."""
-    (home / "config").write_text(config)
+    (home / "config").write_text(f"{SECTIONS}{config}")
     environ |= {"AWS_CONFIG_FILE": str(home / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(home / "none")}
     resolver = Resolver(aws_config.load(environ, Files(0)), environ, lambda _: "digest")
     return resolver.chain(REQUESTS.get(kind, Request(profile="it"))).source.identity

@@ -11,7 +11,7 @@ import botocore.session
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
-from awsudo_py.aws.clients import CurrentCredentials, note_address, note_parameters
+from awsudo_py.aws.clients import CurrentCredentials, add_bearer, note_address, note_parameters
 from awsudo_py.resolve.aws_config import nested
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: The services that awsudo calls for credentials and about keys.
 _SERVICES = (
+    "account-access-runtime",
     "cloudtrail",
     "cognito-identity",
     "iam",
@@ -86,6 +87,7 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
         self.register_component("data_loader", _LOADER)
         self.register("before-send", note_address)
         self.register("before-parameter-build", note_parameters)
+        self.register("before-call", add_bearer)
 
     def _register_endpoint_resolver(self) -> None:
         self._internal_components.lazy_register_component("endpoint_resolver", _SlimResolver)

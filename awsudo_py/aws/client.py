@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import botocore
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import (
@@ -24,6 +25,7 @@ from botocore.exceptions import (
     ConnectionError,
     ConnectTimeoutError,
     CredentialRetrievalError,
+    DataNotFoundError,
     EndpointConnectionError,
     HTTPClientError,
     LoginError,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
 #: Seconds; see rule 1. No run may take longer than 40 s, and a run that waits for this one must hear of it in time.
 CONNECT, READ, TRIES, ALTOGETHER = 5, 10, 3, 38
+#: The oldest botocore that has all calls which awsudo makes; pyproject.toml requires it.
+OLDEST_BOTOCORE = "1.44.8"
 #: Connections that threads can have to one service at the same time.
 CONNECTIONS = 64
 #: A clock that is further off than this (seconds) is reported: AWS itself allows five minutes (IAM user guide).
@@ -70,7 +74,7 @@ _Result = TypeVar("_Result")
 class Aws:
     """The connection of one chain to AWS. clients: shared with other chains.
 
-    sso_token returns the access token for a source of kind sso, but not one that was refused.
+    sso_token returns the access token for a source that needs one, but not one that was refused.
     """
 
     def __init__(
@@ -117,10 +121,14 @@ class Aws:
         credentials: Credentials | None = None,
         url: str | None = None,
         tries: int = TRIES,
+        bearer: str | None = None,
     ) -> Any:
-        """A client that signs what this thread calls next with these credentials; without any, it does not sign."""
+        """A client that signs what this thread calls next with these credentials; without any, it does not sign.
+
+        bearer: the token that is sent instead.
+        """
         profile, signs = self.chain.config_profile, credentials is not None
-        sign_with(credentials)
+        sign_with(credentials, bearer)
 
         def make() -> Any:
             settings: dict[str, Any] = {} if signs else {"signature_version": UNSIGNED}
@@ -202,7 +210,8 @@ class Aws:
         self._call = made = Call()
         if self._clients.pace is not None:
             # not part of the call's time: how long it waits depends on the others
-            self._clients.pace.take("sso" if isinstance(what, Source) and "sso" in kind_of(what).services else "sts")
+            kind = kind_of(what) if isinstance(what, Source) else None
+            self._clients.pace.take(kind.services[0].replace("_", "-") if kind is not None and kind.by_token else "sts")
         begun = time.monotonic()
 
         try:
@@ -215,6 +224,8 @@ class Aws:
             ) from None
         except MissingDependencyException:
             raise
+        except DataNotFoundError as error:
+            raise self._unknown_to_botocore(what, error) from None
         except CredentialRetrievalError:
             raise NoCredentials(
                 f"{kind_of(source).giver or source.where} returned no credentials", hint=renew(source)
@@ -254,6 +265,16 @@ class Aws:
         finally:
             # all calls of a chain share one time limit
             self._left = max(self._left - (time.monotonic() - begun), 0.001)
+
+    def _unknown_to_botocore(self, what: CallObject, error: DataNotFoundError) -> AwsudoError:
+        """The error for a botocore whose data lack a service: it is older than awsudo requires, or was cut down."""
+        from awsudo_py.installation import command_to_add
+
+        service = error.kwargs.get("service_name") or error.kwargs.get("data_path", "")
+        return AwsudoError(
+            f"cannot get {subject(what)}: botocore {botocore.__version__} does not have the service {service}",
+            hint=f"install {OLDEST_BOTOCORE} or a later version: {command_to_add(f'botocore>={OLDEST_BOTOCORE}')}",
+        )
 
     def _garbage(self, what: CallObject) -> Unreachable:
         return Unreachable(

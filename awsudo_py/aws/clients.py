@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from awsudo_py import aws_credentials as ours
 
 _SIGNER: ContextVar[ReadOnlyCredentials | None] = ContextVar("signer", default=None)
+_BEARER: ContextVar[str | None] = ContextVar("bearer", default=None)
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 _Result = TypeVar("_Result")
 #: The parameters that are secrets, or good for one call, in all services that are called here.
@@ -86,13 +87,26 @@ class CurrentCredentials(Credentials):  # type: ignore[misc]  # botocore has no 
         return signer
 
 
-def sign_with(credentials: ours.Credentials | None) -> None:
-    """Sign what this thread calls next with these credentials."""
+def sign_with(credentials: ours.Credentials | None, bearer: str | None = None) -> None:
+    """Sign what this thread calls next with these credentials, or send it with this bearer token."""
+    _BEARER.set(bearer)
     _SIGNER.set(
         None
         if credentials is None
         else ReadOnlyCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
     )
+
+
+def add_bearer(params: dict[str, Any], **_: Any) -> None:
+    """Add the bearer token of the current call: botocore's event before-call.
+
+    botocore adds one over TLS only; awsudo refuses plain http itself (resolve/endpoints), except on this machine.
+    """
+    token, call = _BEARER.get(), _CALL.get()
+    if token is not None:
+        params["headers"]["Authorization"] = f"Bearer {token}"
+        if call is not None:
+            call.note_sent(token)
 
 
 def note_address(request: Any, **_: Any) -> None:

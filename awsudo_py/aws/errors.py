@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
-from awsudo_py.model import RoleHop, ScopedHop, ServiceCall, SessionTokenHop
+from awsudo_py.model import RoleHop, ScopedHop, ServiceCall, SessionTokenHop, Source
 from awsudo_py.policy.denials import Call
 from awsudo_py.policy.error_codes import explained, safe
 from awsudo_py.resolve.role_words import looks_like_role
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from awsudo_py.model import CallObject, RoleChain
 
 #: Kinds of source → the operation that gets its session.
-_OPERATIONS = {"web-identity": "AssumeRoleWithWebIdentity", "sso": "GetRoleCredentials", "login": "CreateOAuth2Token"}
+_OPERATIONS = {
+    "web-identity": "AssumeRoleWithWebIdentity",
+    "sso": "GetRoleCredentials",
+    "account-access": "GetRoleCredentials",
+    "login": "CreateOAuth2Token",
+}
 #: Error codes of throttled calls.
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 #: Sides on which policies decide, so that evaluating them tells more.
@@ -46,6 +51,11 @@ def refusal(
             detail=text,
         )
     call = _call(what, chain, date, now)
+    if code == "AccessDeniedException" and isinstance(what, Source) and what.setting("tenant_id"):
+        listing = f"awsudo import --sso {shlex.quote(what.setting('sso_session'))} --diff"
+        return Rejected(
+            f"cannot get {title}: this SSO user may not use that role", hint=f"see which: {listing}", detail=safe(text)
+        )
     denial = explained(code, text, call)
     if denial is None:
         return Rejected(f"cannot get {title}: {code or f'HTTP {status}'}", detail=safe(text))
@@ -134,6 +144,8 @@ def subject(what: CallObject) -> str:
         return f"a session of {what.role_arn}"
     if isinstance(what, ScopedHop):
         return f"a narrowed session of profile {what.profile}" if what.profile else "a narrowed session"
+    if isinstance(what, Source) and not what.profile and what.setting("role_arn"):
+        return f"a session of {what.setting('role_arn')}"
     kind = "an MFA session" if getattr(what, "mfa_serial", None) else "a session"
     return f"{kind} of profile {what.profile}" if what.profile else kind
 

@@ -48,10 +48,9 @@ def keyring(aws: Aws, source: Source, session_name: str) -> Credentials:
 
 
 def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
-    """GetRoleCredentials with the access token of the SSO session."""
-    assert aws.sso_token is not None  # what has sources has tokens
+    """The portal's GetRoleCredentials with the access token of the SSO session."""
 
-    def ask() -> Credentials:
+    def call(token: str) -> Credentials:
         answer = aws.client("sso", source.setting("sso_region")).get_role_credentials(
             roleName=source.setting("sso_role_name"), accountId=source.setting("sso_account_id"), accessToken=token
         )
@@ -64,14 +63,50 @@ def sso(aws: Aws, source: Source, session_name: str) -> Credentials:
             date=date_of(answer),
         )
 
+    return _with_token(aws, source, call)
+
+
+def account_access(aws: Aws, source: Source, session_name: str) -> Credentials:
+    """GetRoleCredentials of account access, with the access token of the SSO session.
+
+    Without a name of the user's, the service names the session: it knows who signed in.
+    """
+    parameters: dict[str, Any] = {
+        "tenantId": source.setting("tenant_id"),
+        "roleArn": source.setting("role_arn"),
+        "accessType": "PROGRAMMATIC_ACCESS",
+    }
+    if source.setting("session_name"):
+        parameters["sessionName"] = source.setting("session_name")
+    if source.setting("duration"):
+        parameters["sessionDuration"] = int(source.setting("duration"))
+
+    def call(token: str) -> Credentials:
+        client = aws.client("account-access-runtime", source.setting("sso_region"), bearer=token)
+        answer = client.get_role_credentials(**parameters)
+        got = answer["credentialsDetails"]["programmaticAccess"]
+        return aws.session_of(
+            got["accessKeyId"],
+            got["secretAccessKey"],
+            got["sessionToken"],
+            got["expiresAt"].timestamp(),
+            date=date_of(answer),
+        )
+
+    return _with_token(aws, source, call)
+
+
+def _with_token(aws: Aws, source: Source, call: Callable[[str], Credentials]) -> Credentials:
+    """The result of a call with the access token of the source's SSO session."""
+    assert aws.sso_token is not None  # what has sources has tokens
     token = aws.sso_token(source, "")
     try:
-        return aws.guarded(source, ask)
+        return aws.guarded(source, lambda: call(token))
     except Rejected as error:
         if error.code != "UnauthorizedException":
             raise
-    token = aws.sso_token(source, token)  # that one was revoked: another sign-in may have stored a new one
-    return aws.guarded(source, ask)
+    renewed = aws.sso_token(source, token)  # that one was revoked: another sign-in may have stored a new one
+    return aws.guarded(source, lambda: call(renewed))
 
 
 def web_identity(aws: Aws, source: Source, session_name: str) -> Credentials:

@@ -17,11 +17,12 @@ _Result = TypeVar("_Result")
 
 
 class Account(NamedTuple):
-    """An account that the user can see."""
+    """An account that the user can see, and roles in it; None where these are a list of their own."""
 
     account_id: str
     name: str
     email: str = ""
+    roles: tuple[str, ...] | None = None
 
 
 class Page(NamedTuple):

@@ -37,9 +37,7 @@ def check(context: Context, chains: Iterable[RoleChain], *, every: bool) -> Iter
         if every:
             found.update((each.word, each) for each in sessions(config))
         else:
-            of_chains = (
-                session_of_source(each.source, config) for each in chains if "sso" in kind_of(each.source).services
-            )
+            of_chains = (session_of_source(each.source, config) for each in chains if kind_of(each.source).by_token)
             found.update((each.word, each) for each in of_chains)
     except AwsudoError:
         pass  # a section without its start URL: that was a finding above

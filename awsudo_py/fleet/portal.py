@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, did_you_mean
-from awsudo_py.resolve.sso_sessions import session_named
+from awsudo_py.resolve.sso_sessions import session_named, settings_of_role
 from awsudo_py.sessions.file_store import FileStore, state_directory
 from awsudo_py.signin.listing import Listings, listed
 from awsudo_py.signin.rate import Rate
@@ -27,12 +27,11 @@ def portal_profiles(context: Context, session_name: str, role: str) -> dict[str,
             f"no [sso-session {session_name}] in {config.config_file}",
             hint=did_you_mean(session_name, config.sso_sessions) or "to add one: aws configure sso-session",
         )
-    listing = _listing(context, session_named(session_name, config))
+    session = session_named(session_name, config)
+    listing = _listing(context, session)
     found = {
         f"{session_name}/{account.account_id}/{role}": {
-            "sso_session": session_name,
-            "sso_account_id": account.account_id,
-            "sso_role_name": role,
+            **settings_of_role(session, account.account_id, role),
             "awsudo_account_name": account.name,
         }
         for account in listing.accounts
@@ -53,14 +52,19 @@ def _listing(context: Context, session: SsoSession) -> Listing:
     directory = state_directory(context.environ)
     listings = Listings(FileStore(directory) if directory is not None else None)
     before = listings.read(session.word)
-    if before is not None and before.complete and 0 <= run.clock() - before.at < STALE:
+    if (
+        before is not None
+        and before.complete
+        and before.tenant == session.tenant
+        and 0 <= run.clock() - before.at < STALE
+    ):
         return before
     sign_ins.tokens().token(session)  # here, where a prompt is possible
     tokens = sign_ins.tokens(offers=False)
     context.terminal.notice(f"listing the accounts of {session.title}")
     return listed(
-        session.word,
-        lambda: sign_ins.portal(session, lambda: tokens.token(session)),
+        session,
+        lambda: sign_ins.lister(session, lambda: tokens.token(session)),
         listings=listings,
         rate=Rate(context.stores.get("file"), clock=run.clock, sleep=run.sleep),
         clock=run.clock,

@@ -43,7 +43,11 @@ class Paces:
 
     def __init__(self, portals: Rate, wait: Callable[[float], object] = time.sleep) -> None:
         self._sts = Bucket(wait=wait)
-        self._paces: dict[str, Bucket | Rate] = {"sts": self._sts, "sso": portals}
+        self._paces: dict[str, Bucket | Rate] = {
+            "sts": self._sts,
+            "sso": portals,
+            "account-access-runtime": portals,
+        }
 
     def take(self, service: str) -> None:
         """Wait until a call may go out."""

@@ -464,6 +464,12 @@ SUBCOMMANDS = {
                     strict=True,
                 ),
                 Option("region", ("--region",), "REGION", "Region of Identity Center, with a URL.", values="region"),
+                Option(
+                    "tenant",
+                    ("--tenant",),
+                    "ID",
+                    "List the roles of this account access tenant (aa-...), and write its ID to the session.",
+                ),
                 Option("template", ("--name",), "TEMPLATE", "Names of the profiles [default: {account_name}-{role}]."),
                 Option("accounts", ("--account",), "GLOB", "Only these accounts: names or IDs; repeatable.", many=True),
                 Option("roles", ("--role",), "GLOB", "Only these roles; repeatable.", many=True),

@@ -22,6 +22,8 @@ from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.session_inputs import apply_inputs, clamp, refuse_endless, sends_policies, unsent_code
 from awsudo_py.resolve.source_kinds import from_environment, kind_of
 from awsudo_py.resolve.sources import Sources
+from awsudo_py.resolve.sso_sessions import TENANT
+from awsudo_py.resolve.sso_sources import by_account_access, source_of_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -228,8 +230,12 @@ class Resolver:
         """The role of a portal that SESSION/ACCOUNT/ROLE names; None for a word that is something else."""
         word = request.profile if request.profile is not None else request.target or ""
         session, _, rest = word.partition("/")
-        account, _, role = rest.rpartition("/")
-        if not account or not role or session not in self.config.sso_sessions or self.config.profile(word) is not None:
+        if session not in self.config.sso_sessions or self.config.profile(word) is not None:
+            return None
+        # roles of a tenant may have a path, those of a portal have none, and accounts any name
+        of_tenant = bool(self.config.sso_sessions[session].get(TENANT))
+        account, _, role = rest.partition("/") if of_tenant else rest.rpartition("/")
+        if not account or not role:
             return None
         account_id = account
         if not (len(account) == 12 and account.isascii() and account.isdigit()):
@@ -243,7 +249,7 @@ class Resolver:
                     else f"list them: awsudo import --sso {shlex.quote(session)} --diff; or use the account ID",
                 )
             account_id = found[0]
-        return self._sources.portal_role(session, account_id, role)
+        return source_of_word(session, account_id, role, self.config)
 
     def _named(self, request: Request) -> tuple[str | None, str | None]:
         """Which profile is named, and which role."""
@@ -278,6 +284,8 @@ class Resolver:
                     f"profile {name} has no credentials and no role_arn ({self.config.home_of(name)})",
                     hint=self.config.lost(name, *_SOURCES_OF_CREDENTIALS) or without_credentials(name, settings),
                 )
+            if by_account_access(settings) and name not in self.config.stored:
+                return self._with_settings(source, self._hop(name, settings)), ()
             return source, ()
         hop = self._hop(name, settings)
         source_profile, credential_source = settings.get("source_profile"), settings.get("credential_source")
@@ -397,4 +405,7 @@ class Resolver:
 
 
 def _is_role(settings: Mapping[str, str]) -> bool:
-    return "role_arn" in settings and not {"web_identity_token_file", "web_identity_token_process"} & set(settings)
+    """Whether a profile's role is assumed with other credentials than its own."""
+    if "role_arn" not in settings or by_account_access(settings):
+        return False
+    return not {"web_identity_token_file", "web_identity_token_process"} & set(settings)

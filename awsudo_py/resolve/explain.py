@@ -48,6 +48,14 @@ _SOURCE_KEYS = {
     "process": "credential_process",
     "web-identity": "web_identity_token_file",
     "login": "login_session",
+    "account-access": "role_arn",
+}
+#: Settings of a source that are explained → the key of a profile that sets each.
+_SOURCE_VALUES = {
+    "tenant_id": "",
+    "role_arn": "role_arn",
+    "duration": "duration_seconds",
+    "session_name": "role_session_name",
 }
 _OPTIONS = {option.field: option for option in INPUTS}
 
@@ -128,14 +136,30 @@ class Explained:
         key = _SOURCE_KEYS.get(source.kind, "")
         title = "long-lived keys" if source.kind == "keys" else f"{kind_of(source).noun} credentials"
         set_here = source.profile and key in self._settings(source.profile)
+        place = self.setting(source.profile, key) if source.profile and set_here else Place(_home(source.where))
         return Step(
             source.kind,
             title + (f" of profile {source.profile}" if source.profile else ""),
-            self.setting(source.profile, key) if source.profile and set_here else Place(_home(source.where)),
+            place,
             source.profile,
-            account=source.setting("sso_account_id"),
+            role_arn=source.setting("role_arn"),
+            account=source.setting("sso_account_id") or account_and_role(source.setting("role_arn"))[0],
             access_key_id=dict(source.identity).get("access_key_id", ""),
+            values=tuple(self._source_value(name, place) for name in _SOURCE_VALUES if source.setting(name)),
         )
+
+    def _source_value(self, name: str, place: Place) -> Value:
+        """A setting of the source, and the place that sets it: place, if nothing else does."""
+        source, key = self._chain.source, _SOURCE_VALUES[name]
+        text = source.setting(name)
+        text = brief(int(text)) if name == "duration" else text
+        if name in self._request.origins:
+            place = Place(self._request.origins[name].name)
+        elif name == "tenant_id":
+            place = Place(f"[sso-session {source.setting('sso_session')}] in {_home(self._config.config_file)}")
+        elif source.profile and key in self._settings(source.profile):
+            place = self.setting(source.profile, key)
+        return Value(name, text, place)
 
     def _hop(self, number: int, defaults: bool) -> Step:
         hop = self._chain.hops[number]
@@ -220,17 +244,20 @@ class Explained:
 def lines(chain: RoleChain, steps: Sequence[Step]) -> Iterator[str]:
     """The steps as --verbose prints them, which leaves out the defaults."""
     source, *calls = steps
-    yield f"{chain.target}: starts from {source.title}, {source.place.text}"
+    yield f"{chain.target}: starts from {source.title}{_in_brackets(source)}, {source.place.text}"
     for step in calls:
-        values = ", ".join(
-            f"{each.name.replace('_', ' ')} {each.text}" for each in step.values if each.place != DEFAULT
-        )
         titles = {"role": f"assumes {step.role_arn}", "narrowed": "narrows that session"}
         title = titles.get(step.kind, "gets a session of these keys")
-        yield f"{title}{f' ({values})' if values else ''}, {step.place.text}"
+        yield f"{title}{_in_brackets(step)}, {step.place.text}"
     yield f"STS: {chain.endpoint.url or chain.endpoint.region or 'global endpoint'}"
     yield from chain.details
     yield f"region of the command: {chain.region or 'not set'}"
+
+
+def _in_brackets(step: Step) -> str:
+    """The values of a step that somebody set."""
+    values = ", ".join(f"{each.name.replace('_', ' ')} {each.text}" for each in step.values if each.place != DEFAULT)
+    return f" ({values})" if values else ""
 
 
 def _text(field: str, value: object) -> str:

@@ -65,6 +65,7 @@ TEXTS = {
     "sso_account_id": Text(r"\d", 12, 12, "0-9"),
     "sso_role_name": Text(r"[\w+=,.@-]", 1, 32, _WORD),
     "region": Text(r"[a-z0-9-]", 2, 63, "a-z 0-9 -"),
+    "tenant_id": Text(r"[a-z0-9-]", 3, 24, "a-z 0-9 -"),  # service model of the Account Access Runtime
 }
 SHORTEST, LONGEST_ROLE, LONGEST_SESSION_TOKEN = 900, 43_200, 129_600
 #: Roles assumed from a session of another role.
@@ -93,12 +94,18 @@ def text(kind: str, value: str, origin: Origin) -> str:
             f"{value} is a security key (FIDO), and STS accepts only codes",
             "add an authenticator app or a hardware token to the user, as a second device: its ARN has :mfa/ in it",
         )
+    if kind == "tenant_id" and not value.startswith("aa-"):
+        raise origin.refuse(
+            f"{value!r} is not a tenant ID", "it begins with aa-; the administrator of account access has it"
+        )
     if kind == "source_identity" and value.lower().startswith("aws:"):
         raise origin.refuse("a source identity cannot begin with aws:")
     return value
 
 
 def _service(kind: str) -> str:
+    if kind == "tenant_id":
+        return "account access"
     return "SSO" if kind.startswith("sso_") else "STS"
 
 

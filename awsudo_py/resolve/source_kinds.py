@@ -73,6 +73,18 @@ KINDS = {
         signs_in=True,
         by_token=True,
     ),
+    "account-access": SourceKind(
+        "account access",
+        "session",
+        _sign_in_to_sso,
+        fetch="account_access",
+        giver="account access",
+        services=("account_access_runtime", "sso_oidc"),
+        accepts=("duration", "session_name"),
+        cached=True,
+        signs_in=True,
+        by_token=True,
+    ),
     "web-identity": SourceKind(
         "web identity",
         "session",
@@ -167,6 +179,9 @@ KINDS = {
         replayable=False,
     ),
 }
+
+#: The kinds whose sessions come from an SSO session.
+BY_TOKEN = tuple(name for name, kind in KINDS.items() if kind.by_token)
 
 
 def kind_of(source: Source) -> SourceKind:

@@ -12,6 +12,7 @@ from awsudo_py.resolve import limits, roles
 from awsudo_py.resolve.ci_identities import DEFAULT_AUDIENCE, PROVIDERS, provider_and_variable
 from awsudo_py.resolve.credential_checks import TOKEN, refuse_malformed
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.sso_sources import by_account_access, source_of_account_access, source_of_portal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,8 +47,10 @@ class Sources:
             return self._token_process(name, settings)
         if "cognito_identity_pool" in settings:
             return self._cognito(name, settings)
+        if by_account_access(settings):
+            return source_of_account_access(name, settings, self._config, self._role(name, settings, "role_arn"))
         if "sso_role_name" in settings or "sso_account_id" in settings:
-            return self._sso(name, settings)
+            return source_of_portal(name, settings, self._config)
         if "aws_access_key_id" in self._config.in_credentials.get(name, {}):
             return self._keys(name, self._config.in_credentials[name], self._config.credentials_file)
         if "login_session" in settings:
@@ -257,64 +260,6 @@ class Sources:
                 raise NoCredentials(f"no login token at {path} ({place})", hint="sign in to the web provider first")
             shaping += [("login", login), ("token_file", path), ("token", found)]
         return Source("cognito", name, place, identity=tuple(shaping), settings=tuple(shaping))
-
-    def portal_role(self, session: str, account_id: str, role: str) -> Source:
-        """A role of a portal without a profile: what SESSION/ACCOUNT/ROLE names."""
-        section = self._config.sso_sessions[session]
-        for key in ("sso_start_url", "sso_region"):
-            if not section.get(key):
-                raise ConfigError(
-                    f"[sso-session {session}] has no {key} ({self._config.config_file})",
-                    hint="add it there: aws configure sso-session",
-                )
-        limits.text("region", section["sso_region"], Origin(f"sso_region of [sso-session {session}]", ConfigError))
-        shaping = (
-            ("sso_start_url", section["sso_start_url"]),
-            ("sso_region", section["sso_region"]),
-            ("sso_account_id", account_id),
-            ("sso_role_name", role),
-        )
-        where = f"[sso-session {session}] in {self._config.config_file}"
-        return Source("sso", None, where, identity=shaping, settings=(*shaping, ("sso_session", session)))
-
-    def _sso(self, name: str, settings: Settings) -> Source:
-        merged = dict(settings)
-        session = settings.get("sso_session")
-        where = self._config.where(name, "sso_account_id" if "sso_account_id" in settings else "sso_role_name")
-        if session is not None:
-            section = self._config.sso_sessions.get(session)
-            if section is None:
-                raise ConfigError(
-                    f"profile {name} names [sso-session {session}], which {self._config.config_file} does not have",
-                    hint=self._config.session_header(session)
-                    or did_you_mean(session, self._config.sso_sessions)
-                    or "add it: aws configure sso-session",
-                )
-            for key in ("sso_start_url", "sso_region"):
-                if key not in section:  # to renew a session's token, only its section is read
-                    raise ConfigError(
-                        f"[sso-session {session}] has no {key} ({self._config.config_file})",
-                        hint="add it there: aws configure sso-session",
-                    )
-            for key, value in section.items():
-                if merged.setdefault(key, value) != value:
-                    raise ConfigError(
-                        f"{key} of profile {name} and of [sso-session {session}] differ ({where})",
-                        hint="remove it from the profile",
-                    )
-        required = ("sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
-        missing = [key for key in required if key not in merged]
-        if missing:
-            raise ConfigError(
-                f"profile {name} is set up for SSO and has no {', '.join(missing)} ({where})",
-                hint=f"aws configure sso --profile {shlex.quote(name)}",
-            )
-        limits.text("region", merged["sso_region"], Origin(f"sso_region of profile {name} ({where})", ConfigError))
-        for key in ("sso_account_id", "sso_role_name"):
-            limits.text(key, merged[key], self._config.origin(name, key))
-        shaping = tuple((key, merged[key]) for key in required)
-        extra = (("sso_session", session),) if session is not None else ()
-        return Source("sso", name, where, identity=shaping, settings=(*shaping, *extra))
 
     def _process(self, name: str, command: str) -> Source:
         where = self._config.where(name, "credential_process")

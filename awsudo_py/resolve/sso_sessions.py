@@ -10,11 +10,16 @@ from awsudo_py.model import Endpoint, RoleChain, Source, SsoSession
 from awsudo_py.resolve import limits, roles
 from awsudo_py.resolve.endpoints import Endpoints
 from awsudo_py.resolve.limits import Origin
+from awsudo_py.resolve.outline import account_and_role
+from awsudo_py.resolve.source_kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awsudo_py.resolve.aws_config import AwsConfig, Settings
+
+#: The key of an [sso-session] section that has the ID of its account access tenant.
+TENANT = "awsudo_tenant_id"
 
 
 def sessions(config: AwsConfig) -> list[SsoSession]:
@@ -42,20 +47,40 @@ def session_named(name: str, config: AwsConfig) -> SsoSession:
     region = limits.text("region", section["sso_region"], Origin(f"sso_region of [sso-session {name}]", ConfigError))
     scopes = section.get("sso_registration_scopes")
     listed = None if scopes is None else tuple(each.strip() for each in scopes.split(",") if each.strip())
-    return SsoSession(name, section["sso_start_url"], region, listed)
+    tenant = section.get(TENANT, "")
+    if tenant:
+        limits.text("tenant_id", tenant, Origin(f"{TENANT} of [sso-session {name}]", ConfigError))
+    return SsoSession(name, section["sso_start_url"], region, listed, tenant=tenant)
+
+
+def role_arn_in(session: SsoSession, account_id: str, role: str) -> str:
+    """The ARN of a role that the session's tenant gives; role is its name, with its path."""
+    return f"arn:{roles.partition_of_region(session.region)}:iam::{account_id}:role/{role}"
+
+
+def settings_of_role(session: SsoSession, account_id: str, role: str) -> dict[str, str]:
+    """The settings of a profile for a role of the session's tenant, or else of its portal.
+
+    Account access is not known to the SDKs: with a role_arn alone they refuse the profile. Without any key that they
+    know, they would go on to the credentials of the machine.
+    """
+    if session.tenant:
+        return {"sso_session": session.name or "", "role_arn": role_arn_in(session, account_id, role)}
+    return {"sso_session": session.name or "", "sso_account_id": account_id, "sso_role_name": role}
 
 
 def session_of_source(source: Source, config: AwsConfig, profile: str | None = None) -> SsoSession:
-    """The session behind a source of kind sso. profile: whose settings apply, if not those of the source's own."""
+    """The session whose token a source needs. profile: whose settings apply, if not those of the source's own."""
     name = source.setting("sso_session")
     if name:
         found = session_named(name, config)
     else:
         found = SsoSession(None, source.setting("sso_start_url"), source.setting("sso_region"))
+    account, role = account_and_role(source.setting("role_arn"))
     return found._replace(
         profile=profile or source.profile,
-        account=source.setting("sso_account_id"),
-        role=source.setting("sso_role_name"),
+        account=account or source.setting("sso_account_id"),
+        role=role or source.setting("sso_role_name"),
     )
 
 
@@ -74,7 +99,7 @@ def find_session(word: str | None, config: AwsConfig, source: Source | None) -> 
         raise AwsudoError(f"several SSO sessions: {names}", hint=f"name one: awsudo login {shlex.quote(found[0].word)}")
     if word in config.sso_sessions:
         return session_named(word, config)
-    if source is not None and source.kind == "sso":
+    if source is not None and kind_of(source).by_token:
         return session_of_source(source, config)
     if word.startswith("https://"):
         for each in sessions(config):
@@ -120,7 +145,7 @@ def chain_of_session(session: SsoSession, config: AwsConfig, environ: Mapping[st
     The portal's token gives every account of its user: an endpoint without TLS is refused here.
     """
     endpoints = Endpoints(config, environ)
-    for service in ("sso", "sso_oidc"):
+    for service in ("sso", "sso_oidc", *(["account_access_runtime"] if session.tenant else [])):
         endpoints.url(service, session.profile)
     settings = [("sso_start_url", session.start_url), ("sso_region", session.region)]
     if session.name:

@@ -87,6 +87,7 @@ LOGINS: dict[str, Callable[[Source, Mapping[str, str]], tuple[str, str]] | None]
     "saml": None,  # digest of the assertion
     "cognito": None,  # digest of the token file; a guest is nobody
     "sso": _sso,
+    "account-access": _sso,
     "login": _login,
 }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from awsudo_py.durations import brief
 from awsudo_py.model import RoleHop, ScopedHop, SessionTokenHop, Source
-from awsudo_py.resolve.source_kinds import kind_of, refuse_expired
+from awsudo_py.resolve.source_kinds import BY_TOKEN, kind_of, refuse_expired
 from awsudo_py.sessions.cached_session import RENEW_AHEAD, fresh_session
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import SharedSession, Wait, in_turn
@@ -334,8 +334,10 @@ def made_from(access_key_id: str, entries: Mapping[str, str]) -> set[str]:
 
 def made_from_sso(start_url: str, entries: Mapping[str, str]) -> set[str]:
     """The keys of the cached sessions (their inputs, by key) that come from an SSO session, over any number of hops."""
-    marks = {_lines([("source", "sso")]), _lines([("sso_start_url", start_url)])}
-    origins = {key for key, inputs in entries.items() if marks <= set(inputs.splitlines())}
+    mark, sources = _lines([("sso_start_url", start_url)]), {_lines([("source", kind)]) for kind in BY_TOKEN}
+    origins = {
+        key for key, inputs in entries.items() if mark in (lines := inputs.splitlines()) and sources & set(lines)
+    }
     return origins | _descendants(origins, entries)
 
 

@@ -102,8 +102,8 @@ def _listed(config: AwsConfig, environ: Mapping[str, str]) -> Iterator[Choice]:
     directory = state_directory(environ) if environ else None
     if directory is None:
         return
-    profiles = (config.profile(name) or {} for name in config.names())
-    known = {tuple(each.get(key) for key in ("sso_session", "sso_account_id", "sso_role_name")) for each in profiles}
+    profiles = ((config.profile(name) or {}, name) for name in config.names())
+    known = {(each.get("sso_session"), *_choice(name, each)[1:3]) for each, name in profiles}
     for session in config.sso_sessions:
         fields = FileStore(directory).read(record_name(session)) or {}
         for by_name, by_id, account_id, name, role in words(session, fields):

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from awsudo_py.aws.sso_portal import Account
 from awsudo_py.errors import AwsudoError, Rejected, Throttled, Unreachable
 from awsudo_py.sessions import portal_lists
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws.sso_portal import Page
+    from awsudo_py.model import SsoSession
     from awsudo_py.sessions.file_store import FileStore
     from awsudo_py.signin.rate import Rate
 
@@ -27,32 +29,28 @@ _WORKERS = 4
 _AGAIN, _AGAIN_UNANSWERED = 30, 3
 #: An unfinished listing is continued for this long (seconds).
 _RESUMED = 3600.0
-#: After this many accounts the results are stored.
+#: After this many accounts, or pages of accounts, the results are stored.
 _STORED_EVERY = 50
 
 
-class Account(NamedTuple):
-    """An account, and the roles that one has in it; None: not known yet."""
-
-    account_id: str
-    name: str
-    email: str = ""
-    roles: tuple[str, ...] | None = None
-
-
 class Listing(NamedTuple):
-    """The list of a portal. at: when it was begun, in seconds since the epoch."""
+    """The list of a portal, or of an account access tenant.
+
+    at: when it was begun, in seconds since the epoch. following: the token of the next page of accounts.
+    """
 
     accounts: tuple[Account, ...]
     at: float
     complete: bool
+    tenant: str = ""
+    following: str = ""
 
 
 class Lister(Protocol):
-    """A source of lists: a portal, page by page. Each method makes one call and raises AwsudoError."""
+    """A source of lists: a portal or a tenant, page by page. Each method makes one call and raises AwsudoError."""
 
     def accounts(self, following: str = "") -> Page:
-        """A page of the accounts."""
+        """A page of the accounts, with their roles if those are no list of their own."""
 
     def roles(self, account_id: str, following: str = "") -> Page:
         """A page of the names of an account's roles."""
@@ -69,7 +67,8 @@ class Listings:
         fields = (self._store.read(portal_lists.record_name(session)) if self._store is not None else None) or {}
         try:
             found = tuple(Account(*each) for each in portal_lists.accounts(fields))
-            return Listing(found, float(fields["at"]), fields.get("complete") == "yes")
+            complete = fields.get("complete") == "yes"
+            return Listing(found, float(fields["at"]), complete, fields.get("tenant", ""), fields.get("following", ""))
         except (KeyError, ValueError):
             return None
 
@@ -78,6 +77,7 @@ class Listings:
         if self._store is None:
             return
         fields = {"at": str(listing.at), "complete": "yes" if listing.complete else "no"}
+        fields |= {name: value for name in ("tenant", "following") if (value := getattr(listing, name))}
         fields |= dict(portal_lists.packed(*each) for each in listing.accounts)
         try:
             self._store.write(portal_lists.record_name(session), fields, until=listing.at)
@@ -86,7 +86,7 @@ class Listings:
 
 
 def listed(
-    session: str,
+    session: SsoSession,
     lister: Callable[[], Lister],
     *,
     listings: Listings,
@@ -100,7 +100,7 @@ def listed(
     lister makes what lists, for each thread. progress gets the number of finished accounts, of all accounts, and of
     roles. included: the accounts whose roles are listed.
     """
-    found = _begun(session, lister(), listings, rate, clock)
+    found = _begun(session, lister(), listings, rate, clock, progress)
     accounts = {each.account_id: each for each in found.accounts}
     total = sum(map(included, found.accounts))
     left = [each for each in found.accounts if each.roles is None and included(each)]
@@ -116,8 +116,8 @@ def listed(
         return account._replace(roles=_roles(account, local.lister, rate))
 
     def stored(*, complete: bool) -> Listing:
-        listing = Listing(tuple(accounts.values()), found.at, complete)
-        listings.write(session, listing)
+        listing = found._replace(accounts=tuple(accounts.values()), complete=complete)
+        listings.write(session.word, listing)
         return listing
 
     progress(done, total, sum(len(each.roles or ()) for each in accounts.values()))
@@ -138,13 +138,60 @@ def listed(
     return stored(complete=True)
 
 
-def _begun(session: str, lister: Lister, listings: Listings, rate: Rate, clock: Callable[[], float]) -> Listing:
-    """The accounts: those of a listing that was interrupted a while ago, or as the portal lists them now."""
-    before = listings.read(session)
-    if before is not None and not before.complete and 0 <= clock() - before.at < _RESUMED:
+def _begun(
+    session: SsoSession,
+    lister: Lister,
+    listings: Listings,
+    rate: Rate,
+    clock: Callable[[], float],
+    progress: Callable[[int, int, int], None],
+) -> Listing:
+    """The accounts: those of a listing that was interrupted a while ago, and what the portal lists after them now."""
+    before = listings.read(session.word)
+    if before is None or before.complete or before.tenant != session.tenant or not 0 <= clock() - before.at < _RESUMED:
+        before = Listing((), clock(), False, session.tenant)
+    elif not before.following:
         return before
-    accounts = [Account(each.account_id, each.name, each.email) for each in _all(lister.accounts, rate)]
-    return Listing(tuple(sorted(accounts, key=lambda each: (each.name, each.account_id))), clock(), False)
+    try:
+        return _all_accounts(session, before, lister, listings, rate, progress)
+    except Rejected as error:
+        if not before.following or error.code == "UnauthorizedException":
+            raise
+    # the token of that page is not valid any more
+    return _all_accounts(session, Listing((), clock(), False, session.tenant), lister, listings, rate, progress)
+
+
+def _all_accounts(
+    session: SsoSession,
+    listing: Listing,
+    lister: Lister,
+    listings: Listings,
+    rate: Rate,
+    progress: Callable[[int, int, int], None],
+) -> Listing:
+    """The listing with the accounts that follow those which it has, in the order of their names."""
+    found = {each.account_id: each for each in listing.accounts}
+    pages = 0
+    try:
+        while True:
+            page = _paced(lister.accounts, listing.following, rate)
+            for each in page.items:
+                if each.roles is not None:  # an account is on as many pages as its roles need
+                    known = found.get(each.account_id, each).roles or ()
+                    each = each._replace(roles=tuple(sorted({*known, *each.roles})))
+                found[each.account_id] = each
+            listing = listing._replace(accounts=tuple(found.values()), following=page.following)
+            if not page.following:
+                break
+            pages += 1
+            progress(0, len(found), sum(len(each.roles or ()) for each in found.values()))
+            if pages % _STORED_EVERY == 0:
+                listings.write(session.word, listing)
+    except BaseException:
+        if listing.following:
+            listings.write(session.word, listing)  # rule 1
+        raise
+    return listing._replace(accounts=tuple(sorted(found.values(), key=lambda each: (each.name, each.account_id))))
 
 
 def _roles(account: Account, lister: Lister, rate: Rate) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from awsudo_py.errors import AwsudoError, InvalidInput
 from awsudo_py.files import Change, content_of
 from awsudo_py.resolve.aws_config import kind_and_name
+from awsudo_py.resolve.sso_sessions import TENANT, settings_of_role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,14 +104,17 @@ def plan(
     existing = tuple(name for name in roles if name in others)
     if overwrite:
         head, tail = (_without(part, set(existing)) for part in (head, tail))
+    if session.tenant:
+        head, tail = (_with_tenant(part, session) for part in (head, tail))
     written = {name: role for name, role in roles.items() if overwrite or name not in others}
     sections = {name: _section(name, session, role, region) for name, role in written.items()}
     lines = [mark]
     with_session = with_session or f"[sso-session {_quoted(session.name or '')}]" in block
     if with_session:
+        tenant = f"{TENANT} = {session.tenant}\n" if session.tenant else ""
         lines.append(
             f"[sso-session {_quoted(session.name or '')}]\nsso_start_url = {session.start_url}\n"
-            f"sso_region = {session.region}\nsso_registration_scopes = sso:account:access\n"
+            f"sso_region = {session.region}\nsso_registration_scopes = sso:account:access\n{tenant}"
         )
     lines += [sections[name] for name in sorted(sections)]
     made = "\n".join(lines) + end if sections or with_session else ""
@@ -173,7 +177,7 @@ def _joined(head: str, block: str, tail: str) -> str:
 
 
 def _section(name: str, session: SsoSession, role: Role, region: str | None) -> str:
-    settings = {"sso_session": session.name, "sso_account_id": role.account_id, "sso_role_name": role.role}
+    settings = settings_of_role(session, role.account_id, role.role)
     if region:
         settings["region"] = region
     header = "default" if name == "default" else f"profile {_quoted(name)}"
@@ -222,6 +226,26 @@ def _without(text: str, names: set[str]) -> str:
             result.append(section)
             continue
         result += [line for line in section.splitlines(keepends=True)[1:] if not line.strip() or line[0] in "#;"]
+    return "".join(result)
+
+
+def _with_tenant(text: str, session: SsoSession) -> str:
+    """The text with the session's tenant in its [sso-session] section, if that is here."""
+    result = []
+    for section in _sections(text):
+        header = _HEADER.match(section)
+        if header is not None and kind_and_name(header[1]) == ("sso-session", session.name):
+            lines = section.splitlines(keepends=True)
+            old = [number for number, line in enumerate(lines) if re.match(rf"{TENANT}\s*[=:]", line)]
+            # after the last setting: blank lines and comments below it belong to what follows
+            end = max(number for number, line in enumerate(lines) if line.strip() and line[0] not in "#;") + 1
+            start, end = (old[0], old[0] + 1) if old else (end, end)
+            newline = "\r\n" if lines[0].endswith("\r\n") else "\n"
+            if start and not lines[start - 1].endswith("\n"):
+                lines[start - 1] += newline
+            lines[start:end] = [f"{TENANT} = {session.tenant}{newline}"]
+            section = "".join(lines)
+        result.append(section)
     return "".join(result)
 
 

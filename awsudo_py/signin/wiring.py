@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from awsudo_py.aws.account_access import AccountAccess
 from awsudo_py.aws.client import Aws
 from awsudo_py.aws.sso_oidc import Oidc
 from awsudo_py.aws.sso_portal import Portal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from awsudo_py.resolve.aws_config import AwsConfig
     from awsudo_py.sessions.file_store import FileStore
     from awsudo_py.sessions.single_flight import Run
+    from awsudo_py.signin.listing import Lister
     from awsudo_py.signin.token_files import SsoToken
 
 
@@ -97,8 +99,12 @@ class SignIns:
         )
 
     def token_of(self, source: Source, profile: str | None, *, refused: str = "") -> str:
-        """The access token for a source of kind sso in a chain that has this profile's settings. Raises AwsudoError."""
+        """The access token that a source needs, in a chain that has this profile's settings. Raises AwsudoError."""
         return self.tokens().token(session_of_source(source, self._config, profile), refused=refused)
+
+    def lister(self, session: SsoSession, token: Callable[[], str]) -> Lister:
+        """What lists the session's accounts and roles: its account access tenant, or else its portal."""
+        return AccountAccess(self._aws(session), session, token) if session.tenant else self.portal(session, token)
 
     def portal(self, session: SsoSession, token: Callable[[], str]) -> Portal:
         """The portal of a session."""

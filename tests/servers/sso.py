@@ -62,6 +62,46 @@ class Proof(NamedTuple):
     redirect: str = ""  # where the code went
 
 
+class Allowance:
+    """How many calls a second are answered, on average; 0 is no limit."""
+
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._rate, self._left, self._counted_at = rate, rate, clock()
+        self.refused = 0
+
+    def spend(self) -> bool:
+        """Whether one more call is answered."""
+        if not self._rate:
+            return True
+        now = self._clock()
+        self._left = min(self._rate, self._left + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+        if self._left < 1:
+            self.refused += 1
+            return False
+        self._left -= 1
+        return True
+
+
+class Issued(NamedTuple):
+    """A session of a role."""
+
+    access_key_id: str
+    secret: str
+    token: str
+    expires: int
+
+
+def issue(lasts: int, on_credentials: OnCredentials | None) -> Issued:
+    """A new session, which on_credentials gets to know."""
+    key_id = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
+    issued = Issued(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(300), int(time.time()) + lasts)
+    if on_credentials:
+        on_credentials(*issued[:3], datetime.fromtimestamp(issued.expires, timezone.utc))
+    return issued
+
+
 class Sso(Serving):
     """Knows its tokens, clients and roles, and refuses all others as the real one does.
 
@@ -87,10 +127,8 @@ class Sso(Serving):
         self.device_refusals: list[str] = []
         self.start_urls: set[str] = set()
         self.page_size = LARGEST_PAGE
-        self.throttled = 0
         self.interval = 1
-        self._clock = clock
-        self._rate, self._tokens_left, self._counted_at = rate, rate, clock()
+        self._allowance = Allowance(rate, clock)
         self._guard = threading.Lock()
         self._tokens: dict[str, float] = {}  # access token: when it expires
         self._clients: dict[str, Client] = {}
@@ -108,6 +146,11 @@ class Sso(Serving):
             "GET /authorize": self._authorize,
             "POST /token": self._grant,
         }
+
+    @property
+    def throttled(self) -> int:
+        """How many calls were refused for their rate."""
+        return self._allowance.refused
 
     @property
     def environ(self) -> dict[str, str]:
@@ -177,14 +220,8 @@ class Sso(Serving):
 
     def _roles_for(self, call: Call) -> list[tuple[str, str]]:
         """The roles of the token that a call has, unless there were too many calls."""
-        if self._rate:
-            now = self._clock()
-            self._tokens_left = min(self._rate, self._tokens_left + (now - self._counted_at) * self._rate)
-            self._counted_at = now
-            if self._tokens_left < 1:
-                self.throttled += 1
-                raise Refused("TooManyRequestsException")
-            self._tokens_left -= 1
+        if not self._allowance.spend():
+            raise Refused("TooManyRequestsException")
         if not self.is_valid(call.headers.get("x-amz-sso_bearer_token", "")):
             raise Refused("UnauthorizedException")
         return self._roles
@@ -192,13 +229,9 @@ class Sso(Serving):
     def _credentials(self, call: Call) -> object:
         if (call.query.get("account_id"), call.query.get("role_name")) not in self._roles_for(call):
             raise Refused("ForbiddenException")
-        key_id = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
-        secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(300)
-        expires = int(time.time()) + self.credentials_last
-        if self.on_credentials:
-            self.on_credentials(key_id, secret, token, datetime.fromtimestamp(expires, timezone.utc))
-        issued = {"accessKeyId": key_id, "secretAccessKey": secret, "sessionToken": token}
-        return {"roleCredentials": {**issued, "expiration": expires * 1000}}
+        issued = issue(self.credentials_last, self.on_credentials)
+        keys = {"accessKeyId": issued.access_key_id, "secretAccessKey": issued.secret, "sessionToken": issued.token}
+        return {"roleCredentials": {**keys, "expiration": issued.expires * 1000}}
 
     def _list_accounts(self, call: Call) -> object:
         accounts = dict.fromkeys(account for account, _ in self._roles_for(call))

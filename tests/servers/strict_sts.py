@@ -473,6 +473,7 @@ class StrictSts:
         """A session that another service gave: of a role of account 111111111111."""
         account, arn = "111111111111", f"arn:aws:sts::111111111111:assumed-role/{role}/alice"
         principal = _Principal(arn, account, "aws", _random_id("AROA"), _names(account, "aws", arn), session=True)
+        principal = principal._replace(expires=until.timestamp())
         self._credentials[access_key_id] = _Credential(principal, secret_access_key, token, until.timestamp())
 
     def add_role(

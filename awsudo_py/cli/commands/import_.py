@@ -19,7 +19,7 @@ from awsudo_py.resolve import limits
 from awsudo_py.resolve.limits import Origin
 from awsudo_py.resolve.sso_sessions import session_named
 from awsudo_py.sessions.file_store import FileStore, state_directory
-from awsudo_py.signin.listing import Account, Listings, listed
+from awsudo_py.signin.listing import Listings, listed
 from awsudo_py.signin.profile_block import DEFAULT_TEMPLATE, Role, named, plan
 from awsudo_py.signin.rate import Rate
 from awsudo_py.signin.start_urls import region_of_host
@@ -27,6 +27,7 @@ from awsudo_py.signin.start_urls import region_of_host
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from awsudo_py.aws.sso_portal import Account
     from awsudo_py.context import Context
     from awsudo_py.files import Change
     from awsudo_py.signin.listing import Listing
@@ -44,6 +45,7 @@ class ImportOptions(Common):
     sso: str | None
     tool: str | None
     region: str | None
+    tenant: str | None
     template: str | None
     accounts: tuple[str, ...]
     roles: tuple[str, ...]
@@ -64,6 +66,7 @@ def command(call: Call, options: ImportOptions) -> None:
       awsudo import --sso corp                     every account and role
       awsudo import --sso https://corp.awsapps.com/start --region eu-west-1
       awsudo import --sso corp --account 'prod-*' --name '{account_name}'
+      awsudo import --sso corp --tenant aa-1234    roles of account access
       awsudo import --from granted
 
     \b
@@ -71,6 +74,8 @@ def command(call: Call, options: ImportOptions) -> None:
     """
     if (options.sso is None) == (options.tool is None):
         raise UsageError("import takes --sso SESSION or --from TOOL", hint="awsudo import --sso SESSION")
+    if options.tool is not None and options.tenant is not None:
+        raise UsageError("--tenant is for --sso SESSION", hint="awsudo import --sso SESSION --tenant ID")
     context = begin(call)
     if options.tool is not None:
         from awsudo_py.cli.commands.import_from import import_from
@@ -82,13 +87,16 @@ def command(call: Call, options: ImportOptions) -> None:
         )
         return
     session, is_new = _session(context, options.sso or "", options.region)
+    if options.tenant is not None:
+        limits.text("tenant_id", options.tenant, Origin("--tenant", UsageError))
+        session = session._replace(tenant=options.tenant)
     listing = _listing(context, session, options)
     roles = [
         Role(account.account_id, account.name, role, account.email)
         for account in listing.accounts
         if _fits(options.accounts, account.name, account.account_id)
         for role in account.roles or ()
-        if _fits(options.roles, role)
+        if _fits(options.roles, role, role.rpartition("/")[2])
     ]
     by_name, collisions = named(roles, session, options.template or DEFAULT_TEMPLATE)
     region = options.profile_region
@@ -168,8 +176,8 @@ def _listing(context: Context, session: SsoSession, options: ImportOptions) -> L
 
     with _progress(quiet=context.terminal.level < 0) as progress:
         return listed(
-            session.word,
-            lambda: sign_ins.portal(session, lambda: tokens.token(session)),
+            session,
+            lambda: sign_ins.lister(session, lambda: tokens.token(session)),
             listings=Listings(FileStore(directory) if directory is not None else None),
             rate=Rate(context.stores.get("file"), clock=run.clock, sleep=run.sleep),
             clock=run.clock,

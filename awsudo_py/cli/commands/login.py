@@ -76,7 +76,7 @@ def named_session(context: Context, word: str | None) -> SsoSession:
     if word is None and len(config.sso_sessions) > 1:
         ambient = context.environ.get("AWS_PROFILE") or context.environ.get("AWS_DEFAULT_PROFILE")
         settings = (config.profile(ambient) if ambient else None) or {}
-        word = ambient if "sso_account_id" in settings else None
+        word = ambient if {"sso_account_id", "sso_session"} & set(settings) else None
     if word is not None and config.profile(word) is None and word.partition("/")[0] in config.sso_sessions:
         word = word.partition("/")[0]  # SESSION/ACCOUNT/ROLE
     source = None

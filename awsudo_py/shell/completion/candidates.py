@@ -114,7 +114,8 @@ def _keys(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
 
 def _sso_sessions(environ: Mapping[str, str], now: float, typed: str) -> list[Group]:
     named = profiles(environ)
-    signed_in = {name: text for name, text in named.items() if setting(text, "sso_account_id")}
+    keys = ("sso_account_id", "sso_session")
+    signed_in = {name: text for name, text in named.items() if any(setting(text, key) for key in keys)}
     return [Group("session", sso_sessions(environ)), _named(signed_in, _CachedSessions(environ, now))]
 
 

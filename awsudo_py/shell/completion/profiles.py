@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 #: The keys of a profile that are displayed; all others are skipped.
-_SHOWN = ("mfa_serial", "role_arn", "sso_account_id", "sso_role_name")
+_SHOWN = ("mfa_serial", "role_arn", "sso_account_id", "sso_role_name", "sso_session")
 _INITIALS = tuple({name[0] for name in _SHOWN} | {name[0].upper() for name in _SHOWN})
 
 Settings = dict[str, str]
