@@ -532,6 +532,9 @@ def _running(world: World, *words: str, **how: object) -> Iterator[_Run]:
         for pid in run.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 GRANDCHILDREN = ("sh", "-c", "sleep MARK & sleep MARK; wait")

@@ -1,4 +1,4 @@
-"""Prints the output of a fleet's commands: line by line with their names, in order, as JSON, or into a directory.
+"""Prints the output of a fleet's commands: line by line with their names, in order, or into a directory.
 
 1. A line is never torn: simultaneous output stays on separate lines. One longer than a megabyte is cut.
 2. Bytes reach a pipe or a file as they are; on a terminal, everything but text is escaped.
