@@ -5,22 +5,15 @@ Each call is announced before it is made, and raises AwsudoError. Nothing is cha
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py.aws.client import Aws
 from awsudo_py.errors import AwsudoError
-from awsudo_py.model import ServiceCall
 from awsudo_py.policy.documents import Policy, parse
-from awsudo_py.resolve.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from awsudo_py.aws.clients import Clients
-    from awsudo_py.aws_credentials import Credentials
-    from awsudo_py.model import RoleChain
-    from awsudo_py.resolve.aws_config import AwsConfig
+    from awsudo_py.aws.session_calls import SessionCalls
 
 #: A list of IAM is read up to this length; a longer one counts as incomplete.
 _MOST = 1000
@@ -56,28 +49,14 @@ class Check(NamedTuple):
 class Evidence:
     """Read calls with one caller's credentials. announce gets the name of each call before it is made."""
 
-    def __init__(
-        self,
-        chain: RoleChain,
-        config: AwsConfig,
-        clients: Clients,
-        credentials: Credentials,
-        environ: Mapping[str, str],
-        *,
-        announce: Callable[[str], None],
-    ) -> None:
-        self._chain, self._config, self._clients = chain, config, clients
-        self._credentials = credentials
-        self._endpoints = Endpoints(config, environ)
+    def __init__(self, calls: SessionCalls, announce: Callable[[str], None]) -> None:
+        self._calls = calls
         self._announce = announce
 
     def caller(self) -> str:
         """The ARN of the caller."""
-
-        def call(aws: Aws) -> str:
-            return str(aws.sts(self._credentials, aws.tries).get_caller_identity()["Arn"])
-
-        return str(self._call("sts:GetCallerIdentity", "the caller's identity", call))
+        self._announce("sts:GetCallerIdentity")
+        return self._calls.sts("the caller's identity", lambda sts: str(sts.get_caller_identity()["Arn"]))
 
     def role(self, name: str) -> RoleFacts:
         """The role of that name in the caller's account."""
@@ -138,14 +117,12 @@ class Evidence:
 
     def authorization(self, authorization_id: str) -> list[Check]:
         """AWS's own evaluation of a refused call, by the ID in its text."""
-        url = self._endpoints.url("iam_toolbox", self._chain.config_profile)
-
-        def call(aws: Aws) -> Any:
-            region = self._chain.endpoint.region or "us-east-1"
-            client = aws.client("iam-toolbox", region, credentials=self._credentials, url=url)
-            return client.get_request_authorization_details(authorizationId=authorization_id)
-
-        found = self._call("iam-toolbox:GetRequestAuthorizationDetails", "the authorization details", call)
+        self._announce("iam-toolbox:GetRequestAuthorizationDetails")
+        found = self._calls.service(
+            "iam-toolbox",
+            "the authorization details",
+            lambda toolbox: toolbox.get_request_authorization_details(authorizationId=authorization_id),
+        )
         return [_check(check) for evaluation in found.get("evaluations", ()) for check in evaluation.get("checks", ())]
 
     def _policies(self, kind: str, name: str) -> Iterable[Policy]:
@@ -176,19 +153,8 @@ class Evidence:
         return parse(found["PolicyDocument"], f"policy {policy} of {lower} {name}")
 
     def _iam(self, operation: str, title: str, call: Callable[[Any], Any]) -> Any:
-        url = self._endpoints.url("iam", self._chain.config_profile)
-
-        def made(aws: Aws) -> Any:
-            # IAM has one place in each partition, and botocore finds it from any of its Regions
-            region = self._chain.endpoint.region or "us-east-1"
-            return call(aws.client("iam", region, credentials=self._credentials, url=url))
-
-        return self._call(f"iam:{operation}", title, made)
-
-    def _call(self, name: str, title: str, call: Callable[[Aws], Any]) -> Any:
-        self._announce(name)
-        aws = Aws(self._chain, self._config, time.time, self._clients)
-        return aws.guarded(ServiceCall(title), lambda: call(aws))
+        self._announce(f"iam:{operation}")
+        return self._calls.service("iam", title, call)
 
 
 def _whole(answer: Mapping[str, Any], name: str) -> list[Any]:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from awsudo_py.aws.client import Aws
-from awsudo_py.errors import Throttled
-from awsudo_py.model import ServiceCall
-from awsudo_py.resolve.endpoints import Endpoints
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from awsudo_py.aws.clients import Clients
-    from awsudo_py.aws_credentials import Credentials
-    from awsudo_py.model import RoleChain
-    from awsudo_py.resolve.aws_config import AwsConfig
-
-#: Seconds before a throttled call is made again; after these it is given up.
-_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+    from awsudo_py.aws.session_calls import SessionCalls
 
 
 class Account(NamedTuple):
@@ -33,20 +20,8 @@ class Account(NamedTuple):
 class Organization:
     """The organization, read with one session."""
 
-    def __init__(
-        self,
-        chain: RoleChain,
-        config: AwsConfig,
-        clients: Clients,
-        credentials: Credentials,
-        environ: Mapping[str, str],
-        *,
-        pause: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._chain, self._config, self._clients = chain, config, clients
-        self._credentials = credentials
-        self._url = Endpoints(config, environ).url("organizations", chain.config_profile)
-        self._pause = pause
+    def __init__(self, calls: SessionCalls) -> None:
+        self._calls = calls
 
     def accounts(self, parents: tuple[str, ...] = ()) -> list[Account]:
         """The accounts that are active: all, or those below these OUs (or roots), at any depth. Raises AwsudoError."""
@@ -75,20 +50,9 @@ class Organization:
                 return
 
     def _call(self, operation: str, **parameters: str) -> Mapping[str, Any]:
-        for pause in (*_PAUSES, None):
-            # a new one for each call: its time limit is for one
-            aws = Aws(self._chain, self._config, time.time, self._clients)
-            try:
-                return aws.guarded(
-                    ServiceCall("the accounts of the organization"), partial(self._once, aws, operation, parameters)
-                )
-            except Throttled:
-                if pause is None:
-                    raise
-                self._pause(pause)
-        raise AssertionError("the last pause is None")
-
-    def _once(self, aws: Aws, operation: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        region = self._chain.region or self._chain.endpoint.region or "us-east-1"  # the service is global
-        client = aws.client("organizations", region, credentials=self._credentials, url=self._url, tries=1)
-        return dict(getattr(client, operation)(**parameters))
+        return self._calls.patiently(
+            "organizations",
+            "the accounts of the organization",
+            lambda client: dict(getattr(client, operation)(**parameters)),
+            region=self._calls.chain.region or "",
+        )

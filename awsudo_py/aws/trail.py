@@ -15,6 +15,8 @@ from awsudo_py.aws_credentials import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from awsudo_py.aws.session_calls import SessionCalls
+
 #: The calls that create a role's sessions.
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GetScopedCredentials")
 #: Seconds between two requests.
@@ -127,12 +129,25 @@ def use_of(event: Mapping[str, Any], role_arn: str) -> Use | None:
     )
 
 
-def last_used(role: Mapping[str, Any]) -> tuple[str, str]:
-    """When (RFC 3339) and in which Region the role of a GetRole answer was used last; empty texts for never.
+def events_of(calls: SessionCalls, region: str) -> Callable[..., Mapping[str, Any]]:
+    """LookupEvents of CloudTrail in a Region, for the session's account. The function raises AwsudoError."""
 
-    IAM keeps track for 400 days, and some minutes behind (IAM user guide, "Refine permissions using last accessed
-    information").
+    def lookup(**parameters: Any) -> Mapping[str, Any]:
+        title = f"the CloudTrail events in {region}"
+        return calls.patiently(
+            "cloudtrail", title, lambda client: dict(client.lookup_events(**parameters)), region=region
+        )
+
+    return lookup
+
+
+def last_used(calls: SessionCalls, name: str) -> tuple[str, str]:
+    """When (RFC 3339) and in which Region the role of that name in the session's account was used last.
+
+    Empty texts: never. IAM keeps track for 400 days, and some minutes behind (IAM user guide, "Refine permissions
+    using last accessed information"). Raises AwsudoError.
     """
+    role = calls.service("iam", f"the role {name}", lambda iam: iam.get_role(RoleName=name)["Role"])
     found = _object(role.get("RoleLastUsed"))
     at = found.get("LastUsedDate")
     return "" if at is None else rfc3339(at.timestamp()), _text(found, "Region")

@@ -141,18 +141,13 @@ def _called(
 ) -> Report:
     """The report after AWS was called for the session."""
     from awsudo_py.aws.evidence import Evidence
+    from awsudo_py.aws.session_calls import SessionCalls
     from awsudo_py.cli import why_online
 
     chain, hop = _refused_at(chain, denial)
     before, credentials = why_online.credentials_before(context, request, chain)
-    evidence = Evidence(
-        before,
-        context.config,
-        context.clients,
-        credentials,
-        context.deciding,
-        announce=lambda name: context.terminal.detail(f"calling {name}"),
-    )
+    calls = SessionCalls(before, context.config, context.clients, credentials, context.deciding)
+    evidence = Evidence(calls, lambda name: context.terminal.detail(f"calling {name}"))
     caller = caller or (denial.caller if denial else "") or credentials.arn or evidence.caller()
     made = _made(context, request, keys, hop, chain, caller)
     # neither the call's path nor what its session carries is known here

@@ -236,16 +236,15 @@ def _accounts(context: Context, options: EachOptions) -> tuple[tuple[str, str], 
 def _organization(context: Context, options: EachOptions) -> dict[str, str]:
     """The active accounts of the organization, as listed by the target of --org."""
     from awsudo_py.aws.organizations import Organization
+    from awsudo_py.aws.session_calls import SessionCalls
     from awsudo_py.resolve.request import exec_request
     from awsudo_py.session_for import session_for
 
     assert options.org is not None
     request = exec_request([options.org], None, inputs_of(context, options))
     answer = session_for(context, request)
-    organization = Organization(
-        answer.chain, context.config, context.clients, answer.credentials, context.environ
-    )  # fmt: skip
-    found = {account.account_id: account.name for account in organization.accounts(options.ou)}
+    calls = SessionCalls(answer.chain, context.config, context.clients, answer.credentials, context.deciding)
+    found = {account.account_id: account.name for account in Organization(calls).accounts(options.ou)}
     if not found:
         raise AwsudoError(f"{options.org} sees no active account below {', '.join(options.ou) or 'the root'}")
     return found

@@ -91,16 +91,16 @@ def _read(
     """The uses of the role, newest first, and when it was used last; None if that may not be read."""
     credentials = answered(context, request).credentials
     from awsudo_py.aws import trail
-    from awsudo_py.aws.auditing import Auditor
+    from awsudo_py.aws.session_calls import SessionCalls
 
-    auditor = Auditor(chain, context.config, context.clients, credentials, context.deciding)
+    calls = SessionCalls(chain, context.config, context.clients, credentials, context.deciding)
     partition = roles.partition_of_arn(role_arn)
     regions = {chain.region or roles.PARTITIONS[partition][1] or "us-east-1"}
     if partition == "aws":
         regions.add("us-east-1")
     used = None
     try:
-        used = trail.last_used(auditor.role(console_links.role_parts(role_arn)[2].rpartition("/")[2]))
+        used = trail.last_used(calls, console_links.role_parts(role_arn)[2].rpartition("/")[2])
     except Rejected as error:
         context.terminal.notice(f"when the role was last used is not known: {error.message}")
     now = context.run.clock()
@@ -109,7 +109,9 @@ def _read(
     for region in sorted(regions):
         with _Progress(context, region, quiet=quiet) as show:
             found.extend(
-                trail.uses(auditor.lookup(region), role_arn, since=now - since, until=now, pace=pace, progress=show)
+                trail.uses(
+                    trail.events_of(calls, region), role_arn, since=now - since, until=now, pace=pace, progress=show
+                )
             )
     return sorted(found, key=lambda use: use.time, reverse=True), used
 
