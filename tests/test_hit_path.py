@@ -116,6 +116,15 @@ def test_a_full_run_with_a_cached_session_loads_no_sdk_and_no_click(world: World
     assert not {name.partition(".")[0] for name in imported} & SLOW
 
 
+def test_a_miss_loads_nothing_that_only_a_refusal_needs(world: World, sts: StrictSts) -> None:
+    """A call that succeeds: botocore, without click, boto3, and what explains AWS's answers."""
+    imported = imported_by(world, "dev", "true")
+
+    assert sts.count("AssumeRole") == 1 and "botocore.client" in imported
+    assert not {name for name in imported if name.startswith(("click", "boto3", "rich", "keyring", "awsudo_py.policy"))}
+    assert not imported & {"xml.sax", "argparse", "awsudo_py.cli.main", "awsudo_py.signin.wiring"}
+
+
 def test_a_line_of_another_form_is_read_by_click(world: World) -> None:
     """Options in one word, a subcommand, a mistake: there is one grammar, and click has it whole."""
     world.run("dev", "true")

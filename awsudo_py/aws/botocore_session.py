@@ -93,9 +93,9 @@ class GivenSession(botocore.session.Session):  # type: ignore[misc]  # botocore 
         self._internal_components.lazy_register_component("endpoint_resolver", _SlimResolver)
 
     def register(self, event_name: str, handler: Any, *more: Any, **named: Any) -> None:
-        """Register a handler, unless it is for a service that is not called: botocore has more than a hundred."""
-        service = event_name.partition(".")[2].partition(".")[0]
-        if service in ("", "*", *_SERVICES):
+        """Register a handler, unless it is for documentation or a service that is not called: botocore has many."""
+        event, _, rest = event_name.partition(".")
+        if event != "docs" and rest.partition(".")[0] in ("", "*", *_SERVICES):
             super().register(event_name, handler, *more, **named)
 
     def get_credentials(self) -> CurrentCredentials:

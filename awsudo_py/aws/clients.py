@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus, urlsplit
-from xml.sax.saxutils import escape
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
@@ -61,6 +60,8 @@ class Call:
 
     def struck(self, text: str) -> str:
         """Rule 3: the text without anything that was sent, as it is, quoted for a URL, XML or JSON."""
+        from xml.sax.saxutils import escape  # here, so that a call that succeeds does not import it
+
         for secret in sorted(self._sent, key=len, reverse=True):
             ways = (secret, quote(secret, safe=""), quote_plus(secret), escape(secret), json.dumps(secret)[1:-1])
             for written in sorted({*ways, *(way.lower() for way in ways[1:3])}, key=len, reverse=True):

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError, CodeRefused, Rejected, Throttled, Unreachable
 from awsudo_py.model import RoleHop, ScopedHop, ServiceCall, SessionTokenHop, Source
-from awsudo_py.policy.denials import Call
-from awsudo_py.policy.error_codes import explained, safe
 from awsudo_py.resolve.role_words import looks_like_role
 from awsudo_py.resolve.source_kinds import gives_session, renew
 
 if TYPE_CHECKING:
     from awsudo_py.model import CallObject, RoleChain
+    from awsudo_py.policy.denials import Call
 
 #: Kinds of source → the operation that gets its session.
 _OPERATIONS = {
@@ -50,6 +49,8 @@ def refusal(
             hint="try again; see https://health.aws.amazon.com",
             detail=text,
         )
+    from awsudo_py.policy.error_codes import explained, safe  # here, so that a call that succeeds does not import it
+
     call = _call(what, chain, date, now)
     if code == "AccessDeniedException" and isinstance(what, Source) and what.setting("tenant_id"):
         listing = f"awsudo import --sso {shlex.quote(what.setting('sso_session'))} --diff"
@@ -79,6 +80,8 @@ def _words(chain: RoleChain) -> str:
 
 def _call(what: CallObject, chain: RoleChain, date: str, now: float) -> Call:
     """What awsudo knows about the call."""
+    from awsudo_py.policy.denials import Call  # here, so that a call that succeeds does not import it
+
     source, endpoint = chain.source, chain.endpoint
     call = Call(
         operation="",
