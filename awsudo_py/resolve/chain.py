@@ -342,7 +342,7 @@ class Resolver:
         if "duration_seconds" in settings:
             there = origin("duration_seconds")
             duration = limits.duration(limits.seconds(settings["duration_seconds"], there), there)
-        tags = limits.tags(words("session_tags"), origin("session_tags"))
+        tags = limits.tags(words("session_tags"), origin("session_tags")) if "session_tags" in settings else ()
         return RoleHop(
             self._role_arn(name, settings),
             profile=name,

@@ -64,6 +64,8 @@ def command_settings(
     default = config.profile("default") or {}
     found: dict[str, str] = {}
     for key, variable in VARIABLES.items():
+        if key not in settings and key not in default:
+            continue
         if environ.get(variable) or environ.get(_ALSO.get(variable, "")):
             continue
         if settings.get(key):

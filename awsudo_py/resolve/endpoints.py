@@ -39,6 +39,7 @@ class Endpoints:
         self._config = config
         self._environ = environ
         self.notices: tuple[str, ...] = ()  # about allowed endpoints without TLS
+        self._safe: set[tuple[str, str]] = set()  # URLs that were checked, with their origins
 
     def region(self, request: Request, profile: str | None, *, named: bool) -> tuple[str | None, str]:
         """The command's region and its origin. named: whether the user named the profile, or it is the ambient one."""
@@ -109,12 +110,11 @@ class Endpoints:
 
     def _regional_endpoints(self, settings: Settings, profile: str | None) -> str:
         """How STS is found in a region: `regional`, or `legacy`."""
-        origin = "AWS_STS_REGIONAL_ENDPOINTS"
-        value = self._environ.get(origin)
-        if not value:
-            origin = f"sts_regional_endpoints of profile {profile} ({self._config.where(profile or '', 'region')})"
-            value = settings.get("sts_regional_endpoints") or "regional"
+        variable, key = "AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints"
+        value = self._environ.get(variable) or settings.get(key) or "regional"
         if value not in ("regional", "legacy"):
+            in_profile = f"{key} of profile {profile} ({self._config.where(profile or '', key)})"
+            origin = variable if self._environ.get(variable) else in_profile
             raise ConfigError(
                 f"{origin} is {value}; valid values are regional and legacy",
                 hint="remove it: regional is the default",
@@ -167,6 +167,12 @@ class Endpoints:
 
         AWSUDO_ALLOW_HTTP names hosts for which the user wants that.
         """
+        if (url, origin) not in self._safe:  # one variable may be that of thousands of profiles
+            self._refuse_unsafe(url, origin)
+            self._safe.add((url, origin))
+        return url
+
+    def _refuse_unsafe(self, url: str, origin: str) -> None:
         from ipaddress import ip_address
         from urllib.parse import urlsplit
 
@@ -179,17 +185,17 @@ class Endpoints:
         if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
             raise ConfigError(f"{origin} is not a URL: {url}", hint="such as https://sts.eu-west-1.amazonaws.com")
         if parts.scheme == "https":
-            return url
+            return
         try:
             loopback = ip_address(host).is_loopback
         except ValueError:
             loopback = host == "localhost" or host.endswith(".localhost")
         if loopback:
-            return url
+            return
         if host in self._environ.get("AWSUDO_ALLOW_HTTP", "").lower().replace(",", " ").split():
             notice = f"{origin} is plain http: sessions cross the network to {host} in the clear (AWSUDO_ALLOW_HTTP)"
             self.notices = tuple(dict.fromkeys((*self.notices, notice)))
-            return url
+            return
         raise ConfigError(
             f"{origin} is plain http: {url}",
             hint=(

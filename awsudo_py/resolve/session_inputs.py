@@ -100,6 +100,8 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
 
 
 def _shaped_role(hop: RoleHop, shaping: Mapping[str, Any], request: Request, config: AwsConfig) -> RoleHop:
+    if not shaping:
+        return hop
     # mfa_placement decides which call carries the device's code
     merged = hop._replace(**{name: value for name, value in shaping.items() if name != "mfa_serial"})
     place = config.where(hop.profile or "", "transitive_session_tags")
