@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -117,6 +117,38 @@ class KeyringSession:
                 keyring.set_password("awsudo", name, value)  # type: ignore[no-untyped-call]
             else:
                 keyring.delete_password("awsudo", name)  # type: ignore[no-untyped-call]
+
+    def add_collection(self, name: str, items: Mapping[str, bytes]) -> None:
+        """Let there be another collection, with a password of its own; items are secrets by their labels.
+
+        The public call asks for the password in a window: this one of gnome-keyring has it as an argument.
+        """
+        import secretstorage
+        from secretstorage.util import DBusAddressWrapper, format_secret, open_session
+
+        interface = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface"
+        with self._bus() as bus:
+            exchanged = open_session(bus)
+            (path,) = DBusAddressWrapper("/org/freedesktop/secrets", interface, bus).call(
+                "CreateWithMasterPassword",
+                "a{sv}(oayays)",
+                {"org.freedesktop.Secret.Collection.Label": ("s", name)},
+                format_secret(exchanged, b"another password", "text/plain"),
+            )
+            collection = secretstorage.Collection(bus, path, session=exchanged)
+            for label, secret in items.items():
+                collection.create_item(label, {"profile": label}, secret, content_type="application/json")
+
+    def collection(self, name: str) -> dict[str, bytes]:
+        """The secrets in the collection of that label, by their labels."""
+        import secretstorage
+        from secretstorage.util import open_session
+
+        with self._bus() as bus:
+            collections = secretstorage.get_all_collections(bus)
+            found = next(each for each in collections if each.get_label() == name)
+            found.session = open_session(bus)
+            return {item.get_label(): item.get_secret() for item in found.get_all_items()}
 
     @contextmanager
     def here(self) -> Iterator[None]:

@@ -477,7 +477,7 @@ SUBCOMMANDS = {
                     "existing",
                     ("--existing",),
                     "keep|overwrite",
-                    "What to do with your own profiles of the same name [default: keep].",
+                    "What to do with your own profiles and stored keys of the same name [default: keep].",
                     values=("keep", "overwrite"),
                     strict=True,
                 ),

@@ -16,6 +16,8 @@ import sys
 from glob import escape, glob
 from typing import TYPE_CHECKING, NamedTuple
 
+from awsudo_py.keys.aws_vault import is_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -158,7 +160,7 @@ def _of_aws_vault(home: str) -> Iterator[Found]:
     """aws-vault's encrypted files: only their names show whose keys they are."""
     for file in sorted(glob(os.path.join(escape(home), ".awsvault/keys/*"))):
         name = os.path.basename(file)
-        if not name.startswith(("sts.", "session,", "oidc:")) and os.path.isfile(file):
+        if is_key(name) and os.path.isfile(file):
             quoted = shlex.quote(name)
             yield _found("", f"aws-vault ({name})", file, (f"awsudo keys add {quoted}", f"aws-vault remove {quoted}"))
 

@@ -175,8 +175,13 @@ def open_keyring(environ: Mapping[str, str], tell: Callable[[str], None], *, pat
         found = _asked(backend, partial(_instance, backend), environ, tell)
         if found is not None:
             return Keyring(backend, found, environ, tell)
-    first = candidates[0]
-    raise KeyringError(f"{first.name} is not available: not installed, or not running", hint=first.install)
+    raise _not_available(candidates[0])
+
+
+def in_secret_service(call: Callable[[], _Result], environ: Mapping[str, str], tell: Callable[[str], None]) -> _Result:
+    """The result of a call to the Secret Service about entries of another program. Raises KeyringError."""
+    backend = next(each for each in BACKENDS if each.path == "keyring.backends.SecretService.Keyring")
+    return _asked(backend, call, environ, tell)
 
 
 def backend_name(path: str) -> str:
@@ -252,6 +257,8 @@ def _asked(
     if not failure:
         raise KeyringError(f"{backend.name} did not respond within {patience:.0f} s", hint=backend.unlock)
     kind = type(failure[0]).__name__
+    if kind == "SecretServiceNotAvailableException":
+        raise _not_available(backend)
     if kind in _LOCKED:
         raise KeyringLocked(f"{backend.name} is locked", hint=backend.unlock)
     if kind in _ABSENT:
@@ -261,7 +268,11 @@ def _asked(
 
 #: Exceptions of keyring, SecretStorage, jeepney, by name: importing their classes would need them installed.
 _LOCKED = {"KeyringLocked", "LockedException", "PromptDismissedException", "KeychainDenied", "SecAuthFailure"}
-_ABSENT = {"InitError", "NoKeyringError", "ItemNotFoundException", "SecretServiceNotAvailableException"}
+_ABSENT = {"InitError", "NoKeyringError", "ItemNotFoundException"}
+
+
+def _not_available(backend: Backend) -> KeyringError:
+    return KeyringError(f"{backend.name} is not available: not installed, or not running", hint=backend.install)
 
 
 def _can_ask(environ: Mapping[str, str]) -> bool:

@@ -68,6 +68,7 @@ def command(call: Call, options: ImportOptions) -> None:
       awsudo import --sso corp --account 'prod-*' --name '{account_name}'
       awsudo import --sso corp --tenant aa-1234    roles of account access
       awsudo import --from granted
+      awsudo import --from aws-vault               the keys in its keyring
 
     \b
     Fields of --name: {account_name} {account_id} {role} {session} {email}
@@ -77,6 +78,11 @@ def command(call: Call, options: ImportOptions) -> None:
     if options.tool is not None and options.tenant is not None:
         raise UsageError("--tenant is for --sso SESSION", hint="awsudo import --sso SESSION --tenant ID")
     context = begin(call)
+    if options.tool == "aws-vault":
+        from awsudo_py.cli.commands.import_keys import import_keys
+
+        import_keys(context, yes=options.yes, list_only=options.diff_only, replace=options.existing == "overwrite")
+        return
     if options.tool is not None:
         from awsudo_py.cli.commands.import_from import import_from
 

@@ -1,9 +1,8 @@
-"""Takes over from other tools: their profiles in ~/.aws/config, and the keys of aws-vault."""
+"""Converts the profiles that other tools wrote into ~/.aws/config."""
 
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
@@ -29,9 +28,6 @@ def import_from(context: Context, tool: str, apply: Callable[[Change, str], bool
                 "for its IAM users: awsudo keys add NAME",
             ),
         )
-    if tool == "aws-vault":
-        _explain_aws_vault(context)
-        return
     config = context.config
     before = content_of(config.config_file)
     sessions = {
@@ -71,27 +67,3 @@ def _portals(context: Context) -> dict[str, Portal]:
         "aws-sso-cli has no configuration here",
         hint=f"looked for {' and '.join(f'~/{name}' for name in _AWS_SSO_FILES)}",
     )
-
-
-def _explain_aws_vault(context: Context) -> None:
-    """aws-vault's profiles are those of ~/.aws/config; its keys are in a keyring of its own."""
-    config = context.config
-    roots = [
-        name
-        for name in config.names()
-        if name not in config.stored
-        and not {"role_arn", "sso_session", "sso_account_id", "credential_process", "login_session"}
-        & set(config.profile(name) or {})
-        and "aws_access_key_id" not in (config.profile(name) or {})
-        and any((config.profile(other) or {}).get("source_profile") == name for other in config.names())
-    ]
-    context.terminal.notice(
-        "aws-vault reads its profiles from ~/.aws/config, and so does awsudo: none needs converting"
-    )
-    for name in roots:
-        quoted = shlex.quote(name)
-        context.terminal.notice(
-            f"the keys of {name}: aws-vault exec --no-session {quoted} -- awsudo keys add {quoted} --from-env"
-        )
-    if not roots:
-        context.terminal.notice("no profile is without keys: there is nothing to take over")

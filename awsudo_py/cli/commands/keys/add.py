@@ -61,15 +61,14 @@ def command(call: Call, options: AddOptions) -> None:
     if options.backup and not options.imported:
         raise UsageError("--backup goes with --import", hint="awsudo keys add NAME --import --backup")
     copy = _copy(context, name) if options.imported else None
-    _refuse_name(context, name)
+    refuse_name(context, name)
     before = context.keys.list.read().get(name)
     if copy is None or before is None or before.access_key_id != copy.credentials.access_key_id:
-        _refuse_overwriting(name, before, yes=options.replace or options.yes)
+        refuse_overwriting(name, before, yes=options.replace or options.yes)
     context.keys.keyring()  # a missing keyring is reported before anything is typed
     key = copy.credentials if copy else _from_environment(context) if options.from_env else _typed(context, name)
-    _refuse_key(context, name, key)
-    context.keys.find(key.access_key_id)  # and a locked one before AWS is called
-    _store(context, name, key, before, Request(region=inputs_of(context, options).get("region")), copy)
+    request = Request(region=inputs_of(context, options).get("region"))
+    add_key(context, name, key, before, request, where=copy.file if copy else "the key entered")
     if options.from_env:
         context.terminal.notice("the environment still has it: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")
     if copy is not None:
@@ -88,7 +87,8 @@ def _copy(context: Context, name: str) -> PlainCopy:
     return copy
 
 
-def _refuse_name(context: Context, name: str) -> None:
+def refuse_name(context: Context, name: str) -> None:
+    """Refuse an invalid name, and the name of a role. Raises AwsudoError."""
     if not name.strip() or not name.isprintable() or len(name) > 200:
         raise UsageError(f"invalid profile name {name!r}", hint="awsudo keys add NAME")
     settings = context.config.profile(name) or {}
@@ -102,7 +102,8 @@ def _refuse_name(context: Context, name: str) -> None:
         )
 
 
-def _refuse_overwriting(name: str, before: StoredKey | None, *, yes: bool) -> None:
+def refuse_overwriting(name: str, before: StoredKey | None, *, yes: bool) -> None:
+    """Refuse to replace a stored key that is being rotated, or without a yes. Raises AwsudoError."""
     if before is None:
         return
     if before.rotating:
@@ -166,15 +167,15 @@ def _refuse_key(context: Context, name: str, key: Credentials) -> None:
             )
 
 
-def _store(
-    context: Context,
-    name: str,
-    key: Credentials,
-    before: StoredKey | None,
-    request: Request,
-    copy: PlainCopy | None,
+def add_key(
+    context: Context, name: str, key: Credentials, before: StoredKey | None, request: Request, *, where: str
 ) -> None:
-    where = copy.file if copy else "the key entered"
+    """Check a key with AWS, and store it in place of the one before; where: its place until now, for messages.
+
+    Raises AwsudoError.
+    """
+    _refuse_key(context, name, key)
+    context.keys.find(key.access_key_id)  # a locked keyring is reported before AWS is called
     arn = iam_at(context, keys_chain(context, name, key, request, where=where), key).arn()
     if arn.endswith(":root"):
         raise AwsudoError(
