@@ -33,13 +33,10 @@ class SessionCalls:
         clients: Clients,
         credentials: Credentials,
         environ: Mapping[str, str],
-        *,
-        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.chain = chain
         self._config, self._clients, self._credentials = config, clients, credentials
         self._endpoints = Endpoints(config, environ)
-        self._pause = pause
 
     def sts(self, title: str, call: Callable[[Any], _Result]) -> _Result:
         """One call to the chain's own STS; call gets its client. Raises AwsudoError, with title as its object."""
@@ -62,7 +59,7 @@ class SessionCalls:
             except Throttled:
                 if pause is None:
                     raise
-                self._pause(pause)
+                time.sleep(pause)
         raise AssertionError("the last pause is None")
 
     def _once(self, name: str, title: str, call: Callable[[Any], _Result], region: str, tries: int) -> _Result:
