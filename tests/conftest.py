@@ -93,7 +93,7 @@ class _Ready:
             self._world.settle()
             done = self._world.run(*before, "true", env=env)
             assert (done.code, done.err) == (0, "")
-            assert self._world.kept("replay"), "nothing for a later run to replay"
+            assert self._world.entries("replay"), "nothing for a later run to replay"
         return before
 
 

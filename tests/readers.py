@@ -129,9 +129,9 @@ def _cmd(text: bytes, environ: Environ, cwd: Path) -> Environ:
 def _dotenv(text: bytes, environ: Environ, cwd: Path) -> Environ:
     from dotenv import dotenv_values
 
-    told = text.decode("utf-8", "surrogateescape")
+    output = text.decode("utf-8", "surrogateescape")
     # expanding ${…} even in single quotes is python-dotenv's own, and can be turned off
-    values = dotenv_values(stream=io.StringIO(told, newline=""), interpolate=False)
+    values = dotenv_values(stream=io.StringIO(output, newline=""), interpolate=False)
     return {**environ, **{name: value for name, value in values.items() if value is not None}}
 
 
@@ -156,9 +156,9 @@ PROCESS = {
 
 
 def _process(text: bytes, environ: Environ, cwd: Path) -> Environ:
-    told = json.loads(text)
-    assert told.pop("Version") == 1
-    return {**environ, **{PROCESS[field]: value for field, value in told.items()}}
+    output = json.loads(text)
+    assert output.pop("Version") == 1
+    return {**environ, **{PROCESS[field]: value for field, value in output.items()}}
 
 
 _STRICT = "set -eu -o noclobber"

@@ -83,9 +83,9 @@ class Screen:
         self._screen.resize(rows, columns)
         self._child.setwinsize(rows, columns)
 
-    def until(self, wanted: str | Callable[[str], bool], *, seconds: float = 20) -> str:
+    def until(self, expected: str | Callable[[str], bool], *, seconds: float = 20) -> str:
         """Read until the screen shows that (a regular expression, or what says yes to its text); gives the screen."""
-        shows = wanted if callable(wanted) else lambda text: re.search(wanted, text, re.MULTILINE) is not None
+        shows = expected if callable(expected) else lambda text: re.search(expected, text, re.MULTILINE) is not None
         deadline = time.monotonic() + seconds
         while not shows(self.text):
             try:
@@ -93,7 +93,7 @@ class Screen:
             except (pexpect.TIMEOUT, pexpect.EOF) as end:
                 if shows(self.text):
                     break
-                raise AssertionError(f"{type(end).__name__} waiting for {wanted!r} on\n{self.text}") from None
+                raise AssertionError(f"{type(end).__name__} waiting for {expected!r} on\n{self.text}") from None
         return self.text
 
     def end(self) -> int:

@@ -27,7 +27,7 @@ from tests.servers.account_access import AccountAccess
 from tests.servers.serving import Answer, Call, Serving, as_json
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, Done, World
+from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, Done, World
 
 PROJECT = Path(__file__).parents[1]
 START_URL = "https://corp.awsapps.com/start"
@@ -178,7 +178,7 @@ def test_a_profile_runs_with_a_session_of_its_role(corp: Corp) -> None:
     corp.world.settle()
 
     first = corp.world.run("Prod-Admin", *KEY_ID)
-    second = corp.world.run("Prod-Admin", *KEY_ID, prefix=IMPORTS_TOLD)
+    second = corp.world.run("Prod-Admin", *KEY_ID, prefix=IMPORTS_LISTED)
     who = corp.world.run("whoami", "Prod-Admin", "--json")
 
     assert first.key_id and second.replayed and second.key_id == first.key_id and corp.fetched == 1
@@ -262,10 +262,10 @@ def test_tab_and_the_picker_have_the_roles_of_a_tenant(corp: Corp) -> None:
     assert {"corp", "Prod-Admin"} <= set(tab("login", ""))
     environ = corp.world.environ()
     with Screen([AWSUDO, "--", "printenv", "AWSUDO_ROLE_ARN"], environ, cwd=str(corp.world.home)) as screen:
-        shown = screen.until("corp/Dev/team/Read")
+        displayed = screen.until("corp/Dev/team/Read")
         screen.type("team").until(lambda text: "Prod-Admin" not in text)
         screen.type("\r").until(f"^{READ}")
-    assert "Prod-Admin" in shown and "corp/Prod/Admin" not in shown
+    assert "Prod-Admin" in displayed and "corp/Prod/Admin" not in displayed
 
 
 def test_one_role_in_all_accounts_of_a_tenant(corp: Corp) -> None:
@@ -295,10 +295,10 @@ def test_the_source_is_explained(corp: Corp) -> None:
     found = {each["target"]: each for each in json.loads(corp.world.run("list", "--json").out)}
     doctor = corp.world.run("doctor", "Prod-Admin")
 
-    shown = [re.split(r"  +", text.strip()) for text in explained.out.splitlines()]
-    assert ["1", "account access credentials of profile Prod-Admin", PROD, f"~/.aws/config:{line}"] in shown
-    assert ["tenant id", TENANT, "[sso-session corp] in ~/.aws/config"] in shown
-    assert ["role arn", ADMIN, f"~/.aws/config:{line}"] in shown and ["duration", "30m", "--duration"] in shown
+    displayed = [re.split(r"  +", text.strip()) for text in explained.out.splitlines()]
+    assert ["1", "account access credentials of profile Prod-Admin", PROD, f"~/.aws/config:{line}"] in displayed
+    assert ["tenant id", TENANT, "[sso-session corp] in ~/.aws/config"] in displayed
+    assert ["role arn", ADMIN, f"~/.aws/config:{line}"] in displayed and ["duration", "30m", "--duration"] in displayed
     assert f"starts from account access credentials (tenant id {TENANT}, role arn {ADMIN})" in verbose.err
     assert "from account access, " in verbose.err
     assert (found["Prod-Admin"]["role_arn"], found["Prod-Admin"]["account"]) == (ADMIN, PROD)
@@ -333,7 +333,7 @@ def test_logout_forgets_the_sessions_that_came_from_the_sign_in(corp: Corp) -> N
     out = corp.world.run("logout", "corp")
     after = corp.world.run("Prod-Admin", "true")
 
-    assert "signed out of corp; 1 cached session removed" in out.err and corp.world.kept() == []
+    assert "signed out of corp; 1 cached session removed" in out.err and corp.world.entries() == []
     assert after.code == 125 and "awsudo login corp" in after.err and corp.fetched == 1
 
 

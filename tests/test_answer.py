@@ -240,14 +240,14 @@ def test_a_job_of_cron_is_answered_and_the_prompt_counts_the_questions(world: Wo
             other.expect_exact("all [1]: ")
             other.sendline(str(1 + [each["pid"] for each in found].index(job.pid)))
             other.expect_exact("press Enter to stop")
-            shown = other.before
+            displayed = other.before
             other.sendline("dev")
             other.expect_exact("sent to pid")
         out, err = job.communicate(timeout=20)
 
     assert segment == "1 waiting" and world.run("prompt", env={"XDG_RUNTIME_DIR": None}).out == ""
     assert (job.returncode, out) == (0, "as=dev\n"), err
-    assert "started by " in shown
+    assert "started by " in displayed
 
 
 def test_a_run_waits_so_long_and_no_longer(world: World) -> None:
@@ -307,10 +307,10 @@ def test_no_answer_is_sent_to_another_program_on_the_port(world: World) -> None:
         thread = threading.Thread(target=listen, args=(listener,))
         thread.start()
         port = listener.getsockname()[1]
-        taken = give(Waiting("", port, "t" * 32, "MFA code", "", (), Asker("awsudo"), 1, 0.0, 1.0), "123456")
+        received = give(Waiting("", port, "t" * 32, "MFA code", "", (), Asker("awsudo"), 1, 0.0, 1.0), "123456")
         thread.join(10)
 
-    assert not taken and len(heard) == 2 and heard[1] == b""
+    assert not received and len(heard) == 2 and heard[1] == b""
     assert b"123456" not in heard[0] and b"t" * 32 not in heard[0]
 
 
@@ -430,15 +430,15 @@ def test_a_renewal_asks_ahead_of_time_and_goes_on_with_the_answer(world: World, 
 def test_a_program_answers_for_a_renewal(world: World, sts: StrictSts) -> None:
     """AWSUDO_ASKPASS gets the question with the end of the session above it."""
     phone = short_sessions(world, sts)
-    asked, program = world.root / "asked", world.root / "askpass"
-    program.write_text(f"#!/bin/sh\nprintf '%s' \"$1\" >{asked}\necho {phone.code(phone.clock() + 30)}\n")
+    requested, program = world.root / "asked", world.root / "askpass"
+    program.write_text(f"#!/bin/sh\nprintf '%s' \"$1\" >{requested}\necho {phone.code(phone.clock() + 30)}\n")
     program.chmod(0o755)
     with detached(world, *serve_words(phone, _TWO_SESSIONS), env={"AWSUDO_ASKPASS": str(program)}) as run:
         out, err = run.communicate(timeout=60)
 
     first, second = out.split()
     assert run.returncode == 0 and first != second, err
-    assert re.match(r"awsudo: the session of dev ends today .*\nMFA code of ", asked.read_text())
+    assert re.match(r"awsudo: the session of dev ends today .*\nMFA code of ", requested.read_text())
 
 
 @needs("curl")

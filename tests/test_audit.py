@@ -174,10 +174,10 @@ def test_a_file_that_others_can_read_is_reported_and_made_private_first(home: Wo
     """Who can read it, can be the user."""
     file = _put(home, ".aws/credentials", INI, 0o644)
 
-    told = home.run("keys", "audit").out
+    output = home.run("keys", "audit").out
     (found,) = _audit(home)
 
-    assert "mode 0644, OPEN TO OTHERS" in told
+    assert "mode 0644, OPEN TO OTHERS" in output
     assert (found["mode"], found["open_to_others"]) == ("0644", True)
     assert found["remedy"][0] == f"chmod 600 {file}"
     subprocess.run(["sh", "-euc", found["remedy"][0]], env=home.environ(), check=True)
@@ -240,10 +240,10 @@ def test_a_hostile_name_cannot_touch_the_terminal_or_the_command(home: World) ->
     name = "x'; touch pwned; '\x1b]0;owned\x07"
     _put(home, f".aws/{name}", INI)
 
-    told = home.run("keys", "audit").out
+    output = home.run("keys", "audit").out
     (found,) = _audit(home)
 
-    assert "\x1b" not in told and "\\x1b]0;owned" in told
+    assert "\x1b" not in output and "\\x1b]0;owned" in output
     subprocess.run(["sh", "-euc", found["remedy"][0]], env=home.environ(), cwd=home.home, check=True)
     assert _audit(home) == [] and not (home.home / "pwned").exists()
 

@@ -128,7 +128,7 @@ class Almost(NamedTuple):
     """Files with a slip, and what must be said; ~ stands for their folder."""
 
     config: str
-    said: tuple[str, ...]
+    texts: tuple[str, ...]
     credentials: str = BASE
     target: str = "foo"
 
@@ -196,7 +196,7 @@ HEADERS = {
 }
 
 
-def _told(folder: Path, config: str, credentials: str, target: str, environ: Mapping[str, str]) -> str:
+def _refusal(folder: Path, config: str, credentials: str, target: str, environ: Mapping[str, str]) -> str:
     (folder / "config").write_text(config)
     (folder / "credentials").write_text(credentials)
     files = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
@@ -209,18 +209,18 @@ def _told(folder: Path, config: str, credentials: str, target: str, environ: Map
 @pytest.mark.parametrize("almost", HEADERS.values(), ids=HEADERS)
 def test_what_is_almost_right_gets_the_line_that_is(almost: Almost, tmp_path: Path) -> None:
     """The hint names the file and what is written there, and shows what works, quoted right."""
-    told = _told(tmp_path, almost.config, almost.credentials, almost.target, {})
+    output = _refusal(tmp_path, almost.config, almost.credentials, almost.target, {})
 
-    for words in almost.said:
-        assert words in told
+    for words in almost.texts:
+        assert words in output
 
 
 def test_sudo_awsudo_names_the_user_whose_files_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root, by sudo: the profile that is missing is in the user's own files."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
-    assert "not those of alice" in _told(tmp_path, "", "", "foo", {"SUDO_USER": "alice"})
-    assert "sudo" not in _told(tmp_path, "", "", "foo", {})
+    assert "not those of alice" in _refusal(tmp_path, "", "", "foo", {"SUDO_USER": "alice"})
+    assert "sudo" not in _refusal(tmp_path, "", "", "foo", {})
 
 
 # -- what cannot be read

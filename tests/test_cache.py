@@ -20,7 +20,7 @@ from awsudo_py.sessions.file_store import cache_directory
 from awsudo_py.sessions.sealed import digest, pack, unpack
 from tests.conftest import made_world, needs
 from tests.servers.strict_sts import StrictSts
-from tests.world import IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World
+from tests.world import IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, World
 
 ROLE = "arn:aws:iam::111111111111:role/"
 POLICY = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
@@ -165,8 +165,8 @@ def test_rule_1_the_cache_may_be_a_directory_that_holds_other_things(world: Worl
 # Rule 2: the key
 
 
-class Asked(NamedTuple):
-    """A way to ask. In env, words in capitals stand for the server's port and for alice's two keys."""
+class Invocation(NamedTuple):
+    """A way to call awsudo. In env, words in capitals stand for the server's port and for alice's two keys."""
 
     words: tuple[str, ...] = ("dev",)
     env: Mapping[str, str | None] = {}
@@ -176,68 +176,68 @@ class Asked(NamedTuple):
     key: int = 0  # which of her keys the credentials file holds
 
 
-class Ask(Protocol):
-    """Runs awsudo as asked."""
+class Invoke(Protocol):
+    """Runs awsudo so."""
 
-    def __call__(self, asked: Asked, prefix: tuple[str, ...] = ()) -> Done: ...
+    def __call__(self, requested: Invocation, prefix: tuple[str, ...] = ()) -> Done: ...
 
 
 OWN_KEY: Environ = {"AWS_ACCESS_KEY_ID": "ID_0", "AWS_SECRET_ACCESS_KEY": "SECRET_0"}
 OTHER_KEY: Environ = {"AWS_ACCESS_KEY_ID": "ID_1", "AWS_SECRET_ACCESS_KEY": "SECRET_1"}
 BARE, POLICY_FILE = "111111111111:dev", ("--policy", "~/policy.json", "dev")
 
-#: What shapes a session → two ways to ask that differ in nothing else.
+#: What shapes a session → two invocations that differ in nothing else.
 SHAPING = {
-    "role": (Asked(), Asked(settings={"role_arn": f"{ROLE}ops"})),
-    "role on the line": (Asked((BARE,), OWN_KEY), Asked(("111111111111:ops",), OWN_KEY)),
-    "source profile": (Asked(), Asked(settings={"source_profile": "other"})),
-    "source profile on the line": (Asked(("-p", "base", BARE)), Asked(("-p", "other", BARE))),
-    "source key": (Asked(), Asked(key=1)),
-    "source key in the environment": (Asked((BARE,), OWN_KEY), Asked((BARE,), OTHER_KEY)),
-    "external id": (Asked(settings={"external_id": "one"}), Asked(settings={"external_id": "two"})),
-    "external id on the line": (Asked(), Asked(("-e", "two", "dev"))),
-    "external id in a variable": (Asked(), Asked(env={"AWSUDO_EXTERNAL_ID": "two"})),
-    "duration": (Asked(settings={"duration_seconds": "3600"}), Asked(settings={"duration_seconds": "1800"})),
-    "duration on the line": (Asked(), Asked(("-d", "15m", "dev"))),
-    "duration in a variable": (Asked(), Asked(env={"AWSUDO_DURATION": "15m"})),
-    "session name": (Asked(), Asked(settings={"role_session_name": "bob"})),
-    "user, who names the session": (Asked(), Asked(env={"USER": "bob", "LOGNAME": "bob"})),
-    "session name on the line": (Asked(("-n", "ann", "dev")), Asked(("-n", "bob", "dev"))),
-    "policy": (Asked(("--policy", POLICY, "dev")), Asked(("--policy", NARROW, "dev"))),
-    "policy file, edited": (Asked(POLICY_FILE), Asked(POLICY_FILE, policy=NARROW)),
-    "policy in a variable": (Asked(), Asked(env={"AWSUDO_POLICY": NARROW})),
-    "policy ARN": (Asked(), Asked(("--policy-arn", "arn:aws:iam::aws:policy/ReadOnlyAccess", "dev"))),
-    "tags": (Asked(settings={"session_tags": "team=a"}), Asked(settings={"session_tags": "team=b"})),
-    "tags on the line": (Asked(("--tag", "team=a", "dev")), Asked(("--tag", "team=b", "dev"))),
+    "role": (Invocation(), Invocation(settings={"role_arn": f"{ROLE}ops"})),
+    "role on the line": (Invocation((BARE,), OWN_KEY), Invocation(("111111111111:ops",), OWN_KEY)),
+    "source profile": (Invocation(), Invocation(settings={"source_profile": "other"})),
+    "source profile on the line": (Invocation(("-p", "base", BARE)), Invocation(("-p", "other", BARE))),
+    "source key": (Invocation(), Invocation(key=1)),
+    "source key in the environment": (Invocation((BARE,), OWN_KEY), Invocation((BARE,), OTHER_KEY)),
+    "external id": (Invocation(settings={"external_id": "one"}), Invocation(settings={"external_id": "two"})),
+    "external id on the line": (Invocation(), Invocation(("-e", "two", "dev"))),
+    "external id in a variable": (Invocation(), Invocation(env={"AWSUDO_EXTERNAL_ID": "two"})),
+    "duration": (Invocation(settings={"duration_seconds": "3600"}), Invocation(settings={"duration_seconds": "1800"})),
+    "duration on the line": (Invocation(), Invocation(("-d", "15m", "dev"))),
+    "duration in a variable": (Invocation(), Invocation(env={"AWSUDO_DURATION": "15m"})),
+    "session name": (Invocation(), Invocation(settings={"role_session_name": "bob"})),
+    "user, who names the session": (Invocation(), Invocation(env={"USER": "bob", "LOGNAME": "bob"})),
+    "session name on the line": (Invocation(("-n", "ann", "dev")), Invocation(("-n", "bob", "dev"))),
+    "policy": (Invocation(("--policy", POLICY, "dev")), Invocation(("--policy", NARROW, "dev"))),
+    "policy file, edited": (Invocation(POLICY_FILE), Invocation(POLICY_FILE, policy=NARROW)),
+    "policy in a variable": (Invocation(), Invocation(env={"AWSUDO_POLICY": NARROW})),
+    "policy ARN": (Invocation(), Invocation(("--policy-arn", "arn:aws:iam::aws:policy/ReadOnlyAccess", "dev"))),
+    "tags": (Invocation(settings={"session_tags": "team=a"}), Invocation(settings={"session_tags": "team=b"})),
+    "tags on the line": (Invocation(("--tag", "team=a", "dev")), Invocation(("--tag", "team=b", "dev"))),
     "transitive tags": (
-        Asked(("--tag", "team=a", "dev")),
-        Asked(("--tag", "team=a", "--transitive-tag", "team", "dev")),
+        Invocation(("--tag", "team=a", "dev")),
+        Invocation(("--tag", "team=a", "--transitive-tag", "team", "dev")),
     ),
-    "source identity": (Asked(), Asked(settings={"source_identity": "bob"})),
-    "endpoint": (Asked(), Asked(env={"AWS_ENDPOINT_URL_STS": "http://localhost:PORT"})),
+    "source identity": (Invocation(), Invocation(settings={"source_identity": "bob"})),
+    "endpoint": (Invocation(), Invocation(env={"AWS_ENDPOINT_URL_STS": "http://localhost:PORT"})),
     "the hop before": (
-        Asked(settings={"source_profile": "hub"}),
-        Asked(settings={"source_profile": "hub"}, hub={"external_id": "two"}),
+        Invocation(settings={"source_profile": "hub"}),
+        Invocation(settings={"source_profile": "hub"}, hub={"external_id": "two"}),
     ),
 }
 #: What does not shape it → two ways to ask for one session.
 SAME = {
     "user, where the name is given": (
-        Asked(("-n", "ci", "dev")),
-        Asked(("-n", "ci", "dev"), env={"USER": "bob", "LOGNAME": "bob"}),
+        Invocation(("-n", "ci", "dev")),
+        Invocation(("-n", "ci", "dev"), env={"USER": "bob", "LOGNAME": "bob"}),
     ),
-    "region": (Asked(), Asked(env={"AWS_REGION": "eu-west-3"})),
-    "least time": (Asked(), Asked(("--min-ttl", "10m", "dev"))),
-    "another profile of the role": (Asked(), Asked(("twin",))),
-    "the role by its ARN": (Asked(), Asked(("-p", "base", f"{ROLE}dev"))),
-    "the same key in the environment": (Asked(), Asked((BARE,), OWN_KEY)),
-    "who says the duration": (Asked(("-d", "30m", "dev")), Asked(settings={"duration_seconds": "1800"})),
-    "who says the policy": (Asked(POLICY_FILE), Asked(("--policy", POLICY, "dev"))),
+    "region": (Invocation(), Invocation(env={"AWS_REGION": "eu-west-3"})),
+    "least time": (Invocation(), Invocation(("--min-ttl", "10m", "dev"))),
+    "another profile of the role": (Invocation(), Invocation(("twin",))),
+    "the role by its ARN": (Invocation(), Invocation(("-p", "base", f"{ROLE}dev"))),
+    "the same key in the environment": (Invocation(), Invocation((BARE,), OWN_KEY)),
+    "who says the duration": (Invocation(("-d", "30m", "dev")), Invocation(settings={"duration_seconds": "1800"})),
+    "who says the policy": (Invocation(POLICY_FILE), Invocation(("--policy", POLICY, "dev"))),
     "the order of tags": (
-        Asked(("--tag", "a=1", "--tag", "b=2", "dev")),
-        Asked(("--tag", "b=2", "--tag", "a=1", "dev")),
+        Invocation(("--tag", "a=1", "--tag", "b=2", "dev")),
+        Invocation(("--tag", "b=2", "--tag", "a=1", "dev")),
     ),
-    "the way to run": (Asked(), Asked(("-q", "exec", "dev"))),
+    "the way to run": (Invocation(), Invocation(("-q", "exec", "dev"))),
 }
 
 
@@ -249,7 +249,7 @@ def shared_sts() -> Iterator[StrictSts]:
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory, shared_sts: StrictSts) -> Ask:
+def ask(tmp_path_factory: pytest.TempPathFactory, shared_sts: StrictSts) -> Invoke:
     """Asks in a world whose files say what Asked says; they are written only where they change."""
     sts = shared_sts
     world = made_world(tmp_path_factory.mktemp("asked"), sts)
@@ -268,35 +268,35 @@ def ask(tmp_path_factory: pytest.TempPathFactory, shared_sts: StrictSts) -> Ask:
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
 
-    def asking(asked: Asked, prefix: tuple[str, ...] = ()) -> Done:
+    def asking(requested: Invocation, prefix: tuple[str, ...] = ()) -> Done:
         usual = {"role_arn": f"{ROLE}dev", "source_profile": "base"}
         profiles = {
-            "dev": {**usual, **asked.settings},
+            "dev": {**usual, **requested.settings},
             "twin": usual,
-            "hub": {**usual, "role_arn": f"{ROLE}hub", **asked.hub},
+            "hub": {**usual, "role_arn": f"{ROLE}hub", **requested.hub},
         }
-        holders = {"base": keys[asked.key], "other": other}
+        holders = {"base": keys[requested.key], "other": other}
         credentials = (
             f"[{name}]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
             for name, key in holders.items()
         )
         keep(world.home / ".aws" / "config", config_text(profiles))
         keep(world.home / ".aws" / "credentials", "".join(credentials))
-        keep(world.home / "policy.json", asked.policy)
+        keep(world.home / "policy.json", requested.policy)
         world.settle()
-        env = {name: filled(value) for name, value in asked.env.items()}
-        return world.run(*asked.words, *KEY_ID, env=env, prefix=prefix)
+        env = {name: filled(value) for name, value in requested.env.items()}
+        return world.run(*requested.words, *KEY_ID, env=env, prefix=prefix)
 
     return asking
 
 
 @pytest.mark.parametrize(("before", "after"), SHAPING.values(), ids=SHAPING)
 def test_rule_2_a_change_of_what_shapes_a_session_never_yields_the_old_one(
-    ask: Ask, before: Asked, after: Asked
+    ask: Invoke, before: Invocation, after: Invocation
 ) -> None:
     """Neither the replay of a warm run, nor the full path after it, takes one session for another."""
     first = ask(before)
-    warm = ask(before, IMPORTS_TOLD)
+    warm = ask(before, IMPORTS_LISTED)
 
     changed = ask(after)
 
@@ -306,7 +306,7 @@ def test_rule_2_a_change_of_what_shapes_a_session_never_yields_the_old_one(
 
 @pytest.mark.parametrize(("before", "after"), SAME.values(), ids=SAME)
 def test_rule_2_what_does_not_shape_a_session_does_not_cost_a_call(
-    ask: Ask, shared_sts: StrictSts, before: Asked, after: Asked
+    ask: Invoke, shared_sts: StrictSts, before: Invocation, after: Invocation
 ) -> None:
     """One session serves every way of asking for it."""
     first = ask(before)
@@ -325,13 +325,13 @@ def test_rule_2_the_entry_holds_its_inputs_and_no_secret_but_the_session(world: 
 
     done = world.run("-m", serial, "-t", code, "-e", "partner-7", "dev", *KEY_ID)
 
-    kept = {}
-    for entry in world.kept():
+    sessions = {}
+    for entry in world.entries():
         fields = unpack(entry.read_bytes())
         assert fields is not None and digest(fields["inputs"]) == entry.stem
-        kept[entry.stem] = fields
-    (role,) = [fields for fields in kept.values() if fields["access_key_id"] == done.key_id]
-    (before,) = [fields for fields in kept.values() if fields is not role]
+        sessions[entry.stem] = fields
+    (role,) = [fields for fields in sessions.values() if fields["access_key_id"] == done.key_id]
+    (before,) = [fields for fields in sessions.values() if fields is not role]
     assert serial in before["inputs"]
     for shaping in (f"{ROLE}dev", "partner-7", digest(before["inputs"])):
         assert shaping in role["inputs"]
@@ -372,7 +372,7 @@ def test_rule_4_a_session_is_used_as_long_as_it_is_fresh(world: World, sts: Stri
     sts.clock = lambda: time.time() + moment.later * 60
 
     shifted = ("faketime", "-f", f"{moment.later * 60:+}s")
-    done = world.run(*moment.words, *KEY_ID, prefix=(*shifted, *IMPORTS_TOLD))
+    done = world.run(*moment.words, *KEY_ID, prefix=(*shifted, *IMPORTS_LISTED))
 
     assert done.replayed == moment.fresh
     assert (done.key_id == first.key_id) == moment.fresh
@@ -404,9 +404,9 @@ LIVES = [
 @pytest.mark.parametrize(("issued", "expiration", "min_ttl", "fresh"), LIVES)
 def test_rule_4_the_bounds_of_freshness(issued: float, expiration: float, min_ttl: float | None, fresh: bool) -> None:
     """now + min_ttl < expiration, not issued in the future, and no longer than any session can last."""
-    kept = Credentials("ASIA", "secret", "token", NOW + expiration, issued=NOW + issued)
+    sessions = Credentials("ASIA", "secret", "token", NOW + expiration, issued=NOW + issued)
 
-    found = fresh_session(session_fields(kept, "inputs"), digest("inputs"), NOW, min_ttl)
+    found = fresh_session(session_fields(sessions, "inputs"), digest("inputs"), NOW, min_ttl)
 
     assert (found is not None) == fresh
 
@@ -438,8 +438,8 @@ def test_rule_7_sibling_roles_share_the_hop_before(world: World, sts: StrictSts)
     ids = {world.run(name, *KEY_ID).key_id for name in ("a", "b", "hub", "a", "b")}
 
     assert len(ids) == 3
-    asked = [call.params["RoleArn"].rpartition("/")[2] for call in sts.calls]
-    assert asked == ["hub", "a", "b"]
+    requested = [call.params["RoleArn"].rpartition("/")[2] for call in sts.calls]
+    assert requested == ["hub", "a", "b"]
 
 
 def test_rule_7_refresh_renews_the_role_and_not_the_hop_before(world: World, sts: StrictSts) -> None:
@@ -522,27 +522,27 @@ KILLED_HALF_WAY = (
 def test_rule_8_the_leftovers_of_a_killed_run_are_gone_in_the_end(world: World, sts: StrictSts) -> None:
     """A run killed between writing and renaming leaves a temporary file, which later runs sweep."""
     world.run("dev", *KEY_ID, prefix=KILLED_HALF_WAY)
-    left = world.kept("tmp")
+    left = world.entries("tmp")
     sts.clock = lambda: time.time() + 2 * 3600
 
     done = world.run("dev", *KEY_ID, prefix=("faketime", "-f", "+2h"))
 
     assert done.key_id
     assert len(left) == 1
-    assert world.kept("tmp") == []
+    assert world.entries("tmp") == []
 
 
 @needs("strace")
 def test_rule_8_clear_forgets_the_leftovers_of_a_killed_run_too(world: World) -> None:
     """A temporary file holds a session as usable as any: who forgets all forgets it."""
     world.run("dev", *KEY_ID, prefix=KILLED_HALF_WAY)
-    left = world.kept("tmp")
+    left = world.entries("tmp")
 
     done = world.run("clear")
 
     assert done.code == 0
     assert len(left) == 1
-    assert world.kept("tmp") == []
+    assert world.entries("tmp") == []
 
 
 class Kept(NamedTuple):
@@ -554,7 +554,7 @@ class Kept(NamedTuple):
 
     def left(self) -> str:
         """Whose entries are still there."""
-        return " ".join(sorted(self.entries[path.name] for path in self.world.kept()))
+        return " ".join(sorted(self.entries[path.name] for path in self.world.entries()))
 
 
 @pytest.fixture(scope="module")
@@ -566,14 +566,14 @@ def four_sessions(tmp_path_factory: pytest.TempPathFactory, shared_sts: StrictSt
     entries: dict[str, str] = {}
     for words in (("dev",), ("-d", "15m", "dev"), ("ops",), ("base",)):
         assert world.run(*words, *KEY_ID).key_id
-        (new,) = {path.name for path in world.kept()} - entries.keys()
+        (new,) = {path.name for path in world.entries()} - entries.keys()
         entries[new] = words[-1]
     shutil.copytree(world.cache, world.root / "saved")
     return Kept(world, shared_sts, entries)
 
 
 @pytest.fixture
-def kept(four_sessions: Kept) -> Kept:
+def sessions(four_sessions: Kept) -> Kept:
     """four_sessions(), all there."""
     shutil.rmtree(four_sessions.world.cache, ignore_errors=True)
     shutil.copytree(four_sessions.world.root / "saved", four_sessions.world.cache)
@@ -596,48 +596,48 @@ CLEARED = [
 
 @pytest.mark.parametrize(("words", "count", "left"), CLEARED)
 def test_rule_8_clear_forgets_all_or_what_belongs_to_one_target(
-    kept: Kept, words: tuple[str, ...], count: int, left: str
+    sessions: Kept, words: tuple[str, ...], count: int, left: str
 ) -> None:
     """`awsudo clear [TARGET]` forgets all sessions of that target, however they were shaped, and no other."""
-    done = kept.world.run("clear", *words)
+    done = sessions.world.run("clear", *words)
 
     assert done.code == 0
     assert re.search(rf"^awsudo: deleted {count} sessions?\b", done.err)
     assert done.out == ""
-    assert kept.left() == left
-    assert kept.sts.calls == []
+    assert sessions.left() == left
+    assert sessions.sts.calls == []
 
 
-def test_rule_8_after_clear_a_warm_run_asks_anew(kept: Kept) -> None:
+def test_rule_8_after_clear_a_warm_run_asks_anew(sessions: Kept) -> None:
     """A session that was forgotten is not replayed; one that was not, is."""
-    ops = kept.world.run("ops", *KEY_ID).key_id
-    dev = kept.world.run("dev", *KEY_ID).key_id
+    ops = sessions.world.run("ops", *KEY_ID).key_id
+    dev = sessions.world.run("dev", *KEY_ID).key_id
 
-    kept.world.run("clear", "dev")
+    sessions.world.run("clear", "dev")
 
-    assert kept.world.run("dev", *KEY_ID).key_id != dev
-    assert kept.world.run("ops", *KEY_ID).key_id == ops
+    assert sessions.world.run("dev", *KEY_ID).key_id != dev
+    assert sessions.world.run("ops", *KEY_ID).key_id == ops
 
 
-def test_rule_8_clear_of_a_typo_forgets_nothing(kept: Kept) -> None:
+def test_rule_8_clear_of_a_typo_forgets_nothing(sessions: Kept) -> None:
     """A target that does not exist is an error, and no reason to forget others."""
-    done = kept.world.run("clear", "dve")
+    done = sessions.world.run("clear", "dve")
 
     assert done.code == 125
     assert "did you mean dev?" in done.err
-    assert kept.left() == "base dev dev ops"
+    assert sessions.left() == "base dev dev ops"
 
 
-def test_rule_8_clear_leaves_new_locks_and_no_secret(kept: Kept) -> None:
+def test_rule_8_clear_leaves_new_locks_and_no_secret(sessions: Kept) -> None:
     """After `awsudo clear` nothing of any session is left on disk; a lock older than a minute goes too, if not held."""
-    old = [_plant(kept.world.cache, f"{mark * 40}.lock", age=100) for mark in "abc"]
-    locks = [path for path in kept.world.kept("lock") if path not in old[:2]]
+    old = [_plant(sessions.world.cache, f"{mark * 40}.lock", age=100) for mark in "abc"]
+    locks = [path for path in sessions.world.entries("lock") if path not in old[:2]]
 
     with open(old[2], "rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        kept.world.run("clear")
+        sessions.world.run("clear")
 
-    assert sorted(kept.world.cache.iterdir()) == locks != []
+    assert sorted(sessions.world.cache.iterdir()) == locks != []
 
 
 def test_rule_8_locks_are_bounded(world: World) -> None:
@@ -650,7 +650,7 @@ def test_rule_8_locks_are_bounded(world: World) -> None:
         for words in (("dev",), ("--refresh", "dev")):
             assert world.run(*words, *KEY_ID).key_id
 
-    assert (world.cache / f"{0:040x}.lock").exists() and len(world.kept("lock")) == 2
+    assert (world.cache / f"{0:040x}.lock").exists() and len(world.entries("lock")) == 2
 
 
 def test_rule_8_clearing_an_empty_cache_succeeds(tmp_path: Path) -> None:
@@ -662,29 +662,29 @@ def test_rule_8_clearing_an_empty_cache_succeeds(tmp_path: Path) -> None:
 
 
 @needs("unshare", "mount")
-def test_rule_8_clear_does_not_claim_what_it_could_not_do(kept: Kept) -> None:
+def test_rule_8_clear_does_not_claim_what_it_could_not_do(sessions: Kept) -> None:
     """Where a session cannot be removed, `awsudo clear` fails and says so: it is still there for whoever reads it."""
     read_only = 'mount --bind "$XDG_RUNTIME_DIR" "$XDG_RUNTIME_DIR"; mount -o remount,ro,bind "$XDG_RUNTIME_DIR"'
     prefix = ("unshare", "-rm", "sh", "-ec", f'{read_only}; exec "$@"', "sh")
 
-    done = kept.world.run("clear", prefix=prefix)
+    done = sessions.world.run("clear", prefix=prefix)
 
-    assert kept.left() == "base dev dev ops"
+    assert sessions.left() == "base dev dev ops"
     assert "Read-only file system" in done.err
     assert "deleted 4 sessions" not in done.err
     assert done.code == 125
 
 
-def test_rule_8_clear_goes_on_past_what_it_cannot_remove(kept: Kept) -> None:
+def test_rule_8_clear_goes_on_past_what_it_cannot_remove(sessions: Kept) -> None:
     """One entry that will not go is told, and does not save the others."""
     for name in ("0" * 40, "f" * 40):
-        (kept.world.cache / f"{name}.session").mkdir()
+        (sessions.world.cache / f"{name}.session").mkdir()
 
-    done = kept.world.run("clear")
+    done = sessions.world.run("clear")
 
     assert done.code == 125
     assert "cannot" in done.err
-    assert [path for path in kept.world.kept() if path.is_file()] == []
+    assert [path for path in sessions.world.entries() if path.is_file()] == []
 
 
 # --refresh, --no-cache
@@ -712,13 +712,13 @@ def test_no_cache_neither_reads_nor_writes(world: World, sts: StrictSts, how: tu
     words, env = how
     cold = world.run(*words, "dev", *KEY_ID, env=env).key_id
     was_cold = not world.cache.exists()
-    kept = world.run("dev", *KEY_ID).key_id
+    sessions = world.run("dev", *KEY_ID).key_id
     before = {path: path.read_bytes() for path in world.cache.iterdir()}
 
     warm = world.run(*words, "dev", *KEY_ID, env=env).key_id
 
     assert was_cold
-    assert len({cold, kept, warm}) == 3
+    assert len({cold, sessions, warm}) == 3
     assert {path: path.read_bytes() for path in world.cache.iterdir()} == before
     assert sts.count("AssumeRole") == 3
 
@@ -731,7 +731,7 @@ def test_the_second_run_makes_no_call_and_loads_neither_parser_nor_sdk(world: Wo
     world.settle()
     first = world.run("dev", *PRINT_ENV)
 
-    second = world.run("dev", *PRINT_ENV, prefix=IMPORTS_TOLD)
+    second = world.run("dev", *PRINT_ENV, prefix=IMPORTS_LISTED)
 
     assert second.replayed
     assert second.env == first.env
@@ -812,17 +812,17 @@ def test_a_changed_deciding_value_runs_the_full_path(lived_in: World, row: Chang
     """A replay needs the words, the variables and the files to be as they were; the new verdict is then replayed."""
     world = lived_in
     _furnish(world)
-    for record in world.kept("replay"):
+    for record in world.entries("replay"):
         record.unlink()
     world.settle()
     world.run("dev", *KEY_ID)
-    warm = world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD)
+    warm = world.run("dev", *KEY_ID, prefix=IMPORTS_LISTED)
     row.change(world)
     env: Environ = {name: value and value.format(root=world.root) for name, value in row.env.items()}
     world.settle()
 
-    changed = world.run(*row.words, *KEY_ID, env=env, prefix=IMPORTS_TOLD)
-    again = world.run(*row.words, *KEY_ID, env=env, prefix=IMPORTS_TOLD)
+    changed = world.run(*row.words, *KEY_ID, env=env, prefix=IMPORTS_LISTED)
+    again = world.run(*row.words, *KEY_ID, env=env, prefix=IMPORTS_LISTED)
 
     assert warm.replayed
     assert not changed.replayed
@@ -864,7 +864,7 @@ def test_a_credentials_file_that_appears_is_read(world: World, sts: StrictSts) -
     _aws(world, "credentials").unlink()
     world.settle()
     first = world.run("dev", *KEY_ID)
-    warm = world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD)
+    warm = world.run("dev", *KEY_ID, prefix=IMPORTS_LISTED)
 
     world.credentials(
         f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
@@ -916,7 +916,7 @@ def test_a_policy_file_edited_in_place_narrows_the_next_run(world: World, sts: S
     world.settle()
     words = ("--policy", str(policy), "dev", *KEY_ID)
     first = world.run(*words).key_id
-    warm = world.run(*words, prefix=IMPORTS_TOLD)
+    warm = world.run(*words, prefix=IMPORTS_LISTED)
 
     _edit(policy, "s3:*", "s3:G")
     second = world.run(*words).key_id
@@ -937,7 +937,7 @@ def test_a_new_web_identity_token_is_exchanged_anew(world: World, sts: StrictSts
     sts.add_role(f"{ROLE}ops")
     words = ("111111111111:ops", *KEY_ID)
     first = world.run(*words, env=env).key_id
-    warm = world.run(*words, env=env, prefix=IMPORTS_TOLD)
+    warm = world.run(*words, env=env, prefix=IMPORTS_LISTED)
 
     _edit(token, "one", "two")
     second = world.run(*words, env=env).key_id
@@ -961,7 +961,7 @@ def test_a_change_of_what_does_not_decide_is_replayed(lived_in: World, row: Chan
     lived_in.settle()
     first = lived_in.run("dev", *PRINT_ENV)
 
-    second = lived_in.run("dev", *KEY_ID, env=dict(row.env), cwd=lived_in.root / row.cwd, prefix=IMPORTS_TOLD)
+    second = lived_in.run("dev", *KEY_ID, env=dict(row.env), cwd=lived_in.root / row.cwd, prefix=IMPORTS_LISTED)
 
     assert second.replayed
     assert second.key_id == first.env["AWS_ACCESS_KEY_ID"]
@@ -998,7 +998,7 @@ def test_what_cannot_be_compared_cheaply_is_never_replayed(world: World, row: Ch
     row.change(world)
     world.settle()
 
-    runs = [world.run(*row.words, *KEY_ID, env=dict(row.env), stdin=POLICY, prefix=IMPORTS_TOLD) for _ in range(2)]
+    runs = [world.run(*row.words, *KEY_ID, env=dict(row.env), stdin=POLICY, prefix=IMPORTS_LISTED) for _ in range(2)]
 
     assert all(run.key_id for run in runs)
     assert [run.replayed for run in runs] == [False, False]
@@ -1010,7 +1010,7 @@ def test_a_code_on_the_line_is_never_replayed(world: World, sts: StrictSts) -> N
     words = ("-m", serial, "-t", sts.add_mfa("alice", serial).code(), "dev")
     world.settle()
 
-    runs = [world.run(*words, *KEY_ID, prefix=IMPORTS_TOLD) for _ in range(2)]
+    runs = [world.run(*words, *KEY_ID, prefix=IMPORTS_LISTED) for _ in range(2)]
 
     assert runs[0].key_id == runs[1].key_id
     assert [run.replayed for run in runs] == [False, False]

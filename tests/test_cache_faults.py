@@ -20,7 +20,7 @@ from awsudo_py.sessions.file_store import LARGEST, FileStore
 from awsudo_py.sessions.sealed import digest, pack, unpack
 from tests.conftest import made_world, needs
 from tests.servers.strict_sts import StrictSts
-from tests.world import IMPORTS_TOLD, KEY_ID, World
+from tests.world import IMPORTS_LISTED, KEY_ID, World
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 NOBODY = 65534
@@ -49,10 +49,10 @@ def two_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
         world.config(dev + dev.replace("profile dev", "profile ops").replace("role/dev", "role/ops"))
         world.settle()
         key_id = world.run("dev", *KEY_ID).key_id
-        of_dev = {kind: world.kept(kind)[0] for kind in ("session", "replay")}
+        of_dev = {kind: world.entries(kind)[0] for kind in ("session", "replay")}
         world.run("ops", *KEY_ID)
         of_ops = {
-            kind: next(path for path in world.kept(kind) if path != of_dev[kind]) for kind in ("session", "replay")
+            kind: next(path for path in world.entries(kind) if path != of_dev[kind]) for kind in ("session", "replay")
         }
         shutil.copytree(world.cache, world.root / "saved")
         yield Warm(world, sts, of_dev, of_ops, key_id)
@@ -186,8 +186,8 @@ def test_rule_3_a_replay_with_anything_wrong_is_a_miss(warm: Warm, name: str) ->
     """A damaged, swapped or exposed verdict is not believed: the full path finds the right session, without a call."""
     REPLAY_DAMAGES[name](warm.dev["replay"], warm.ops["replay"])
 
-    done = warm.world.run("dev", *KEY_ID, timeout=20, prefix=IMPORTS_TOLD)
-    again = warm.world.run("dev", *KEY_ID, timeout=20, prefix=IMPORTS_TOLD)
+    done = warm.world.run("dev", *KEY_ID, timeout=20, prefix=IMPORTS_LISTED)
+    again = warm.world.run("dev", *KEY_ID, timeout=20, prefix=IMPORTS_LISTED)
 
     assert not done.replayed
     assert done.key_id == again.key_id == warm.key_id
@@ -202,7 +202,7 @@ def test_rule_3_an_entry_of_somebody_else_is_a_miss(warm: Warm, kind: str) -> No
     """Who can write into the directory still cannot hand us a session: entries are our own."""
     os.chown(warm.dev[kind], NOBODY, NOBODY)
 
-    done = warm.world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD)
+    done = warm.world.run("dev", *KEY_ID, prefix=IMPORTS_LISTED)
 
     assert not done.replayed
     assert (done.key_id == warm.key_id) == (kind == "replay")
@@ -217,7 +217,7 @@ def test_rule_3_a_pipe_is_a_miss_even_if_it_holds_an_entry(warm: Warm, kind: str
     pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     os.write(pipe, content)
 
-    done = warm.world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD, timeout=20)
+    done = warm.world.run("dev", *KEY_ID, prefix=IMPORTS_LISTED, timeout=20)
 
     os.close(pipe)
     assert not done.replayed
@@ -285,10 +285,10 @@ def test_rule_6_a_call_that_fails_is_one_warning_and_leaves_the_old_entry(
 
     assert done.key_id == sts.issued[1].access_key_id
     why = os.strerror(getattr(errno, error))
-    told = UNLOCKED if call == "flock" else "the session cannot be cached in {}: {}\n"
-    assert done.err == "awsudo: " + told.format(world.cache, why)
+    output = UNLOCKED if call == "flock" else "the session cannot be cached in {}: {}\n"
+    assert done.err == "awsudo: " + output.format(world.cache, why)
     assert later.key_id == (done.key_id if call == "flock" else old)
-    assert world.kept("tmp") == []
+    assert world.entries("tmp") == []
 
 
 @needs("strace")
@@ -301,7 +301,7 @@ def test_rule_6_where_nothing_can_be_locked_a_code_is_still_spent(world: World, 
 
     assert done.key_id
     assert done.err == "awsudo: " + UNLOCKED.format(world.cache, os.strerror(errno.ENOLCK))
-    assert len(world.kept()) == 2  # of the MFA code and of the role: they are cached all the same
+    assert len(world.entries()) == 2  # of the MFA code and of the role: they are cached all the same
 
 
 LOCKS: dict[str, Callable[[Path], object]] = {
@@ -410,8 +410,8 @@ def test_rule_6_without_a_home_the_command_runs_and_a_notice_names_the_variable(
     done = homeless.run("111111111111:dev", *KEY_ID, prefix=UNKNOWN, env={"HOME": home})
 
     assert done.key_id == sts.issued[0].access_key_id
-    told = "awsudo: sessions cannot be cached: there is no home directory; set AWSUDO_CACHE_DIR to a directory\n"
-    assert done.err == told
+    output = "awsudo: sessions cannot be cached: there is no home directory; set AWSUDO_CACHE_DIR to a directory\n"
+    assert done.err == output
 
 
 @AS_ROOT
@@ -508,7 +508,7 @@ def test_rule_5_a_run_killed_at_a_random_moment_hurts_nobody(world: World, sts: 
     world.settle()
 
     for number in range(5):
-        for path in (*world.kept(), *world.kept("replay")):
+        for path in (*world.entries(), *world.entries("replay")):
             path.unlink()
         calls = len(sts.calls)
         with subprocess.Popen(

@@ -85,7 +85,7 @@ def _script(path: Path, text: str, mode: int = 0o755) -> Path:
 
 def _both(world: World, *words: str, env: dict[str, str | None] | None = None) -> tuple[Done, Done]:
     """The line as a full run (in an environment never seen before) and as a hit; the session and the verdict are kept."""
-    assert world.kept("replay"), "nothing to replay"
+    assert world.entries("replay"), "nothing to replay"
     unseen: dict[str, str | None] = {**(env or {}), "AWS_NEVER_SEEN": uuid.uuid4().hex}
     return world.run(*words, env=unseen), world.run(*words, env=env)
 
@@ -115,9 +115,9 @@ def test_exit_codes_come_through(world: World) -> None:
     world.run("dev", "true")
     script = f'for code in {" ".join(map(str, codes))}; do "$0" dev sh -c "exit $code"; echo $?; done'
 
-    told = subprocess.check_output(["sh", "-c", script, AWSUDO], env=world.environ(), text=True)
+    output = subprocess.check_output(["sh", "-c", script, AWSUDO], env=world.environ(), text=True)
 
-    assert [int(line) for line in told.splitlines()] == codes
+    assert [int(line) for line in output.splitlines()] == codes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE])
@@ -145,9 +145,9 @@ def test_the_child_has_the_process_id_that_awsudo_was_started_under(world: World
     line = world.command(*ready(), "sh", "-c", "echo $$ $PPID")
 
     with subprocess.Popen(line, env=world.environ(), stdout=subprocess.PIPE, text=True) as process:
-        told, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
 
-    assert told.split() == [str(process.pid), str(os.getpid())]
+    assert output.split() == [str(process.pid), str(os.getpid())]
 
 
 # What it is called with
@@ -314,9 +314,9 @@ def test_the_umask_is_the_childs_and_never_the_caches(world: World, ready: Ready
 
     done = world.run(*before, "bash", "-c", "umask", prefix=_shell(f"umask {umask:03o}"))
 
-    kept = list(world.cache.iterdir())
+    stored = list(world.cache.iterdir())
     assert done == (0, f"{umask:04o}\n", "")
-    assert kept and {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert stored and {path.stat().st_mode & 0o777 for path in stored} == {0o600}
     assert world.cache.stat().st_mode & 0o777 == 0o700
 
 
@@ -374,11 +374,11 @@ def test_an_inherited_descriptor_is_the_same_pipe(world: World, ready: Ready) ->
     before = ready()
     reads, writes = os.pipe()
 
-    with os.fdopen(reads, "rb") as told:
+    with os.fdopen(reads, "rb") as output:
         line = world.command(*before, "bash", "-c", f"echo through the pipe >&{writes}")
         code = subprocess.run(line, env=world.environ(), pass_fds=[writes], check=False).returncode
         os.close(writes)
-        arrived = told.read()
+        arrived = output.read()
 
     assert (code, arrived) == (0, b"through the pipe\n")
 
@@ -505,9 +505,9 @@ CANNOT = [
 ]
 
 
-@pytest.mark.parametrize(("command", "code", "said"), CANNOT, ids=[f"{case[0]!a}-{case[1]}" for case in CANNOT])
+@pytest.mark.parametrize(("command", "code", "output"), CANNOT, ids=[f"{case[0]!a}-{case[1]}" for case in CANNOT])
 def test_a_command_that_cannot_run_costs_nothing(
-    world: World, sts: StrictSts, command: str, code: int, said: str
+    world: World, sts: StrictSts, command: str, code: int, output: str
 ) -> None:
     """Rule 2: 127 not found, 126 found but cannot run; STS is not asked and no code is spent."""
     _furnish(world.home)
@@ -516,7 +516,7 @@ def test_a_command_that_cannot_run_costs_nothing(
 
     first, *hints = done.err.splitlines()
     assert (done.code, done.out) == (code, "")
-    assert first.startswith("awsudo: ") and first.endswith(said)
+    assert first.startswith("awsudo: ") and first.endswith(output)
     assert hints and all(line.startswith("  ") for line in hints)
     assert sts.calls == []
 
@@ -528,10 +528,10 @@ def test_a_hit_reports_a_command_that_cannot_run_like_a_full_run(world: World) -
     world.settle()
     world.run("dev", "true")
 
-    said = [_both(world, "dev", command, "x", env=env) for command, _, _ in CANNOT]
+    output = [_both(world, "dev", command, "x", env=env) for command, _, _ in CANNOT]
 
-    assert [full for full, _ in said] == [hit for _, hit in said]
-    assert [hit.code for _, hit in said] == [code for _, code, _ in CANNOT]
+    assert [full for full, _ in output] == [hit for _, hit in output]
+    assert [hit.code for _, hit in output] == [code for _, code, _ in CANNOT]
 
 
 def test_a_missing_command_asks_for_no_mfa_code(world: World, sts: StrictSts) -> None:
@@ -586,7 +586,7 @@ def test_an_argument_list_that_is_too_long_is_explained(world: World, sts: Stric
 
 
 @pytest.mark.parametrize(
-    ("words", "environ", "said"),
+    ("words", "environ", "output"),
     [
         (["x" * 900] * 9, {"A": "y"}, "its arguments are too large"),
         (["x"], {"A": "y" * 900}, "the environment is too large"),
@@ -594,7 +594,7 @@ def test_an_argument_list_that_is_too_long_is_explained(world: World, sts: Stric
     ],
 )
 def test_the_part_that_is_too_large_is_named(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], said: str
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], output: str
 ) -> None:
     """What to make smaller depends on it: the words, the variables, or the session."""
 
@@ -604,15 +604,15 @@ def test_the_part_that_is_too_large_is_named(
     monkeypatch.setattr(os, "execve", refused)
     before = {number: signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
-        with pytest.raises(CommandCannotRun, match=said):
+        with pytest.raises(CommandCannotRun, match=output):
             child.become("/bin/true", words, environ)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(("trap", "said"), [("trap '' PIPE;", "alive"), ("", "")], ids=["ignored", "default"])
-def test_a_sigpipe_that_the_parent_ignores_stays_ignored(world: World, ready: Ready, trap: str, said: str) -> None:
+@pytest.mark.parametrize(("trap", "output"), [("trap '' PIPE;", "alive"), ("", "")], ids=["ignored", "default"])
+def test_a_sigpipe_that_the_parent_ignores_stays_ignored(world: World, ready: Ready, trap: str, output: str) -> None:
     """As through env(1): what a shell or systemd ignores, the command ignores; what Python ignores, it does not."""
     before = " ".join(ready())
     script = f"{trap} '{AWSUDO}' {before} sh -c 'kill -PIPE $$; echo alive'; :"
@@ -621,7 +621,7 @@ def test_a_sigpipe_that_the_parent_ignores_stays_ignored(world: World, ready: Re
         ["sh", "-c", script], env=world.environ(), capture_output=True, text=True, timeout=60, check=False
     )
 
-    assert done.stdout.strip() == said
+    assert done.stdout.strip() == output
 
 
 # Interrupted
@@ -638,12 +638,12 @@ def test_a_run_that_waits_for_aws_can_be_interrupted(world: World, sts: StrictSt
         until(lambda: sts.count("AssumeRole") == 1)
         begun = time.monotonic()
         process.send_signal(number)
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
         took = time.monotonic() - begun
 
     again = world.run("dev", "echo", "ran")
 
-    assert (process.returncode, said) == (code, (b"", b""))
+    assert (process.returncode, output) == (code, (b"", b""))
     assert took < 3
     assert again == (0, "ran\n", "")
     assert not list(world.cache.glob("*.tmp"))
@@ -659,11 +659,11 @@ def test_a_run_that_waits_for_another_can_be_interrupted(world: World, sts: Stri
             lock = f"{world.cache}/"
             until(lambda: any(path.startswith(lock) for path in open_files(second.pid)))
             second.send_signal(signal.SIGINT)
-            said = second.communicate(timeout=20)
-        told, _ = first.communicate(timeout=20)
+            output = second.communicate(timeout=20)
+        reported, _ = first.communicate(timeout=20)
 
-    assert (second.returncode, said) == (-signal.SIGINT, (b"", b""))
-    assert (first.returncode, told) == (0, b"first\n")
+    assert (second.returncode, output) == (-signal.SIGINT, (b"", b""))
+    assert (first.returncode, reported) == (0, b"first\n")
     assert sts.count("AssumeRole") == 1
 
 
@@ -779,9 +779,9 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 def test_a_supervised_childs_exit_code_is_ours(world: World, code: int) -> None:
     """Rule 5: we end the way the child ended."""
     with _supervised(world, "sh", "-c", f"exit {code}") as process:
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (code, ("", ""))
+    assert (process.returncode, output) == (code, ("", ""))
 
 
 @pytest.mark.parametrize(
@@ -790,9 +790,9 @@ def test_a_supervised_childs_exit_code_is_ours(world: World, code: int) -> None:
 def test_a_supervised_childs_signal_is_ours(world: World, number: int) -> None:
     """Rule 5: we die of what the child died of."""
     with _supervised(world, *NO_CORE, "sh", "-c", f"kill -{number:d} $$") as process:
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (-number, ("", ""))
+    assert (process.returncode, output) == (-number, ("", ""))
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2"])
@@ -802,9 +802,9 @@ def test_a_signal_sent_to_us_alone_is_handed_on(world: World, name: str) -> None
     with _supervised(world, "sh", "-c", script) as process:
         _first_line(process)
         process.send_signal(getattr(signal, f"SIG{name}"))
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (7, ("got it\n", ""))
+    assert (process.returncode, output) == (7, ("got it\n", ""))
 
 
 def test_a_signal_to_the_whole_group_ends_both_calmly(world: World) -> None:
@@ -818,9 +818,9 @@ def test_a_signal_to_the_whole_group_ends_both_calmly(world: World) -> None:
         os.kill(child, signal.SIGTERM)
         until(lambda: _state(child) == "Z")
         process.send_signal(signal.SIGCONT)
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (-signal.SIGTERM, ("", ""))
+    assert (process.returncode, output) == (-signal.SIGTERM, ("", ""))
 
 
 def test_we_stop_and_continue_with_the_child(world: World) -> None:
@@ -831,9 +831,9 @@ def test_we_stop_and_continue_with_the_child(world: World) -> None:
         assert _state(child) == "T"
 
         process.send_signal(signal.SIGCONT)
-        said = process.communicate(timeout=20)
+        output = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (4, ("continued\n", ""))
+    assert (process.returncode, output) == (4, ("continued\n", ""))
 
 
 def test_a_supervised_child_has_our_descriptors_and_our_group(world: World) -> None:
@@ -842,12 +842,12 @@ def test_a_supervised_child_has_our_descriptors_and_our_group(world: World) -> N
     script = f"echo through >&{writes}; ps -o pgid= -p $$"
     with _supervised(world, "bash", "-c", script, pass_fds=[writes]) as process:
         os.close(writes)
-        said, _ = process.communicate(timeout=20)
-    with os.fdopen(reads) as told:
-        arrived = told.read()
+        output, _ = process.communicate(timeout=20)
+    with os.fdopen(reads) as reported:
+        arrived = reported.read()
 
     assert arrived == "through\n"
-    assert int(said) == process.pid
+    assert int(output) == process.pid
 
 
 @pytest.mark.parametrize("prelude", [":", "trap '' HUP", "trap '' INT"])

@@ -146,9 +146,9 @@ def test_a_profile_that_is_called_like_a_subcommand_can_be_reached(world: World)
         config.writelines(f"[profile {name}]\nrole_arn = {DEV}\nsource_profile = base\n" for name in names)
 
     for name in names:
-        told = [world.run(*before, name, "printenv", "AWSUDO_TARGET") for before in (("-p",), ("exec",))]
+        output = [world.run(*before, name, "printenv", "AWSUDO_TARGET") for before in (("-p",), ("exec",))]
 
-        assert told == [(0, f"{name}\n", "")] * 2
+        assert output == [(0, f"{name}\n", "")] * 2
 
     assert {"exec", "export"} <= set(names)
 
@@ -173,7 +173,7 @@ def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "output"),
     [
         ((), 2, "no target"),
         (("--bogus", "dev", "true"), 2, "--bogus"),
@@ -201,13 +201,13 @@ def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )
 def test_what_cannot_be_done_is_a_line_a_hint_and_an_exit_code(
-    world: World, sts: StrictSts, words: tuple[str, ...], code: int, said: str
+    world: World, sts: StrictSts, words: tuple[str, ...], code: int, output: str
 ) -> None:
     """One clear line on stderr, nothing on stdout, and STS is not asked."""
     done = world.run(*words)
 
     assert (done.code, done.out, sts.calls) == (code, "", [])
-    assert done.err.startswith("awsudo: ") and said.lower() in done.err.splitlines()[0].lower() + done.err.lower()
+    assert done.err.startswith("awsudo: ") and output.lower() in done.err.splitlines()[0].lower() + done.err.lower()
 
 
 def test_a_missing_command_costs_nothing_on_the_short_way_either(world: World) -> None:
@@ -235,13 +235,13 @@ def test_the_help_is_complete_and_has_examples(world: World) -> None:
     for words, line in lines:
         inner = world.run(*words, "--help")
         assert inner.code == 0 and f"awsudo {' '.join(words)}" in inner.out
-        said = " ".join(inner.out.split())
-        assert line.help in said
+        output = " ".join(inner.out.split())
+        assert line.help in output
         run = {option.name for option in REQUEST} if set(REQUEST) <= set(line.options) else set()
-        assert not run or "awsudo help options" in said
+        assert not run or "awsudo help options" in output
         own = [option for option in line.options if option.name not in run]
-        assert [flag for option in own for flag in option.flags if flag not in said] == []
-        assert [sub.name for sub in line.subs.values() if sub.help not in said] == []
+        assert [flag for option in own for flag in option.flags if flag not in output] == []
+        assert [sub.name for sub in line.subs.values() if sub.help not in output] == []
 
 
 def test_version_is_one_line(world: World) -> None:
@@ -285,7 +285,7 @@ def test_a_target_alone_opens_a_shell_that_names_the_target(
     """On a terminal: $SHELL as the target, one line that says who one is now and until when; it ends as it likes."""
     terminal = _terminal(world, *words)
     terminal.expect_exact("prompt> ")
-    said = terminal.before
+    output = terminal.before
 
     terminal.sendline('echo "<$AWSUDO_ROLE_ARN><$AWS_ACCESS_KEY_ID>"; exit 7')
     terminal.expect(pexpect.EOF)
@@ -293,7 +293,7 @@ def test_a_target_alone_opens_a_shell_that_names_the_target(
 
     assert re.fullmatch(
         r"awsudo: a shell as \S+ \(arn:aws:sts::111111111111:assumed-role/dev/[^)]+\), until \S+Z; to leave: exit\r\n",
-        said,
+        output,
     )
     assert f"<{DEV}><{sts.issued[0].access_key_id}>" in terminal.before
     assert terminal.exitstatus == 7
@@ -369,8 +369,8 @@ def test_every_example_of_the_help_runs_as_it_stands(world: World, sts: StrictSt
         (tmp_path / name).chmod(0o755)
     world.at_hand()
     world.env["PATH"] = f"{tmp_path}:{world.env['PATH']}"
-    shown = world.run("help", "examples").out.partition("Examples:\n")[2]
-    lines = [re.split(r"\s{3,}", line.strip())[0] for line in shown.splitlines()]
+    displayed = world.run("help", "examples").out.partition("Examples:\n")[2]
+    lines = [re.split(r"\s{3,}", line.strip())[0] for line in displayed.splitlines()]
 
     ended = {}
     with KeyringSession() as session:
@@ -502,8 +502,8 @@ def test_too_few_open_files_are_explained(world: World) -> None:
 def test_an_error_of_the_system_has_words_of_its_own(number: int) -> None:
     """Whatever a system call refuses: no internal error, and a file is named where there is one."""
     for error in (OSError(number, os.strerror(number)), OSError(number, os.strerror(number), "/lib/a.py")):
-        told = of_system(error)
-        assert told.message and "internal" not in told.message and told.exit_code == 125
+        output = of_system(error)
+        assert output.message and "internal" not in output.message and output.exit_code == 125
     assert of_system(MemoryError()).message == "out of memory"
 
 

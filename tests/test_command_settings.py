@@ -21,7 +21,7 @@ from awsudo_py.model import Request
 from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
 from tests.servers.strict_sts import StrictSts
-from tests.world import AWSUDO, IMPORTS_TOLD, PRINT_ENV, Done, Ready, World
+from tests.world import AWSUDO, IMPORTS_LISTED, PRINT_ENV, Done, Ready, World
 
 #: What a profile may say, in parts that are combined.
 URLS = {
@@ -220,7 +220,7 @@ def test_a_command_gets_what_its_profile_sets_cold_and_replayed(local: World) ->
     }
 
     cold = local.run("local", *PRINT_ENV)
-    warm = local.run("local", *PRINT_ENV, prefix=IMPORTS_TOLD)
+    warm = local.run("local", *PRINT_ENV, prefix=IMPORTS_LISTED)
     own = local.run("local", *PRINT_ENV, env={"AWS_DEFAULT_OUTPUT": "yaml"})
 
     assert _set(cold) == expected, cold.err

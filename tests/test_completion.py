@@ -70,15 +70,15 @@ def test_the_command_begins_where_click_finds_it(before: list[str], last: str) -
     """One grammar: completion walks the table that click's is made of, and finds the command at the same word."""
     words = [*before, last]
     try:
-        wanted = _by_click(words)
+        expected = _by_click(words)
     except (click.UsageError, AwsudoError):
         assume(False)
 
     found = place_of(words).child
 
     # after -p, a role and a command can both stand there: which it is, the word will tell when it is whole
-    undecided = wanted is None and found == len(words) - 1 and place_of(words).values == "role"
-    assert found == wanted or undecided
+    undecided = expected is None and found == len(words) - 1 and place_of(words).values == "role"
+    assert found == expected or undecided
 
 
 @pytest.mark.parametrize("option", REQUEST, ids=lambda option: option.field)
@@ -122,19 +122,19 @@ def _compared(folder: Path, config: str | bytes, credentials: str | bytes) -> bo
     for name, text in (("config", config), ("credentials", credentials)):
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
     found = profiles(environ)
-    told = {name: summary(text) for name, text in found.items()}
+    output = {name: summary(text) for name, text in found.items()}
     try:
         whole = aws_config.load(environ, Files(time.time()))
     except ConfigError:
         return False
     assert list(found) == whole.names()
-    for name, settings_shown in told.items():
+    for name, settings_shown in output.items():
         for key in ("role_arn", "mfa_serial"):
             assert setting(found[name], key) == settings_shown.get(key, "")
-        wanted = whole.profile(name) or {}
+        expected = whole.profile(name) or {}
         # a value may go on in the next lines, which no setting of the summary does
-        assert all(wanted[key].split("\n")[0] == value for key, value in settings_shown.items())
-        assert {key for key in wanted if key in ("role_arn", "sso_account_id", "mfa_serial")} <= set(settings_shown)
+        assert all(expected[key].split("\n")[0] == value for key, value in settings_shown.items())
+        assert {key for key in expected if key in ("role_arn", "sso_account_id", "mfa_serial")} <= set(settings_shown)
     return True
 
 
@@ -223,12 +223,12 @@ def test_words_are_those_that_bash_reads(lines: list[str]) -> None:
     whole = [f"{line}{split(line)[-1].quote}" for line in lines]
     script = "\n".join(f"printf '%s\\0' {line} END" for line in whole)
 
-    told = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.decode()
+    output = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.decode()
 
-    wanted = [words.split("\0")[:-1] for words in told.split("END\0")[:-1]]
+    expected = [words.split("\0")[:-1] for words in output.split("END\0")[:-1]]
     assert [
         [word.value for word in split(line) if word.value or word.ends or line[word.start :]] for line in whole
-    ] == wanted
+    ] == expected
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
@@ -240,9 +240,9 @@ def test_what_is_put_into_the_line_is_read_back(texts: list[str]) -> None:
     # within double quotes ! cannot be written so that every bash reads it back; it is no part of this promise
     lines = [f"{quote}{quoted(text, quote)}{quote}" for text in texts for quote in ("", "'", '"')]
 
-    told = subprocess.run(["bash", "-c", f"printf '%s\\0' {' '.join(lines)}"], capture_output=True, check=True).stdout
+    output = subprocess.run(["bash", "-c", f"printf '%s\\0' {' '.join(lines)}"], capture_output=True, check=True).stdout
 
-    assert told.decode().split("\0")[:-1] == [text for text in texts for _ in range(3)]
+    assert output.decode().split("\0")[:-1] == [text for text in texts for _ in range(3)]
 
 
 # what it costs, and what it leaves alone
@@ -294,12 +294,12 @@ _ASKED = [
 ]
 
 
-@pytest.mark.parametrize("asked", _ASKED, ids=" ".join)
-def test_an_answer_imports_only_the_short_list(world: World, asked: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("requested", _ASKED, ids=" ".join)
+def test_an_answer_imports_only_the_short_list(world: World, requested: tuple[str, ...]) -> None:
     """A person waits for it at every TAB: no click, no SDK, no keyring, and nothing that could open a socket."""
     world.run("dev", "true")
 
-    imported = imported_by(world, "_complete", *asked)
+    imported = imported_by(world, "_complete", *requested)
 
     assert imported <= _LIGHT and "awsudo_py.shell.completion.complete" in imported
 

@@ -106,17 +106,17 @@ def test_installing_twice_is_installing_once_and_can_be_undone(world: World, she
 
 def test_a_link_stays_a_link_and_a_mode_stays_a_mode(world: World) -> None:
     """Dotfiles are kept in repositories, and linked."""
-    kept = world.home / "dotfiles" / "bashrc"
-    kept.parent.mkdir()
-    kept.write_text(_BEFORE)
-    kept.chmod(0o640)
-    (world.home / ".bashrc").symlink_to(kept)
+    stored = world.home / "dotfiles" / "bashrc"
+    stored.parent.mkdir()
+    stored.write_text(_BEFORE)
+    stored.chmod(0o640)
+    (world.home / ".bashrc").symlink_to(stored)
 
     world.run("completion", "--install", "--yes", "bash")
 
-    assert (world.home / ".bashrc").is_symlink() and "awsudo" in kept.read_text()
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o640
-    assert os.listdir(kept.parent) == ["bashrc"]
+    assert (world.home / ".bashrc").is_symlink() and "awsudo" in stored.read_text()
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o640
+    assert os.listdir(stored.parent) == ["bashrc"]
 
 
 def test_places_that_variables_move_are_followed(world: World) -> None:
@@ -149,10 +149,10 @@ def test_the_question_is_asked_on_the_terminal(world: World, answer: str) -> Non
     with Screen(["bash", "--noprofile", "--norc", "-c", script], world.environ(), cwd=str(world.home)) as screen:
         screen.until(r"\[y/N\]")
 
-        shown = screen.type(f"{answer}\n").until("code 0")
+        displayed = screen.type(f"{answer}\n").until("code 0")
 
     assert (world.home / ".bashrc").exists() is (answer == "y")
-    assert (messages.NOTHING_CHANGED in shown) is (answer != "y")
+    assert (messages.NOTHING_CHANGED in displayed) is (answer != "y")
 
 
 def test_a_line_added_while_the_question_waits_is_not_lost(world: World) -> None:
@@ -164,9 +164,9 @@ def test_a_line_added_while_the_question_waits_is_not_lost(world: World) -> None
         screen.until(r"\[y/N\]")
         rc.write_text(f"{_BEFORE}\nadded\n")
 
-        shown = screen.type("y\n").until("code 125")
+        displayed = screen.type("y\n").until("code 125")
 
-    assert "by another program" in shown.replace("\n", "")
+    assert "by another program" in displayed.replace("\n", "")
     assert rc.read_text() == f"{_BEFORE}\nadded\n"
     assert world.run("completion", "--install", "--yes", "bash").code == 0
     assert rc.read_text().startswith(f"{_BEFORE}\nadded\n# >>>")
@@ -200,6 +200,6 @@ def test_after_installing_the_next_shell_completes(world: World, shell: str) -> 
     assert world.run("completion", "--install", "--yes", shell).code == 0
     start = ["bash", "--noprofile", "-i"] if shell == "bash" else [shell, "-i"]
     with Screen(start, world.environ(), cwd=str(world.home)) as screen:
-        screen.until(lambda shown: screen.before_cursor == "> ")
+        screen.until(lambda displayed: screen.before_cursor == "> ")
 
-        screen.type("awsudo ba\t").until(lambda shown: screen.before_cursor == "> awsudo base ")
+        screen.type("awsudo ba\t").until(lambda displayed: screen.before_cursor == "> awsudo base ")

@@ -288,34 +288,34 @@ def shell(request: pytest.FixtureRequest, person: World) -> Iterator[Screen]:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     with Screen(command, person.environ(), cwd=str(person.home), size=(16, 100)) as screen:
-        screen.until(lambda shown: screen.before_cursor == PROMPT)
+        screen.until(lambda displayed: screen.before_cursor == PROMPT)
         yield screen
 
 
 def _seen(screen: Screen, shell: str, case: Case) -> str:
     """What is wrong with what one sees; empty if nothing is."""
-    wanted = case.line_in(shell)
+    expected = case.line_in(shell)
     # bash lists at the second TAB
     screen.type(case.typed + "\t" + ("\t" if case.shows and "bash" in shell else ""))
     try:
-        if wanted == _UNCHANGED:
+        if expected == _UNCHANGED:
             screen.type("Q")
-            wanted = f"{case.typed}Q"
-        ready: Callable[[str], bool] = lambda shown: screen.before_cursor == PROMPT + wanted  # noqa: E731 - two of them
+            expected = f"{case.typed}Q"
+        ready: Callable[[str], bool] = lambda displayed: screen.before_cursor == PROMPT + expected  # noqa: E731 - two of them
         if case.shows:
-            ready = lambda shown: all(word in shown for word in case.shows)  # noqa: E731 (one of two)
-        shown = screen.until(ready, seconds=10)
+            ready = lambda displayed: all(word in displayed for word in case.shows)  # noqa: E731 (one of two)
+        displayed = screen.until(ready, seconds=10)
         below = "\n".join(line for line in screen.lines if not line.startswith(PROMPT))
         if case.shows:
             wrong = [word for word in case.hides if word in below]
-            return f"{case.typed!r} shows {wrong}:\n{shown}" if wrong else ""
+            return f"{case.typed!r} shows {wrong}:\n{displayed}" if wrong else ""
         # a message on stderr would stand here too
-        return f"{case.typed!r} shows more:\n{shown}" if below and wanted.endswith((" ", "Q")) else ""
+        return f"{case.typed!r} shows more:\n{displayed}" if below and expected.endswith((" ", "Q")) else ""
     except AssertionError as error:
         return f"{case.typed!r}: {error}"
     finally:
         screen.type("\x15\x0c")
-        screen.until(lambda shown: shown == PROMPT.rstrip() and screen.before_cursor == PROMPT)
+        screen.until(lambda displayed: displayed == PROMPT.rstrip() and screen.before_cursor == PROMPT)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_tab_completes_in_a_real_shell(shell: Screen, name: str, person: World) 
     cases = [case for case in CASES if not case.only or name in case.only]
     assert len(cases) >= 40
 
-    wrong = [said for said in (_seen(shell, name.removeprefix("plain "), case) for case in cases) if said]
+    wrong = [output for output in (_seen(shell, name.removeprefix("plain "), case) for case in cases) if output]
 
     assert not wrong, "\n\n".join(wrong)
     assert not (person.home / "pwned").exists()

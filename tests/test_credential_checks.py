@@ -32,7 +32,7 @@ ROLE = "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_pro
 class Fault(NamedTuple):
     """Files or variables with a fault, and what must be said of it; ~ stands for the folder of the files."""
 
-    said: tuple[str, ...]
+    texts: tuple[str, ...]
     credentials: str = f"[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
     config: str = ROLE
     env: Mapping[str, str] = {}
@@ -94,10 +94,10 @@ def test_a_fault_is_named_with_its_place_and_without_its_value(fault: Fault, tmp
     with pytest.raises(AwsudoError) as refused:
         Resolver(aws_config.load(environ, Files(0)), environ, lambda _: None).chain(request)
 
-    told = "\n".join((refused.value.message, *refused.value.hints)).replace(str(tmp_path), "~")
-    for words in fault.said:
-        assert words in told
-    assert SECRET[:20] not in told and "Traceback" not in told
+    output = "\n".join((refused.value.message, *refused.value.hints)).replace(str(tmp_path), "~")
+    for words in fault.texts:
+        assert words in output
+    assert SECRET[:20] not in output and "Traceback" not in output
 
 
 def test_keys_of_emulators_are_not_refused(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_keys_of_emulators_are_not_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ({"AccessKeyId": f"{KEY}\n"}, "its AccessKeyId ends with a line break"),
         ({"SecretAccessKey": f'"{SECRET}"'}, "its SecretAccessKey is in quotes"),
@@ -126,7 +126,7 @@ def test_keys_of_emulators_are_not_refused(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_process_is_named_for_what_it_prints(
-    world: World, sts: StrictSts, change: dict[str, str | None], said: str
+    world: World, sts: StrictSts, change: dict[str, str | None], output: str
 ) -> None:
     """A credential_process with a malformed value: no call, and no retries for two seconds."""
     printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET, "SessionToken": "token", **change}
@@ -136,7 +136,7 @@ def test_a_process_is_named_for_what_it_prints(
     done = world.run("dev", "true")
 
     assert (done.code, sts.calls) == (125, [])
-    assert said in done.err and "credential_process of profile base" in done.err
+    assert output in done.err and "credential_process of profile base" in done.err
     assert SECRET not in done.err
 
 
@@ -151,20 +151,20 @@ def test_nothing_is_sent_with_a_key_that_ends_in_a_line_break(world: World, sts:
 
 
 @pytest.mark.parametrize(
-    ("key", "secret", "said"),
+    ("key", "secret", "output"),
     [
         (KEY, f"{SECRET}\n", "aws_secret_access_key of profile my corp in the keyring ends with a line break"),
         (f'"{KEY}"', SECRET, "aws_access_key_id of profile my corp in the keyring is in quotes"),
         (SECRET, KEY, "are swapped"),
     ],
 )
-def test_a_malformed_key_in_the_keyring_is_named_without_a_call(key: str, secret: str, said: str) -> None:
+def test_a_malformed_key_in_the_keyring_is_named_without_a_call(key: str, secret: str, output: str) -> None:
     """As one in a file is: which value, where, and how to store it again; never the value."""
     aws = cast("Aws", SimpleNamespace(stored_key=lambda _: Credentials(key, secret, None)))
 
     with pytest.raises(AwsudoError) as refused:
         fetchers.fetch(aws, Source("keyring", "my corp", "the keyring"), "alice")
 
-    told = "\n".join((refused.value.message, *refused.value.hints))
-    assert said in told and "awsudo keys add 'my corp'" in told
-    assert SECRET not in told
+    reported = "\n".join((refused.value.message, *refused.value.hints))
+    assert output in reported and "awsudo keys add 'my corp'" in reported
+    assert SECRET not in reported

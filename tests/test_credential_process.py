@@ -257,11 +257,11 @@ def test_a_credential_process_that_comes_back_to_itself_is_one_clear_error(
     done = sdk.run(*words, env=env, timeout=5)
 
     assert (done.code, done.out, sts.calls) == (125, "", [])
-    told = done.err.splitlines()
-    assert "credential_process of profile a calls awsudo for profile a again" in told[0]
-    assert str(sdk.home / ".aws" / "config") in told[0]
+    output = done.err.splitlines()
+    assert "credential_process of profile a calls awsudo for profile a again" in output[0]
+    assert str(sdk.home / ".aws" / "config") in output[0]
     # the cause with its hint, and what came of it for the profile that was asked for
-    assert len(told) <= 4, done.err
+    assert len(output) <= 4, done.err
 
 
 def test_the_default_profile_may_loop_too(sdk: World) -> None:

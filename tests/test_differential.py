@@ -353,7 +353,7 @@ def test_a_whole_run_asks_what_a_program_with_botocore_asks(
     def calls() -> list[tuple[object, ...]]:
         """The calls so far, with each session named by the call that gave it."""
         known = {issued.access_key_id: f"session {number}" for number, issued in enumerate(sts.issued)}
-        said: list[tuple[object, ...]] = [
+        output: list[tuple[object, ...]] = [
             (
                 call.action,
                 call.host,
@@ -365,7 +365,7 @@ def test_a_whole_run_asks_what_a_program_with_botocore_asks(
         ]
         sts.forget()
         sts.issued.clear()
-        return said
+        return output
 
     words = [*(["-p", profile] if profile and role else []), role or profile]
     done = world.run(*words, *PRINT_ENV, env=env)

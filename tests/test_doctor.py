@@ -28,10 +28,10 @@ def _findings(world: World, *words: str, env: dict[str, str | None] | None = Non
     done = world.run("doctor", "--json", *words, env=env)
 
     assert done.code == code, done.out + done.err
-    told = json.loads(done.out)
-    count = [each["level"] for each in told["findings"]].count
-    assert (told["problems"], told["warnings"]) == (count("problem"), count("warning"))
-    return list(told["findings"])
+    output = json.loads(done.out)
+    count = [each["level"] for each in output["findings"]].count
+    assert (output["problems"], output["warnings"]) == (count("problem"), count("warning"))
+    return list(output["findings"])
 
 
 def _about(found: list[Any], topic: str) -> list[tuple[str, str]]:
@@ -140,9 +140,9 @@ def test_faults_of_the_aws_files_are_found_with_their_lines(healthy: World, faul
 
     found = _findings(healthy, "--offline", code=fault.level == "problem")
 
-    told = [each for each in found if fault.says in each["text"]]
-    assert [each["level"] for each in told] == [fault.level], found
-    assert any(fault.fix in fix for fix in told[0]["fixes"])
+    output = [each for each in found if fault.says in each["text"]]
+    assert [each["level"] for each in output] == [fault.level], found
+    assert any(fault.fix in fix for fix in output[0]["fixes"])
 
 
 def test_both_files_are_looked_at_though_the_first_is_broken(healthy: World) -> None:

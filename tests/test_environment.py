@@ -195,8 +195,8 @@ def _executed(world: World, words: list[str], more: list[bytes]) -> tuple[int, b
         libc.execve(argv[0], c_argv, c_environ)
         os._exit(99)
     os.close(writes)
-    with os.fdopen(reads, "rb") as told:
-        out = told.read()
+    with os.fdopen(reads, "rb") as output:
+        out = output.read()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), out
 
 

@@ -171,8 +171,8 @@ def test_the_environment_is_what_a_run_gives(chained: World) -> None:
         "AWS_DEFAULT_REGION"
     }
     assert set(found["removed"]) == set(before) - set(ran)
-    shown = {name: value for name, value in found["set"].items() if value is not None}
-    assert shown == {name: ran[name] for name in shown} and not {name for name in shown if "KEY" in name}
+    displayed = {name: value for name, value in found["set"].items() if value is not None}
+    assert displayed == {name: ran[name] for name in displayed} and not {name for name in displayed if "KEY" in name}
 
 
 def test_the_mfa_code_to_come_is_announced(chained: World, sts: StrictSts) -> None:
@@ -180,11 +180,11 @@ def test_the_mfa_code_to_come_is_announced(chained: World, sts: StrictSts) -> No
     chained.config(CONFIG.replace("region = eu-west-1", f"mfa_serial = {DEVICE}"))
 
     found = _explained(chained, "ops")
-    shown = chained.run("explain", "ops").out
+    displayed = chained.run("explain", "ops").out
 
     assert (found["mfa"]["step"], found["mfa"]["serial"]) == (2, DEVICE)
     assert _values(found["steps"][1])["mfa_serial"] == (DEVICE, "~/.aws/config:8")
-    assert f"a code of {DEVICE} for step 2" in shown
+    assert f"a code of {DEVICE} for step 2" in displayed
     chained.config(CONFIG)
     assert _explained(chained, "ops")["mfa"]["serial"] is None
 

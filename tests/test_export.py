@@ -170,8 +170,8 @@ def test_unset_removes_all_that_a_session_set(shared: World, tmp_path: Path, she
     )
 
     assert (done.code, done.err) == (0, "")
-    kept = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_DISABLED"}
-    assert set(_aws(done.env)) <= kept
+    stored = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_DISABLED"}
+    assert set(_aws(done.env)) <= stored
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)
@@ -254,22 +254,22 @@ def test_a_failure_prints_nothing_on_stdout(world: World, sts: StrictSts, words:
 
 
 @pytest.fixture(scope="module")
-def told(shared: World) -> str:
+def help_text(shared: World) -> str:
     """What `awsudo export --help` says."""
     return shared.run("export", "--help").out
 
 
-def _line(told: str, what: str, target: str) -> str:
+def _line(help_text: str, what: str, target: str) -> str:
     """The line of --help that is for this, with another target."""
-    found = re.search(rf"^ *(\S.*?) {{2,}}(?:\S.*)?{what}", told, re.MULTILINE)
+    found = re.search(rf"^ *(\S.*?) {{2,}}(?:\S.*)?{what}", help_text, re.MULTILINE)
     assert found, f"--help has no line for {what}"
     return found[1].replace("prod", target)
 
 
 @pytest.mark.parametrize("shell", EVERY_POSIX)
-def test_the_line_for_scripts_stops_them_under_set_e(shared: World, told: str, tmp_path: Path, shell: str) -> None:
+def test_the_line_for_scripts_stops_them_under_set_e(shared: World, help_text: str, tmp_path: Path, shell: str) -> None:
     """A script whose role cannot be had does not go on as somebody else."""
-    line = _line(told, "set -e", "nope")
+    line = _line(help_text, "set -e", "nope")
 
     done = in_shell(shell, f"set -e\n{line}\necho went on", environ=shared.environ(), cwd=tmp_path)
 
@@ -287,10 +287,10 @@ def test_the_line_for_scripts_stops_them_under_set_e(shared: World, told: str, t
     ],
 )
 def test_every_line_of_the_help_works_in_its_shell(
-    shared: World, told: str, tmp_path: Path, shell: str, what: str
+    shared: World, help_text: str, tmp_path: Path, shell: str, what: str
 ) -> None:
     """What --help says to type is what makes this shell run as the role, under `set -eu` too."""
-    line = _line(told, what, "dev")
+    line = _line(help_text, what, "dev")
     script = {"fish": f"{line}\nexec $argv", "tcsh": f"{line}\nexec $argv:q"}.get(shell, f'set -eu\n{line}\nexec "$@"')
 
     done = in_shell(shell, script, *PRINT_ENV, environ=shared.environ({**STALE}), cwd=tmp_path)
@@ -396,18 +396,18 @@ def _on_terminal(world: World, shell: str, line: str, cwd: Path) -> str:
     )
     terminal.expect(pexpect.EOF)
     terminal.close()
-    shown: str = terminal.before
-    return shown
+    displayed: str = terminal.before
+    return displayed
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)
 def test_a_terminal_is_shown_the_line_to_type_instead_of_secrets(shared: World, tmp_path: Path, shell: str) -> None:
     """Nothing is printed for all to see; the line that the hint gives works in the very shell that was used."""
-    shown = _on_terminal(shared, shell, "awsudo export dev", tmp_path)
+    displayed = _on_terminal(shared, shell, "awsudo export dev", tmp_path)
 
-    assert "code 125" in shown and "terminal" in shown
-    assert "ASIA" not in shown and "AWS_SECRET_ACCESS_KEY" not in shown
-    hint = re.search(r"let the shell read it: (.*); or add --force", shown)
+    assert "code 125" in displayed and "terminal" in displayed
+    assert "ASIA" not in displayed and "AWS_SECRET_ACCESS_KEY" not in displayed
+    hint = re.search(r"let the shell read it: (.*); or add --force", displayed)
     assert hint
     words = "$argv" if shell == "fish" else '"$@"'
     done = in_shell(shell, f"{hint[1]}\nexec {words}", *PRINT_ENV, environ=shared.environ(), cwd=tmp_path)
@@ -419,9 +419,9 @@ def test_the_line_to_type_has_the_options_that_were_typed(world: World, sts: Str
     sts.add_role(OPS)
     line = "awsudo export -d 15m -p base 111111111111:ops --tag 'team=a b'"
 
-    shown = _on_terminal(world.at_hand(), "bash", line, tmp_path)
+    displayed = _on_terminal(world.at_hand(), "bash", line, tmp_path)
 
-    hint = re.search(r"let the shell read it: (.*); or add --force", shown)
+    hint = re.search(r"let the shell read it: (.*); or add --force", displayed)
     assert hint
     done = in_shell("bash", f'{hint[1]}\nexec "$@"', *PRINT_ENV, environ=world.environ(), cwd=tmp_path)
     assert done.env.get("AWSUDO_ROLE_ARN") == OPS, done.err
@@ -431,17 +431,17 @@ def test_the_line_to_type_has_the_options_that_were_typed(world: World, sts: Str
 @pytest.mark.parametrize("name", ["dotenv", "json", "process", "cmd"])
 def test_formats_that_are_not_for_a_shell_cannot_be_evaluated(shared: World, tmp_path: Path, name: str) -> None:
     """The hint for `--format json` on a terminal is about JSON: eval would take it for commands."""
-    shown = _on_terminal(shared, "bash", f"awsudo export dev --format {name}", tmp_path)
+    displayed = _on_terminal(shared, "bash", f"awsudo export dev --format {name}", tmp_path)
 
-    assert "code 125" in shown and "--force" in shown
-    assert "eval" not in shown
+    assert "code 125" in displayed and "--force" in displayed
+    assert "eval" not in displayed
 
 
 def test_force_prints_on_a_terminal(shared: World, tmp_path: Path) -> None:
     """Who asks for it gets it, whole."""
-    shown = _on_terminal(shared, "bash", "awsudo export dev --force", tmp_path)
+    displayed = _on_terminal(shared, "bash", "awsudo export dev --force", tmp_path)
 
-    assert shown.replace("\r\n", "\n").removesuffix("code 0\n") == shared.run("export", "dev").out
+    assert displayed.replace("\r\n", "\n").removesuffix("code 0\n") == shared.run("export", "dev").out
 
 
 def test_formats_without_a_secret_print_to_a_terminal(shared: World, tmp_path: Path) -> None:

@@ -176,16 +176,16 @@ def test_the_sso_portal_distinguishes_wrong_tokens_from_wrong_roles(client: Call
     with Sso() as sso:
         sso.allow(ACCOUNT, ROLE)
         portal = client("sso", sso.url)
-        asked = {"accountId": ACCOUNT, "roleName": ROLE, "accessToken": sso.token}
+        requested = {"accountId": ACCOUNT, "roleName": ROLE, "accessToken": sso.token}
 
-        assert portal.get_role_credentials(**asked)["roleCredentials"]["expiration"] > time.time() * 1000
+        assert portal.get_role_credentials(**requested)["roleCredentials"]["expiration"] > time.time() * 1000
         for change, code in {
             ("accessToken", "wrong"): "UnauthorizedException",
             ("accessToken", sso.issue_token(-1)): "UnauthorizedException",
             ("roleName", "Admin"): "ForbiddenException",
         }.items():
             with pytest.raises(ClientError) as caught:
-                portal.get_role_credentials(**{**asked, change[0]: change[1]})
+                portal.get_role_credentials(**{**requested, change[0]: change[1]})
             assert caught.value.response["Error"]["Code"] == code
 
 
@@ -333,13 +333,13 @@ def test_metadata_wants_a_session_token() -> None:
 
     with Metadata(*HANDED_IN) as metadata:
         token = ask(metadata, "PUT", "/latest/api/token", {lifetime: "60"})[1].decode()
-        asked = {"X-aws-ec2-metadata-token": token}
+        requested = {"X-aws-ec2-metadata-token": token}
 
         assert ask(metadata, "PUT", "/latest/api/token", {lifetime: "21601"})[0] == 400
         assert ask(metadata, "PUT", "/latest/api/token")[0] == 400
         assert ask(metadata, "GET", roles)[0] == 401
-        assert ask(metadata, "GET", roles, asked) == (200, b"instance-role")
-        assert ask(metadata, "GET", roles + "other", asked)[0] == 404
+        assert ask(metadata, "GET", roles, requested) == (200, b"instance-role")
+        assert ask(metadata, "GET", roles + "other", requested)[0] == 404
 
 
 @pytest.mark.parametrize("authorization", [None, "Basic c2VjcmV0"])

@@ -56,10 +56,10 @@ class Slurm:
         done = subprocess.run(command, env=self.environ, capture_output=True, text=True, check=False, timeout=60)
         return done.stdout.strip()
 
-    def until(self, wanted: str, *command: str) -> None:
+    def until(self, expected: str, *command: str) -> None:
         """Wait until a command prints that."""
         deadline = time.monotonic() + 60
-        while (found := self.out(*command)) != wanted:
+        while (found := self.out(*command)) != expected:
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
 

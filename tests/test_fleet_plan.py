@@ -39,13 +39,13 @@ FILES = {
 }
 
 
-def _names(*words: str, **wanted: object) -> list[str]:
-    chosen = select(Selection(words, **wanted), known_targets(CONFIG), FILES.__getitem__)  # type: ignore[arg-type]
+def _names(*words: str, **expected: object) -> list[str]:
+    chosen = select(Selection(words, **expected), known_targets(CONFIG), FILES.__getitem__)  # type: ignore[arg-type]
     return [target.name for target in chosen]
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted", "names"),
+    ("words", "expected", "names"),
     [
         (["prod-*"], {}, ["prod-eu", "prod-us"]),
         (["*-eu", "prod-*"], {}, ["prod-eu", "dev-eu", "prod-us"]),
@@ -85,13 +85,13 @@ def _names(*words: str, **wanted: object) -> list[str]:
         ),
     ],
 )
-def test_selection(words: list[str], wanted: dict[str, object], names: list[str]) -> None:
+def test_selection(words: list[str], expected: dict[str, object], names: list[str]) -> None:
     """Globs, exclusions, files, roles, conditions and regions give these targets, in this order."""
-    assert _names(*words, **wanted) == names
+    assert _names(*words, **expected) == names
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted", "message", "hint"),
+    ("words", "expected", "message", "hint"),
     [
         (["prdo-eu"], {}, "no target matches 'prdo-eu'", "did you mean prod-eu"),
         (["prod-*", "stagin-*"], {}, "no target matches 'stagin-*'", "awsudo each --all --dry-run"),
@@ -106,11 +106,11 @@ def test_selection(words: list[str], wanted: dict[str, object], names: list[str]
     ],
 )
 def test_a_selection_that_cannot_be_meant_is_an_error(
-    words: list[str], wanted: dict[str, object], message: str, hint: str
+    words: list[str], expected: dict[str, object], message: str, hint: str
 ) -> None:
     """A word that matches nothing is an error that names the nearest targets, never a smaller run or all targets."""
     with pytest.raises(AwsudoError) as raised:
-        _names(*words, **wanted)
+        _names(*words, **expected)
 
     assert message in raised.value.message
     assert hint in " ".join(raised.value.hints)
@@ -199,7 +199,7 @@ def test_a_shard_that_does_not_exist_is_an_error(text: str, environ: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("wanted", "cores", "files", "memory", "targets", "commands", "needed", "notice"),
+    ("expected", "cores", "files", "memory", "targets", "commands", "needed", "notice"),
     [
         (None, 2, (1024, 4096), None, 500, 16, 1024, ""),
         (None, 16, (1024, 4096), None, 500, 64, 1024, ""),
@@ -212,7 +212,7 @@ def test_a_shard_that_does_not_exist_is_an_error(text: str, environ: dict[str, s
     ],
 )
 def test_width(
-    wanted: int | None,
+    expected: int | None,
     cores: int,
     files: tuple[int, int],
     memory: int | None,
@@ -222,7 +222,7 @@ def test_width(
     notice: str,
 ) -> None:
     """The width is eight a core and at most 64, or as wanted, and never more than files and memory allow."""
-    found = width(wanted, cores=cores, files=files, memory=memory, targets=targets)
+    found = width(expected, cores=cores, files=files, memory=memory, targets=targets)
 
     assert (found.commands, found.files) == (commands, needed)
     assert notice in found.notice and bool(notice) == bool(found.notice)

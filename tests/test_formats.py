@@ -164,8 +164,8 @@ def _arrives(name: str, reader: Reader, values: list[str], cwd: Path) -> None:
         found = reader.read(text.encode("utf-8", "surrogateescape"), {}, cwd)
 
         # an empty variable is none to cmd and PowerShell
-        kept = {key: value for key, value in batch.items() if value or name not in ("cmd", "powershell")}
-        assert _bytes(found) == _bytes(kept)
+        stored = {key: value for key, value in batch.items() if value or name not in ("cmd", "powershell")}
+        assert _bytes(found) == _bytes(stored)
     assert not list(cwd.iterdir()), "something was executed"
 
 

@@ -53,8 +53,8 @@ def test_a_github_job_runs_as_a_role(job: World, sts: StrictSts) -> None:
     assert refused.code == 125, refused.err
     assert first.key_id == second.key_id != other.key_id
     assert audiences == ["sts.amazonaws.com"] * 2 + ["corp"]
-    said = "".join(done.out + done.err for done in (refused, first, second, other))
-    assert SECRET not in said and not any(token in said for token in github.given)
+    output = "".join(done.out + done.err for done in (refused, first, second, other))
+    assert SECRET not in output and not any(token in output for token in github.given)
 
 
 class _TakesAll(dict):  # type: ignore[type-arg]
@@ -69,11 +69,11 @@ class _TakesAll(dict):  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize(
-    ("statuses", "tries", "said"),
+    ("statuses", "tries", "output"),
     [([503, 503], 3, ""), ([403], 1, "GitHub Actions returned no token (HTTP 403)"), ([302], 1, "(HTTP 302)")],
 )
 def test_github_is_called_again_where_that_can_help(
-    job: World, sts: StrictSts, statuses: list[int], tries: int, said: str
+    job: World, sts: StrictSts, statuses: list[int], tries: int, output: str
 ) -> None:
     """A server's error is; a refusal and a redirect, which would take the job's secret elsewhere, are not."""
     sts._web_identities = _TakesAll()
@@ -82,8 +82,8 @@ def test_github_is_called_again_where_that_can_help(
         done = job.run("--web-identity", "github", DEV, "true", env={**github.environ})
 
         assert [call.path for call in github.calls] == ["/oidc"] * tries
-    assert (done.code, said in done.err) == (125 if said else 0, True), done.err
-    assert not said or "id-token: write" in done.err
+    assert (done.code, output in done.err) == (125 if output else 0, True), done.err
+    assert not output or "id-token: write" in done.err
 
 
 def test_a_token_that_has_expired_is_named_before_any_call(job: World, sts: StrictSts) -> None:
@@ -205,7 +205,7 @@ def test_a_profile_names_the_role_and_keeps_its_limits(job: World, sts: StrictSt
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("--web-identity", "gitea", DEV, "true"), "unknown CI system 'gitea'"),
         (("--web-identity", "github:X", DEV, "true"), "no variable of its own"),
@@ -217,12 +217,12 @@ def test_a_profile_names_the_role_and_keeps_its_limits(job: World, sts: StrictSt
         (("--web-identity-token", "-", DEV, "true"), "not a web identity token"),
     ],
 )
-def test_what_does_not_fit_is_refused(job: World, sts: StrictSts, words: tuple[str, ...], said: str) -> None:
+def test_what_does_not_fit_is_refused(job: World, sts: StrictSts, words: tuple[str, ...], output: str) -> None:
     """One line; no call."""
     job.config("[profile plain]\nregion = eu-west-1\n[profile base]\nregion = eu-west-1\n")
     done = job.run(*words, env={"GITLAB_OIDC_TOKEN": jwt("x")}, stdin="<a>two words</a>")
 
-    assert done.code in (2, 125) and said in done.err, done.err
+    assert done.code in (2, 125) and output in done.err, done.err
     assert sts.calls == []
 
 
@@ -373,16 +373,16 @@ def test_a_cognito_pool_gives_a_session_for_a_login(job: World, sts: StrictSts, 
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "output"),
     [
         ("cognito_identity_pool = pool\n", "is not the ID of a pool"),
         (f"cognito_identity_pool = {POOL}\ncognito_login = x\n", messages.ONE_OF_A_PAIR),
         (f"cognito_identity_pool = {POOL}\ncognito_token_file = x\n", messages.ONE_OF_A_PAIR),
     ],
 )
-def test_an_invalid_pool_is_refused(job: World, settings: str, said: str) -> None:
+def test_an_invalid_pool_is_refused(job: World, settings: str, output: str) -> None:
     """The key, the profile and the file."""
     job.config(f"[profile web]\n{settings}")
     done = job.run("web", "true")
 
-    assert done.code == 125 and said in done.err and "profile web" in done.err
+    assert done.code == 125 and output in done.err and "profile web" in done.err

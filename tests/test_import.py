@@ -111,11 +111,11 @@ def test_the_question_counts_and_a_no_writes_nothing(portal: tuple[World, Sso]) 
     sso.forbid("2" * 12, "Read")
     sso.allow("4" * 12, "Read", "New")
     with Screen([AWSUDO, "import", "--sso", "corp"], world.env, cwd=str(world.home), size=(60, 120)) as screen:
-        shown = screen.until(re.escape("Write 6 profiles (1 new, 1 gone, 5 unchanged)? [y/N]"))
+        displayed = screen.until(re.escape("Write 6 profiles (1 new, 1 gone, 5 unchanged)? [y/N]"))
         screen.type("n\r").until("nothing was written")
         assert screen.end() == 130
 
-    assert "Reading accounts" in screen.raw and "4/4" in screen.raw and "+[profile New-Read]" in shown
+    assert "Reading accounts" in screen.raw and "4/4" in screen.raw and "+[profile New-Read]" in displayed
     assert config.read_bytes() == before
 
 
@@ -156,7 +156,7 @@ def test_a_start_url_brings_its_session_along(portal: tuple[World, Sso]) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "output"),
     [
         ((), 2, messages.IMPORT_FORMS),
         (("--sso", "corp", "--from", "granted"), 2, messages.IMPORT_FORMS),
@@ -167,13 +167,13 @@ def test_a_start_url_brings_its_session_along(portal: tuple[World, Sso]) -> None
     ],
 )
 def test_profiles_that_cannot_be_imported_are_reported(
-    portal: tuple[World, Sso], words: tuple[str, ...], code: int, said: str
+    portal: tuple[World, Sso], words: tuple[str, ...], code: int, output: str
 ) -> None:
     """One line, and nothing is written."""
     world, _ = portal
     done = world.run("import", *words, "--yes")
 
-    assert done.code == code and said in done.err, done.err
+    assert done.code == code and output in done.err, done.err
     assert (world.home / ".aws/config").read_text() == FILE
 
 
@@ -316,7 +316,7 @@ class Throttling:
         self.clock, self.rate, self.fails_at = clock, rate, fails_at
         self.tokens, self.filled = rate, clock()
         self.calls = self.throttled = 0
-        self.asked: list[str] = []
+        self.listed: list[str] = []
 
     def _count(self) -> None:
         self.tokens = min(self.rate, self.tokens + (self.clock() - self.filled) * self.rate)
@@ -337,7 +337,7 @@ class Throttling:
 
     def roles(self, account_id: str, following: str = "") -> Page:
         self._count()
-        self.asked.append(account_id)
+        self.listed.append(account_id)
         return Page(("Read", "Admin"), "")
 
 
@@ -377,12 +377,12 @@ def test_a_listing_that_breaks_off_goes_on_where_it_stopped(tmp_path: Path) -> N
         _listed(portal, listings, clock)
     partial = listings.read("corp")
 
-    portal.fails_at, first = 0, list(portal.asked)
-    portal.asked.clear()
+    portal.fails_at, first = 0, list(portal.listed)
+    portal.listed.clear()
     _listed(portal, listings, clock)
 
     assert partial is not None and not partial.complete and len(first) > 100
-    assert len(portal.asked) < 200 and len({*first, *portal.asked}) == 300
+    assert len(portal.listed) < 200 and len({*first, *portal.listed}) == 300
 
 
 def test_a_portal_that_never_answers_is_given_up(tmp_path: Path) -> None:
@@ -516,8 +516,8 @@ def test_profiles_of_other_tools_become_those_of_a_session(
     assert f"converted 1 profile of {tool}; added [sso-session acme]" in done.err
     settings = "sso_session = acme\nsso_account_id = 222222222222\nsso_role_name = Admin\n"
     assert f"[profile {profile}]\n{settings}" in text
-    kept = [line for line in config.splitlines(keepends=True) if "sso" not in line and "granted" not in line]
-    assert all(line in text for line in kept)
+    stored = [line for line in config.splitlines(keepends=True) if "sso" not in line and "granted" not in line]
+    assert all(line in text for line in stored)
     assert world.run(profile, *KEY_ID).key_id
     assert world.run("import", "--from", tool, "--yes").code == 125  # nothing is left to convert
 

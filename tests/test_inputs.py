@@ -177,7 +177,7 @@ def test_a_policy_file_is_read_and_sent_without_its_white_space(world: World, st
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "output"),
     [
         ("nowhere.json", "no such file: nowhere.json"),
         (".", "cannot read .: Is a directory"),
@@ -185,7 +185,7 @@ def test_a_policy_file_is_read_and_sent_without_its_white_space(world: World, st
         ("broken.json", messages.NOT_A_POLICY),
     ],
 )
-def test_a_policy_file_that_cannot_be_used_is_named(world: World, sts: StrictSts, written: str, said: str) -> None:
+def test_a_policy_file_that_cannot_be_used_is_named(world: World, sts: StrictSts, written: str, output: str) -> None:
     """A narrowing that cannot be read is an error: the command never runs without it."""
     (world.home / "latin1.json").write_bytes(b'{"Statement": "\xe9"}')
     (world.home / "broken.json").write_text("{")
@@ -195,7 +195,7 @@ def test_a_policy_file_that_cannot_be_used_is_named(world: World, sts: StrictSts
 
     assert (option.code, variable.code, option.out + variable.out, sts.calls) == (2, 125, "", [])
     assert "--policy" in option.err and "AWSUDO_POLICY" in variable.err
-    assert said in option.err and said in variable.err
+    assert output in option.err and output in variable.err
 
 
 @pytest.mark.parametrize("field", [name for name, wanted in FIELDS.items() if wanted.metavar])
@@ -206,8 +206,8 @@ def test_an_empty_option_is_refused_and_not_passed_over(world: World, sts: Stric
     done = world.run(flag, "", "dev", "echo", "ran", env={FIELDS[field].variable: ""})
 
     assert (done.code, done.out, sts.calls) == (2, "", [])
-    told = "awsudo: Invalid value for '{}': ''" if FIELDS[field].strict else "awsudo: {}: empty value\n"
-    assert done.err.startswith(told.format(FIELDS[field].name))
+    output = "awsudo: Invalid value for '{}': ''" if FIELDS[field].strict else "awsudo: {}: empty value\n"
+    assert done.err.startswith(output.format(FIELDS[field].name))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ class Bound(NamedTuple):
 
     field: str
     value: str
-    said: str
+    message: str
     ways: tuple[str, ...] = WAYS
 
 
@@ -416,13 +416,13 @@ def test_a_value_beyond_its_bound_is_refused_before_any_call(
 
     assert (done.code, done.out) == (2 if way == "option" else 125, ""), done.err
     assert not sts.calls and not world.cache.exists()
-    assert bound.said in done.err
+    assert bound.message in done.err
     assert any(name in done.err.splitlines()[0] for name in named)
     assert bound.field != "mfa_code" or bound.value.strip() not in done.err
 
 
 @pytest.mark.parametrize(
-    ("target", "given", "said"),
+    ("target", "given", "output"),
     [
         ("dev", "37h", "900 s (15m) to 43200 s (12h), not 133200 s"),
         ("dev", "14m", "900 s (15m) to 43200 s (12h), not 840 s"),
@@ -433,7 +433,7 @@ def test_a_value_beyond_its_bound_is_refused_before_any_call(
     ],
 )
 def test_a_duration_is_held_to_the_bound_of_the_call_that_it_is_for(
-    world: World, sts: StrictSts, tmp_path: Path, target: str, given: str, said: str
+    world: World, sts: StrictSts, tmp_path: Path, target: str, given: str, output: str
 ) -> None:
     """12h for a role, by a token too, and 36h for keys: the message names the one that counts, and no other."""
     (tmp_path / "token").write_text("x.y.z")
@@ -443,9 +443,9 @@ def test_a_duration_is_held_to_the_bound_of_the_call_that_it_is_for(
     by_option = world.run("-d", given, target, "true")
     by_variable = world.run(target, "true", env={"AWSUDO_DURATION": given, "AWSUDO_STORE": "file"})
 
-    if said:
-        assert f"--duration: a session lasts {said}" in by_option.err
-        assert f"AWSUDO_DURATION: a session lasts {said}" in by_variable.err
+    if output:
+        assert f"--duration: a session lasts {output}" in by_option.err
+        assert f"AWSUDO_DURATION: a session lasts {output}" in by_variable.err
         assert (by_option.code, by_variable.code, sts.calls) == (2, 125, [])
         assert ("MaxSessionDuration" in by_option.err) == (target != "base" and given != "14m")
     else:
@@ -687,15 +687,15 @@ def test_role_chaining_is_limited_to_one_hour_with_a_notice(world: World, sts: S
     assert (again.code, again.err) == (0, "")
 
 
-@pytest.mark.parametrize("asked", ["", "900", "3600"])
-def test_a_chained_role_within_the_hour_is_nothing_to_talk_about(world: World, sts: StrictSts, asked: str) -> None:
+@pytest.mark.parametrize("requested", ["", "900", "3600"])
+def test_a_chained_role_within_the_hour_is_nothing_to_talk_about(world: World, sts: StrictSts, requested: str) -> None:
     """Up to an hour is sent as it was asked for, and silence is none."""
-    _chain(world, sts, f"duration_seconds = {asked}" if asked else "")
+    _chain(world, sts, f"duration_seconds = {requested}" if requested else "")
 
     done = world.run("ops", "true")
 
     assert (done.code, done.err) == (0, "")
-    assert sts.calls[-1].params.get("DurationSeconds", "") == asked
+    assert sts.calls[-1].params.get("DurationSeconds", "") == requested
 
 
 def test_a_role_from_a_session_in_the_environment_is_chained_too(world: World, sts: StrictSts) -> None:

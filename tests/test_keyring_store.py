@@ -36,7 +36,7 @@ def desk(tmp_path: Path, sts: StrictSts, session: KeyringSession) -> World:
     return made
 
 
-def _told(world: World) -> list[Path]:
+def _listed_sessions(world: World) -> list[Path]:
     """The files that tell which sessions the keyring has."""
     return sorted((world.home / ".local/share/awsudo/sessions").glob("*.session"))
 
@@ -53,11 +53,11 @@ def test_a_session_is_kept_in_the_keyring_and_found_there(desk: World, sts: Stri
 
     issued = sts.issued[-1]
     assert first == second and sts.count("AssumeRole") == 1
-    assert len(session.entries()) == len(_told(desk)) == 1
-    assert desk.kept() == [] and desk.kept("replay") == []
+    assert len(session.entries()) == len(_listed_sessions(desk)) == 1
+    assert desk.entries() == [] and desk.entries("replay") == []
     held = _everything_in_files(desk)
     assert issued.secret_access_key.encode() not in held and issued.session_token.encode() not in held
-    assert {path.stat().st_mode & 0o777 for path in _told(desk)} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in _listed_sessions(desk)} == {0o600}
 
 
 def test_the_option_does_the_same_and_wins_over_the_variable(
@@ -65,7 +65,7 @@ def test_the_option_does_the_same_and_wins_over_the_variable(
 ) -> None:
     """--store file in a home where sessions are kept in the keyring; and a word that is neither is refused."""
     desk.run("--store", "file", "dev", "true")
-    assert (len(desk.kept()), session.entries()) == (1, {})
+    assert (len(desk.entries()), session.entries()) == (1, {})
 
     refused = [desk.run("--store", "memory", "dev", "true"), desk.run("dev", "true", env={"AWSUDO_STORE": "memory"})]
 
@@ -95,7 +95,7 @@ def test_clear_forgets_what_the_keyring_has(desk: World, sts: StrictSts, session
 
     assert "deleted 2 sessions of dev" in one.err and left == 1
     assert "deleted 1 session" in all_others.err
-    assert session.entries() == {} and _told(desk) == [] == desk.kept()
+    assert session.entries() == {} and _listed_sessions(desk) == [] == desk.entries()
 
 
 @needs("faketime")
@@ -151,7 +151,7 @@ def test_a_keyring_that_cannot_be_used_stops_no_command(
     assert (done.code, done.out, sts.count("AssumeRole")) == (0, "ran\n", 2)
     (line,) = done.err.splitlines()
     assert line.startswith("awsudo: the session cannot be cached in the OS keyring: ")
-    assert desk.kept() == []
+    assert desk.entries() == []
 
 
 class _Dies:

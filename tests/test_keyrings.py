@@ -270,10 +270,10 @@ def test_a_store_that_is_not_on_the_list_is_refused_by_name(desk: World, aws: St
     for module in ("evil", "keyring_pass"):
         (evil / f"{module}.py").write_text(f"open({str(desk.home / 'loaded')!r}, 'w')\nclass Keyring: pass\n")
 
-    said = _refused(desk, aws, PYTHON_KEYRING_BACKEND=backend, PYTHONPATH=str(evil))
+    output = _refused(desk, aws, PYTHON_KEYRING_BACKEND=backend, PYTHONPATH=str(evil))
 
-    assert f"PYTHON_KEYRING_BACKEND names {backend}" in said
-    assert "PYTHON_KEYRING_BACKEND=keyring.backends." in said
+    assert f"PYTHON_KEYRING_BACKEND names {backend}" in output
+    assert "PYTHON_KEYRING_BACKEND=keyring.backends." in output
     assert not (desk.home / "loaded").exists()
     assert aws.calls == []
 
@@ -284,9 +284,9 @@ def test_a_store_that_keyrings_own_configuration_names_is_refused_too(desk: Worl
     config.parent.mkdir(parents=True)
     config.write_text("[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
 
-    said = _refused(desk, aws)
+    output = _refused(desk, aws)
 
-    assert f"{config} names keyring.backends.null.Keyring" in said
+    assert f"{config} names keyring.backends.null.Keyring" in output
 
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
@@ -367,7 +367,7 @@ def _kill(session: KeyringSession) -> None:
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
 @pytest.mark.parametrize(
-    ("having", "happens", "said", "hint"),
+    ("having", "happens", "output", "hint"),
     [
         ({}, _lock, "the Secret Service is locked", "gnome-keyring-daemon --replace --unlock"),
         ({}, _kill, "the Secret Service is not available", "apt install gnome-keyring"),
@@ -382,23 +382,23 @@ def test_a_keyring_that_cannot_be_used_is_one_line_that_names_it(
     aws: StrictAws,
     having: dict[str, bool],
     happens: Callable[[KeyringSession], None] | None,
-    said: str,
+    output: str,
     hint: str,
 ) -> None:
     """Within five seconds, and with what to install or to unlock."""
     with KeyringSession(**having) as session:
         if happens is not None:
             happens(session)
-        told = _refused(desk, aws, 6.5 if happens is _stop else 5.0, **session.env)
+        reported = _refused(desk, aws, 6.5 if happens is _stop else 5.0, **session.env)
 
-    assert said in told and hint in told
+    assert output in reported and hint in reported
 
 
 def test_without_a_bus_there_is_no_keyring(desk: World, aws: StrictAws) -> None:
     """As on a server: what to install, and how to do without a desktop."""
-    said = _refused(desk, aws, DBUS_SESSION_BUS_ADDRESS=None)
+    output = _refused(desk, aws, DBUS_SESSION_BUS_ADDRESS=None)
 
-    assert "the Secret Service is not available" in said and "dbus-run-session" in said
+    assert "the Secret Service is not available" in output and "dbus-run-session" in output
 
 
 class Breaking(KeyringBackend):
@@ -476,13 +476,13 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     monkeypatch.setattr(os_keyring, "PATIENCE_FOR_USER", 0.2)
-    said: list[str] = []
+    output: list[str] = []
     begun = time.monotonic()
 
     with pytest.raises(KeyringError, match=messages.NO_RESPONSE):
-        Keyring(BACKENDS[2], Hanging(), {desktop: ":0"}, said.append).get("a")
+        Keyring(BACKENDS[2], Hanging(), {desktop: ":0"}, output.append).get("a")
 
-    assert said == ["waiting for the Secret Service: is it prompting to be unlocked?"]
+    assert output == ["waiting for the Secret Service: is it prompting to be unlocked?"]
     assert 0.2 <= time.monotonic() - begun < 5
 
 
@@ -490,9 +490,9 @@ def test_without_a_desktop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     """Nobody could see a window: the shorter time counts, and nothing is said of one."""
     monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
-    said: list[str] = []
+    output: list[str] = []
 
     with pytest.raises(KeyringError, match=messages.NO_RESPONSE):
-        Keyring(BACKENDS[2], Hanging(), {}, said.append).get("a")
+        Keyring(BACKENDS[2], Hanging(), {}, output.append).get("a")
 
-    assert said == []
+    assert output == []

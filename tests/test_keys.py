@@ -24,7 +24,7 @@ from tests.conftest import needs
 from tests.keyring_session import KeyringSession
 from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import Key
-from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World
+from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, World
 
 pytestmark = [needs("gnome-keyring-daemon", "dbus-daemon")]
 
@@ -128,12 +128,12 @@ def test_a_key_is_typed_on_the_terminal_and_its_secret_is_never_shown(desk: Desk
     terminal.sendline(desk.key.access_key_id)
     terminal.expect_exact("Secret access key (not shown): ")
     terminal.sendline(desk.key.secret_access_key)
-    code, shown = ended(terminal)
+    code, displayed = ended(terminal)
 
-    assert code == 0, shown
-    assert "arn:aws:iam::111111111111:user/alice, account 111111111111" in shown
-    assert "stored in the Secret Service" in shown
-    assert desk.key.secret_access_key not in shown
+    assert code == 0, displayed
+    assert "arn:aws:iam::111111111111:user/alice, account 111111111111" in displayed
+    assert "stored in the Secret Service" in displayed
+    assert desk.key.secret_access_key not in displayed
     assert entry(session, desk.key.access_key_id) == {
         "access_key_id": desk.key.access_key_id,
         "secret_access_key": desk.key.secret_access_key,
@@ -169,13 +169,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("key_id", "said"), WRONG.values(), ids=WRONG)
-def test_an_invalid_access_key_id_is_refused_before_a_call(desk: Desk, aws: StrictAws, key_id: str, said: str) -> None:
+@pytest.mark.parametrize(("key_id", "text"), WRONG.values(), ids=WRONG)
+def test_an_invalid_access_key_id_is_refused_before_a_call(desk: Desk, aws: StrictAws, key_id: str, text: str) -> None:
     """The shape is looked at first, and a secret typed in the wrong place is not repeated."""
     done = desk.run("keys", "add", "base", "--from-env", env=desk.environment_keys() | {"AWS_ACCESS_KEY_ID": key_id})
 
     assert (done.code, done.out, aws.calls) == (125, "", [])
-    assert said in done.err and "wJalrXUtn" not in done.err
+    assert text in done.err and "wJalrXUtn" not in done.err
 
 
 def test_a_secret_of_the_wrong_length_is_refused_and_not_shown(desk: Desk, aws: StrictAws) -> None:
@@ -197,7 +197,7 @@ def test_temporary_keys_in_the_environment_are_refused_with_the_reason(desk: Des
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, messages.WRONG_SECRET),
         ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, messages.UNKNOWN_KEY),
@@ -205,12 +205,12 @@ def test_temporary_keys_in_the_environment_are_refused_with_the_reason(desk: Des
     ids=["another secret", "another key"],
 )
 def test_a_key_that_does_not_work_is_not_stored(
-    desk: Desk, session: KeyringSession, change: dict[str, str | None], said: str
+    desk: Desk, session: KeyringSession, change: dict[str, str | None], output: str
 ) -> None:
     """AWS is asked who it is, and says."""
     done = desk.run("keys", "add", "base", "--from-env", env=desk.environment_keys() | change)
 
-    assert done.code == 125 and said in done.err
+    assert done.code == 125 and output in done.err
     assert not desk.list.exists()
     assert entry(session, desk.key.access_key_id) == {}
 
@@ -235,10 +235,10 @@ def test_another_key_under_the_name_needs_a_word(desk: Desk, aws: StrictAws, ses
     terminal = desk.terminal("keys", "add", "base", "--from-env", env=desk.environment_keys())
     terminal.expect_exact(f"base has a stored key, {first.access_key_id}. Replace it? [y/N] ")
     terminal.sendline("")
-    code, shown = ended(terminal)
+    code, displayed = ended(terminal)
 
     assert refused.code == 125 and "--replace" in refused.err
-    assert code == 130 and "was not replaced" in shown
+    assert code == 130 and "was not replaced" in displayed
     assert desk.listed()["access_key_id"] == first.access_key_id
 
     replaced = desk.run("keys", "add", "base", "--from-env", "--replace", env=desk.environment_keys())
@@ -272,9 +272,9 @@ def test_a_run_that_died_between_keyring_and_list_is_made_good(desk: Desk, sessi
     terminal = desk.terminal("keys", "add", "base")
     terminal.expect_exact("Access key ID of profile base: ")
     terminal.sendline(desk.key.access_key_id)
-    code, shown = ended(terminal)
+    code, displayed = ended(terminal)
 
-    assert code == 0 and "its secret is already in the keyring" in shown, shown
+    assert code == 0 and "its secret is already in the keyring" in displayed, displayed
     assert desk.run("base", "true").code == 0
 
 
@@ -307,13 +307,13 @@ def test_an_imported_key_leaves_the_file_after_a_yes(desk: Desk, file: Path, ses
 
     terminal = desk.terminal("keys", "add", "base", "--import")
     terminal.expect_exact(f"Remove the key from {file}? [y/N] ")
-    shown = terminal.before or ""
+    text = terminal.before or ""
     terminal.sendline("y")
     code, after = ended(terminal)
 
     assert code == 0, after
-    assert f"-aws_access_key_id = {desk.key.access_key_id}" in shown and "-aws_secret_access_key = ****" in shown
-    assert not [secret for secret in (desk.key.secret_access_key, "otherSecret", "commentedSecret") if secret in shown]
+    assert f"-aws_access_key_id = {desk.key.access_key_id}" in text and "-aws_secret_access_key = ****" in text
+    assert not [secret for secret in (desk.key.secret_access_key, "otherSecret", "commentedSecret") if secret in text]
     assert file.read_text() == before.replace(desk.plain(desk.key), "")
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in file.parent.iterdir()) == ["config", "credentials"]
@@ -446,8 +446,8 @@ def test_a_hit_and_a_kept_session_open_no_keyring(desk: Desk, aws: StrictAws, se
     desk.settle()
     first = desk.run("dev", *KEY_ID).key_id
 
-    hit = desk.run("dev", *KEY_ID, prefix=IMPORTS_TOLD)
-    long = desk.run("-v", "dev", *KEY_ID, prefix=IMPORTS_TOLD)
+    hit = desk.run("dev", *KEY_ID, prefix=IMPORTS_LISTED)
+    long = desk.run("-v", "dev", *KEY_ID, prefix=IMPORTS_LISTED)
 
     assert (hit.key_id, long.key_id) == (first, first)
     assert hit.replayed and not long.replayed
@@ -582,21 +582,21 @@ def test_the_list_shows_what_iam_knows_and_never_a_secret(desk: Desk, aws: Stric
     aws.add_mfa("alice", DEVICE)
 
     table = desk.run("keys", "list")
-    (told,) = json.loads(desk.run("keys", "list", "--json").out)
+    (output,) = json.loads(desk.run("keys", "list", "--json").out)
 
     assert (table.code, table.err) == (0, "")
     header, row = table.out.splitlines()
     assert [word for word in header.split("  ") if word.strip()]
-    for shown in ("base", "111111111111", desk.key.access_key_id, "40d", "sts", "mfa/alice", "Secret Service"):
-        assert shown in row
-    assert (told["name"], told["account"], told["mfa_devices"], told["active"]) == (
+    for displayed in ("base", "111111111111", desk.key.access_key_id, "40d", "sts", "mfa/alice", "Secret Service"):
+        assert displayed in row
+    assert (output["name"], output["account"], output["mfa_devices"], output["active"]) == (
         "base",
         "111111111111",
         [DEVICE],
         True,
     )
-    assert told["created"].endswith("Z") and told["last_used_service"] == "sts"
-    assert desk.key.secret_access_key not in table.out + json.dumps(told)
+    assert output["created"].endswith("Z") and output["last_used_service"] == "sts"
+    assert desk.key.secret_access_key not in table.out + json.dumps(output)
 
 
 def test_the_list_needs_no_network(desk: Desk, aws: StrictAws) -> None:
@@ -654,13 +654,13 @@ def test_a_key_is_removed_after_a_yes(desk: Desk, aws: StrictAws, session: Keyri
     terminal = desk.terminal("keys", "remove", "base")
     terminal.expect_exact("[y/N] ")
     terminal.sendline("yes")
-    code, shown = ended(terminal)
+    code, displayed = ended(terminal)
 
     assert refused.code == 125 and "--yes" in refused.err
-    assert code == 0, shown
-    assert f"aws iam delete-access-key --access-key-id {desk.key.access_key_id} --user-name alice" in shown
+    assert code == 0, displayed
+    assert f"aws iam delete-access-key --access-key-id {desk.key.access_key_id} --user-name alice" in displayed
     assert entry(session, desk.key.access_key_id) == {} and desk.listed() == {}
-    assert desk.kept() == [] and aws.state(desk.key.access_key_id) == "Active"
+    assert desk.entries() == [] and aws.state(desk.key.access_key_id) == "Active"
     assert "no key is stored as 'base'" in desk.run("keys", "remove", "base", "--yes").err
 
 
@@ -679,7 +679,7 @@ def test_a_stored_key_is_printed_for_an_sdk_only(desk: Desk) -> None:
     desk.stored()
 
     done = desk.run("keys", "export", "base", "--process")
-    code, shown = ended(desk.terminal("keys", "export", "base", "--process"))
+    code, displayed = ended(desk.terminal("keys", "export", "base", "--process"))
 
     assert json.loads(done.out) == {
         "Version": 1,
@@ -687,7 +687,7 @@ def test_a_stored_key_is_printed_for_an_sdk_only(desk: Desk) -> None:
         "SecretAccessKey": desk.key.secret_access_key,
     }
     assert done.err == ""
-    assert code == 125 and "print a secret on the terminal" in shown and desk.key.secret_access_key not in shown
+    assert code == 125 and "print a secret on the terminal" in displayed and desk.key.secret_access_key not in displayed
     assert desk.key.secret_access_key in ended(desk.terminal("keys", "export", "base", "--process", "--force"))[1]
     assert desk.run("keys", "export", "base").code == 2
 
@@ -745,7 +745,7 @@ def test_a_rotation_leaves_one_key_that_works_and_no_session_of_the_old_one(
     ]
     assert order == ["CreateAccessKey", *["GetCallerIdentity"] * 3, "UpdateAccessKey", "DeleteAccessKey"]
     assert messages.KNOWN_EVERYWHERE in done.err and "deleted 2 sessions that came from it" in done.err
-    assert len(desk.kept()) == 1
+    assert len(desk.entries()) == 1
     secrets = [key.secret_access_key for key in (desk.key, *aws.made)]
     assert not [secret for secret in secrets if secret in done.out + done.err]
     rotated(desk, aws, session)
@@ -825,9 +825,9 @@ def test_a_key_whose_secret_was_lost_is_deleted_only_after_a_yes(
     terminal = desk.terminal("keys", "rotate", "base")
     terminal.expect_exact("its secret was never stored. Delete it? [y/N] ")
     terminal.sendline("n")
-    code, shown = ended(terminal)
+    code, displayed = ended(terminal)
 
-    assert code == 130 and f"aws iam delete-access-key --access-key-id {key.access_key_id}" in shown
+    assert code == 130 and f"aws iam delete-access-key --access-key-id {key.access_key_id}" in displayed
     assert aws.state(key.access_key_id) == "Active"
 
     assert desk.run("keys", "rotate", "base", "--yes").code == 0
@@ -895,14 +895,14 @@ def test_ctrl_c_in_a_rotation_prints_the_key_in_use_and_how_to_resume(desk: Desk
 
     aws.watch = watch
     assert process.stderr is not None
-    said = ""
-    while messages.KNOWN_EVERYWHERE not in said:
-        said += process.stderr.readline()
+    output = ""
+    while messages.KNOWN_EVERYWHERE not in output:
+        output += process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    said += process.stderr.read()
+    output += process.stderr.read()
 
     assert process.wait() == -signal.SIGINT
-    assert f"{messages.KEY_IN_USE} {desk.key.access_key_id}; to continue: awsudo keys rotate base" in said
+    assert f"{messages.KEY_IN_USE} {desk.key.access_key_id}; to continue: awsudo keys rotate base" in output
     process.stderr.close()
 
 

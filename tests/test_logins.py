@@ -28,7 +28,7 @@ from awsudo_py.terminal import Terminal
 from tests.servers.metadata import Metadata
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
-from tests.world import IMPORTS_TOLD, KEY_ID, World
+from tests.world import IMPORTS_LISTED, KEY_ID, World
 
 ROLE = "arn:aws:iam::111111111111:role/dev"
 START_URL = "https://x.awsapps.com/start"
@@ -59,7 +59,7 @@ def test_another_sso_login_gets_a_session_of_its_own(world: World, sso: Sso, tar
     """Who signs in after somebody else is not served the other's session: not the profile's, nor a role's behind it."""
     _signed_in(world, sso)
     first = world.run(target, *KEY_ID)
-    again = world.run(target, *KEY_ID, prefix=IMPORTS_TOLD)
+    again = world.run(target, *KEY_ID, prefix=IMPORTS_LISTED)
     _signed_in(world, sso)
 
     other = world.run(target, *KEY_ID)
@@ -113,7 +113,7 @@ def test_clear_forgets_an_sso_session_whose_login_is_gone(world: World, sso: Sso
 
     done = world.run("clear", "corp")
 
-    assert "1 session of corp" in done.err and world.kept() == []
+    assert "1 session of corp" in done.err and world.entries() == []
 
 
 def _keys(key_id: str, secret: str) -> dict[str, str | None]:
@@ -127,7 +127,7 @@ def test_a_wrong_secret_in_the_environment_gets_no_kept_session(world: World, st
     world.settle()
     assert world.run(ROLE, *KEY_ID, env=good).key_id
 
-    assert world.run(ROLE, *KEY_ID, env=good, prefix=IMPORTS_TOLD).replayed
+    assert world.run(ROLE, *KEY_ID, env=good, prefix=IMPORTS_LISTED).replayed
     for words in ((ROLE,), ("-v", ROLE)):
         done = world.run(*words, *KEY_ID, env=bad)
         assert (done.code, done.out) == (125, "") and "SignatureDoesNotMatch" not in done.out
@@ -236,11 +236,11 @@ def test_a_mark_reveals_nothing_without_its_salt(logins: Logins) -> None:
 def test_the_salt_is_made_once_and_is_private(world: World, sts: StrictSts) -> None:
     """All runs share one; it is random, and 0600."""
     world.run("dev", "true")
-    (salt,) = world.kept("salt")
+    (salt,) = world.entries("salt")
     before = salt.read_bytes()
     world.run("-d", "15m", "dev", "true")
 
-    assert [path.read_bytes() for path in world.kept("salt")] == [before]
+    assert [path.read_bytes() for path in world.entries("salt")] == [before]
     assert salt.stat().st_mode & 0o777 == 0o600 and len(before) > 64
 
 

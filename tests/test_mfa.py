@@ -24,7 +24,7 @@ from awsudo_py.terminal import Terminal
 from tests import messages
 from tests.conftest import needs
 from tests.servers.strict_sts import MfaDevice, StrictSts
-from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, PRINT_ENV, Done, World, until
+from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, World, until
 
 ROLE = "arn:aws:iam::111111111111:role/"
 PHONE = "arn:aws:iam::111111111111:mfa/phone"
@@ -61,9 +61,9 @@ def terminal(world: World, *argv: str, env: Mapping[str, str | None] | None = No
 def ended(spawned: pexpect.spawn[str]) -> Done:
     """How what ran on a terminal ended, and what was said since the last question."""
     spawned.expect(pexpect.EOF)
-    said = spawned.before
+    output = spawned.before
     spawned.close()
-    return Done(spawned.exitstatus if spawned.signalstatus is None else -spawned.signalstatus, said, said)
+    return Done(spawned.exitstatus if spawned.signalstatus is None else -spawned.signalstatus, output, output)
 
 
 def program(world: World, name: str, body: str) -> Path:
@@ -97,8 +97,8 @@ def test_one_code_opens_every_role_behind_the_device(world: World, sts: StrictSt
     assert done.code == 0 and f"as={ROLE}dev=ASIA" in done.out
     assert [other.code for other in others] == [0] * 4, others
     assert counted(sts) == {"GetSessionToken": 1, "AssumeRole": 3}
-    asked = sts.calls[0].params
-    assert (asked["SerialNumber"], asked["DurationSeconds"]) == (PHONE, "43200")
+    requested = sts.calls[0].params
+    assert (requested["SerialNumber"], requested["DurationSeconds"]) == (PHONE, "43200")
     assert not any("SerialNumber" in call.params for call in sts.calls[1:])
 
 
@@ -111,10 +111,10 @@ def test_twenty_processes_over_five_roles_ask_once(world: World, sts: StrictSts,
         shell.expect_exact(ASKED)
         shell.sendline(phone.code())
         shell.expect(pexpect.EOF)
-        said = shell.before
+        output = shell.before
 
-    assert Counter(re.findall(r"got (\S+)", said)) == {ROLE + name: 4 for name in ROLES}
-    assert "MFA code of arn:aws:iam::111111111111:mfa/phone for" not in said
+    assert Counter(re.findall(r"got (\S+)", output)) == {ROLE + name: 4 for name in ROLES}
+    assert "MFA code of arn:aws:iam::111111111111:mfa/phone for" not in output
     assert counted(sts) == {"GetSessionToken": 1, "AssumeRole": 5}
 
 
@@ -124,7 +124,7 @@ def test_the_short_way_is_as_short_behind_mfa(world: World, phone: MfaDevice) ->
     world.settle()
     first = world.run("dev", *KEY_ID)
 
-    again = world.run("dev", *KEY_ID, prefix=IMPORTS_TOLD)
+    again = world.run("dev", *KEY_ID, prefix=IMPORTS_LISTED)
 
     assert again.replayed and again.key_id == first.key_id
 
@@ -141,13 +141,13 @@ def test_renewing_a_role_costs_no_code_and_renewing_its_source_does(
     after = world.run("dev", "true")
     renewed = world.run("--refresh", "-t", phone.code(time.time() + 30), "base", *KEY_ID)
     forgotten = world.run("clear", "base")
-    asked = world.run("ops", "true")
+    requested = world.run("ops", "true")
 
     assert (refreshed.code, after.code) == (0, 0), (refreshed, after)
     assert "deleted 1 session of dev" in cleared.err and "awsudo clear base" in cleared.err
     assert renewed.key_id != old
     assert forgotten.err == "awsudo: deleted 1 session of base\n"
-    assert asked.code == 125 and "no terminal" in asked.err
+    assert requested.code == 125 and "no terminal" in requested.err
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 3}
 
 
@@ -206,7 +206,7 @@ def test_how_long_one_code_serves_is_the_users_to_say(
 
 
 @pytest.mark.parametrize(
-    ("words", "config", "said"),
+    ("words", "config", "output"),
     [
         (("--mfa-session-duration", "14m"), "", "--mfa-session-duration: a session lasts 900 s"),
         (("--mfa-session-duration", "37h"), "", "129600 s (36h)"),
@@ -216,7 +216,7 @@ def test_how_long_one_code_serves_is_the_users_to_say(
     ],
 )
 def test_an_impossible_request_is_reported_before_a_code_is_prompted_for(
-    world: World, sts: StrictSts, phone: MfaDevice, words: tuple[str, ...], config: str, said: str
+    world: World, sts: StrictSts, phone: MfaDevice, words: tuple[str, ...], config: str, output: str
 ) -> None:
     """Limits and hardware that STS does not know are told with the place where they were written."""
     path = world.home / ".aws" / "config"
@@ -224,7 +224,7 @@ def test_an_impossible_request_is_reported_before_a_code_is_prompted_for(
 
     done = world.run(*words, "-t", "123456", "dev", "true")
 
-    assert done.code in (2, 125) and said in done.err
+    assert done.code in (2, 125) and output in done.err
     assert sts.calls == []
 
 
@@ -340,14 +340,14 @@ def test_an_invalid_or_used_code_costs_no_call(world: World, sts: StrictSts, pho
         spawned.expect_exact(ASKED)
         spawned.sendline("000000")
         spawned.expect_exact(ASKED)
-        for typed, said in (
+        for typed, output in (
             ("", "six digits"),
             ("yes", "six digits"),
             ("12345", "six digits"),
             ("000000", "already sent"),
         ):
             spawned.sendline(typed)
-            spawned.expect_exact(said)
+            spawned.expect_exact(output)
             spawned.expect_exact(ASKED)
         spawned.sendline(f" {phone.code()[:3]} {phone.code()[3:]} ")  # as apps show it
         done = ended(spawned)
@@ -384,10 +384,10 @@ def test_a_cancelled_code_prompt_exits_130_and_restores_the_terminal(
     with terminal(world, "sh", "-c", f"trap : INT; '{AWSUDO}' {process} dev true; echo code=$?; stty -a") as shell:
         shell.expect_exact("PIN: " if process else ASKED)
         shell.sendcontrol(key)
-        said = ended(shell).out
+        output = ended(shell).out
 
-    assert "code=130" in said and "Traceback" not in said
-    assert re.search(r"[ ;]echo\b", said), said
+    assert "code=130" in output and "Traceback" not in output
+    assert re.search(r"[ ;]echo\b", output), output
     assert sts.calls == []
 
 
@@ -447,7 +447,7 @@ def test_a_code_on_stdin_is_one_line_and_the_rest_is_the_commands(
 
 
 @pytest.mark.parametrize(
-    ("stdin", "said"),
+    ("stdin", "output"),
     [
         (b"", messages.NO_LINE_ON_STDIN),
         (b"12345\n", "--mfa-code - (stdin): an MFA code has six digits"),
@@ -455,12 +455,12 @@ def test_a_code_on_stdin_is_one_line_and_the_rest_is_the_commands(
     ],
 )
 def test_a_stdin_without_a_code_is_reported(
-    world: World, sts: StrictSts, phone: MfaDevice, stdin: bytes, said: str
+    world: World, sts: StrictSts, phone: MfaDevice, stdin: bytes, output: str
 ) -> None:
     """Nothing runs on a guess: what was promised on stdin and is not there is a usage error."""
     done = world.run("--mfa-code", "-", "dev", "true", stdin=stdin)
 
-    assert (done.code, sts.calls) == (2, []) and said in done.err
+    assert (done.code, sts.calls) == (2, []) and output in done.err
 
 
 def test_a_closed_stdin_is_reported(world: World, sts: StrictSts, phone: MfaDevice) -> None:
@@ -553,7 +553,7 @@ def test_a_code_at_the_end_of_a_line_is_one(world: World, phone: MfaDevice, text
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "output"),
     [
         ("echo no touch >&2; exit 3", "--mfa-process failed with exit code 3"),
         ("echo 5318008x", "--mfa-process printed no code"),
@@ -567,14 +567,14 @@ def test_a_code_at_the_end_of_a_line_is_one(world: World, phone: MfaDevice, text
     ],
 )
 def test_a_program_that_gives_no_code_is_named_and_not_quoted(
-    world: World, sts: StrictSts, phone: MfaDevice, body: str, said: str
+    world: World, sts: StrictSts, phone: MfaDevice, body: str, output: str
 ) -> None:
     """What it printed could be a secret; what it said on stderr stands above."""
     program(world, "code", body)
 
     done = world.run("--mfa-process", "code", "dev", "true")
 
-    assert (done.code, sts.calls) == (125, []) and said in done.err
+    assert (done.code, sts.calls) == (125, []) and output in done.err
     assert "53180" not in done.err
     assert "no touch" in done.err or "exit 3" not in body
 
@@ -589,7 +589,7 @@ def test_a_program_from_a_variable_is_reported_with_the_variable(world: World, p
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "output"),
     [
         ("no-such-program -x", "no-such-program: No such file or directory"),
         ("/etc/passwd", "Permission denied"),
@@ -597,7 +597,7 @@ def test_a_program_from_a_variable_is_reported_with_the_variable(world: World, p
     ],
 )
 def test_a_program_that_cannot_run_is_reported_with_its_file_and_line(
-    world: World, sts: StrictSts, phone: MfaDevice, command: str, said: str
+    world: World, sts: StrictSts, phone: MfaDevice, command: str, output: str
 ) -> None:
     """The profile key, the file, and why."""
     path = world.home / ".aws" / "config"
@@ -606,7 +606,9 @@ def test_a_program_that_cannot_run_is_reported_with_its_file_and_line(
     done = world.run("dev", "true")
 
     assert (
-        (done.code, sts.calls) == (125, []) and f"mfa_process of profile base ({path})" in done.err and said in done.err
+        (done.code, sts.calls) == (125, [])
+        and f"mfa_process of profile base ({path})" in done.err
+        and output in done.err
     )
 
 
@@ -681,7 +683,7 @@ def test_a_wrong_code_is_not_the_answer_of_those_who_wait(world: World, sts: Str
 
     assert wrong.wait(20) == 125
     assert right.code == 0, right.err
-    assert not world.kept("rejected")
+    assert not world.entries("rejected")
 
 
 @pytest.mark.parametrize("here", [True, False], ids=["the same terminal", "another terminal"])
@@ -700,8 +702,8 @@ def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.Captu
 
     assert PROMPT_GIVEN_UP_AFTER <= sum(slept) < PROMPT_GIVEN_UP_AFTER + 1
     assert PROMPT_GIVEN_UP_AFTER > GIVE_UP_AFTER
-    told = "" if here else "awsudo: waiting for another awsudo that is asking for a code\n"
-    assert capsys.readouterr().err == told
+    output = "" if here else "awsudo: waiting for another awsudo that is asking for a code\n"
+    assert capsys.readouterr().err == output
 
 
 def test_in_the_background_nothing_prompts_and_nothing_blocks(world: World, sts: StrictSts, phone: MfaDevice) -> None:
@@ -810,7 +812,7 @@ def test_a_code_is_in_no_output_no_argument_and_no_file(world: World, sts: Stric
     (world.home / "code.txt").write_text(f"{codes[1]}\n")
     trace = world.root / "trace"
     strace = ("strace", "-f", "-qq", "-s", "100000", "-e", "trace=execve", "-o", str(trace))
-    said, calls = "", ""
+    output, calls = "", ""
     runs: list[tuple[tuple[str, ...], dict[str, str | None], str]] = [
         (("-v", "dev"), {"AWSUDO_MFA_CODE": codes[0]}, ""),
         (("-v", "--refresh", "--mfa-code", "-", "base"), {}, f"{codes[2]}\n"),
@@ -819,14 +821,14 @@ def test_a_code_is_in_no_output_no_argument_and_no_file(world: World, sts: Stric
     ]
     for words, env, stdin in runs:
         done = world.run(*words, "env", env=env, stdin=stdin, prefix=strace)
-        said += re.sub(r"(?m)^AWS_.*$", "", done.out) + done.err
+        output += re.sub(r"(?m)^AWS_.*$", "", done.out) + done.err
         calls += trace.read_text()
     (world.home / "code.txt").unlink()
 
-    assert sts.count("GetSessionToken", ok=True) == 3 and sts.count("GetSessionToken", ok=False) == 1, said
+    assert sts.count("GetSessionToken", ok=True) == 3 and sts.count("GetSessionToken", ok=False) == 1, output
     assert "execve" in calls
     for code in codes:
-        assert code not in said
+        assert code not in output
         assert code not in calls
         found = [path for path in world.root.rglob("*") if path.is_file() and code.encode() in path.read_bytes()]
         assert found == []

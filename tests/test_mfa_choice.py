@@ -143,19 +143,19 @@ class Aws:
     """AWS as Obtain needs it: gives numbered sessions, and tells what it was asked."""
 
     def __init__(self, source: Credentials) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self._source = source
 
     def sign_in(self, source: Source) -> None:
         raise AssertionError("these sources take no sign-in")
 
     def source(self, source: Source) -> Credentials:
-        self.asked.append("source")
+        self.calls.append("source")
         return self._source
 
     def session(self, hop: Hop, credentials: Credentials, code: str = "") -> Credentials:
-        self.asked.append(shape((hop,)))
-        name = f"{credentials.access_key_id}>{len(self.asked)}"
+        self.calls.append(shape((hop,)))
+        name = f"{credentials.access_key_id}>{len(self.calls)}"
         return Credentials(name, "secret", "token", 1000.0 + (hop.duration or 3600), issued=1000.0)
 
 
@@ -206,8 +206,8 @@ def test_an_mfa_session_serves_the_roles_of_other_endpoints(
     obtained(tmp_path / "cache", chained(NAMED, (RoleHop("a"),), endpoint(first)), aws)
     obtained(tmp_path / "cache", chained(NAMED, (RoleHop("b"),), endpoint(second)), aws)
 
-    assert aws.asked.count("session 43200 phone") == codes
-    assert aws.asked.count("role") == 2
+    assert aws.calls.count("session 43200 phone") == codes
+    assert aws.calls.count("role") == 2
     assert "eu-west-1" in LEGACY_GLOBAL
 
 
@@ -223,14 +223,14 @@ def test_a_command_gets_no_mfa_session_that_holds_in_fewer_regions(
     obtained(tmp_path / "cache", chained(NAMED, (RoleHop("a"),), endpoint(first)), aws)
     obtained(tmp_path / "cache", chained(NAMED, (), endpoint(second)), aws)
 
-    assert aws.asked.count("session 43200 phone") == codes
+    assert aws.calls.count("session 43200 phone") == codes
 
 
 NAMED_PROCESS = PROCESS._replace(identity=(("credential_process", "x"),))
 
 
 @pytest.mark.parametrize(
-    ("source", "roles", "gave", "asked"),
+    ("source", "roles", "gave", "requested"),
     [
         (guarded(NAMED_PROCESS), (PLAIN,), "keys", ["source", "session 43200 phone", "role"]),
         (NAMED_PROCESS, (PHONES,), "keys", ["source", "session 43200 phone", "role"]),
@@ -241,15 +241,15 @@ NAMED_PROCESS = PROCESS._replace(identity=(("credential_process", "x"),))
         (NAMED_PROCESS, (), "keys", ["source", "session 3600"]),
     ],
 )
-@pytest.mark.parametrize("kept", [True, False], ids=["kept", "without a cache"])
+@pytest.mark.parametrize("stored", [True, False], ids=["kept", "without a cache"])
 def test_what_a_process_turns_out_to_give_decides(
-    tmp_path: Path, source: Source, roles: tuple[RoleHop, ...], gave: str, asked: list[str], kept: bool
+    tmp_path: Path, source: Source, roles: tuple[RoleHop, ...], gave: str, requested: list[str], stored: bool
 ) -> None:
     """Keys get an MFA session. A session needs none: a role's own device goes with it, the source's is behind it."""
     aws = Aws(Credentials("AKIA", "secret", None) if gave == "keys" else Credentials("ASIA", "secret", "token", 4600.0))
     chain = chained(source, roles, endpoint("eu-west-1"))
 
-    if kept:
+    if stored:
         first = obtained(tmp_path / "cache", chain, aws)
         again = obtained(tmp_path / "cache", chain, aws)
         assert again.access_key_id == first.access_key_id
@@ -258,4 +258,4 @@ def test_what_a_process_turns_out_to_give_decides(
         Obtain(chain, store=None, sts=lambda: aws, with_code=with_code, run=run).credentials()
 
     # only its credentials tell who it is: the process is run each time, as the SDKs do
-    assert aws.asked == asked + (["source"] if kept else [])
+    assert aws.calls == requested + (["source"] if stored else [])

@@ -100,13 +100,13 @@ def test_a_narrow_session_is_another_session(world: World, aws: StrictAws) -> No
 
 def test_a_narrowed_session_is_replayed_as_itself(world: World, aws: StrictAws) -> None:
     """The hit path gives the narrow session to the narrow line and the wide one to the other."""
-    from tests.world import IMPORTS_TOLD
+    from tests.world import IMPORTS_LISTED
 
     world.settle()
     key = ("printenv", "AWS_ACCESS_KEY_ID")
     narrow, wide = world.run("--read-only", "dev", *key).key_id, world.run("dev", *key).key_id
 
-    again = world.run("--read-only", "dev", *key, prefix=IMPORTS_TOLD)
+    again = world.run("--read-only", "dev", *key, prefix=IMPORTS_LISTED)
 
     assert again.replayed and again.key_id == narrow != wide
 

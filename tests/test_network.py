@@ -66,14 +66,14 @@ FAILURES = {
 @pytest.mark.parametrize("kind", FAILURES)
 def test_a_failure_is_one_line_and_is_retried_where_that_helps(world: World, sts: StrictSts, kind: str) -> None:
     """What failed, where, and what to check; the command does not run and nothing is kept."""
-    told, tries = FAILURES[kind]
+    output, tries = FAILURES[kind]
     sts.fail_next(kind, times=9)
 
     done = world.run("dev", "echo", "ran", prefix=HURRY)
 
     assert (done.code, done.out, len(sts.calls)) == (125, "", tries), done.err
-    assert done.err.startswith(CANNOT) and told in done.err.splitlines()[0]
-    assert not world.kept("session")
+    assert done.err.startswith(CANNOT) and output in done.err.splitlines()[0]
+    assert not world.entries("session")
     if kind not in ("500", "503", "throttle", "noerror"):
         assert sts.url in done.err and "HTTPS_PROXY" in done.err and "AWS_ENDPOINT_URL" in done.err
 
@@ -148,7 +148,7 @@ def test_whoever_answers_in_the_place_of_sts_is_not_believed(world: World, answe
 
     assert (done.code, done.out, len(web.calls)) == (125, "", 1)
     assert done.err.startswith(CANNOT) and f"{web.url} {messages.NOT_FROM_AWS}" in done.err
-    assert not world.kept("session")
+    assert not world.entries("session")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
 
     assert (done.code, done.out) == (125, "")
     assert done.err.startswith(CANNOT) and f"{sts.url} {messages.NOT_FROM_AWS}" in done.err
-    assert not world.kept("session")
+    assert not world.entries("session")
 
 
 # -- no connection ---------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
 
 @needs("faketime")
 @pytest.mark.parametrize(
-    ("env", "told"),
+    ("env", "output"),
     [
         (
             {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:{closed}"},
@@ -204,7 +204,7 @@ def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     ],
 )
 def test_an_unreachable_address_is_reported(
-    world: World, sts: StrictSts, env: dict[str, str | None], told: str
+    world: World, sts: StrictSts, env: dict[str, str | None], output: str
 ) -> None:
     """Nobody there, no such name, not TLS, a dead proxy: where it was tried, and what to check."""
     with socket.socket() as bound:  # a port that nobody else gets, and nobody listens on
@@ -215,7 +215,7 @@ def test_an_unreachable_address_is_reported(
         done = world.run("dev", "echo", "ran", env=dict(filled), prefix=HURRY)
 
     assert (done.code, done.out, sts.calls) == (125, "", [])
-    assert done.err.startswith(CANNOT) and told.format(**ports) in done.err
+    assert done.err.startswith(CANNOT) and output.format(**ports) in done.err
     assert "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the region" in done.err
     assert "hunter2" not in done.err
 
@@ -374,9 +374,9 @@ def test_a_chain_that_trickles_in_is_cut_off_as_one(world: World, sts: StrictSts
 
     done = world.run("b", "true")
 
-    asked = [seconds for seconds in _set(timers) if seconds]
-    assert done.code == 125 and messages.NO_RESPONSE_WITHIN in done.err, asked
-    assert all(later < sooner for sooner, later in pairwise(asked))
+    requested = [seconds for seconds in _set(timers) if seconds]
+    assert done.code == 125 and messages.NO_RESPONSE_WITHIN in done.err, requested
+    assert all(later < sooner for sooner, later in pairwise(requested))
 
 
 @needs("faketime")
@@ -399,7 +399,7 @@ def test_ctrl_c_during_a_call_to_sts_ends_at_once(world: World, sts: StrictSts) 
         time.sleep(0.01)
 
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, output = process.communicate(timeout=10)
 
-    assert process.returncode == -signal.SIGINT and said.strip() in ("", "awsudo: interrupted")
+    assert process.returncode == -signal.SIGINT and output.strip() in ("", "awsudo: interrupted")
     assert world.run("dev", "true").code == 0

@@ -56,7 +56,7 @@ def server(world: World) -> Iterator[Answer]:
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "said"),
+    ("code", "text", "output"),
     [
         ("InvalidAccessKeyId", "The access key does not exist.", "access key"),
         ("AccessDenied", "Access Denied.", "denied"),
@@ -65,7 +65,7 @@ def server(world: World) -> Iterator[Answer]:
     ],
 )
 def test_an_error_at_the_top_of_the_answer_is_read(
-    world: World, server: Answer, code: str, text: str, said: str
+    world: World, server: Answer, code: str, text: str, output: str
 ) -> None:
     """The cause is told as it is for AWS's own form, and never as a bare HTTP 403."""
     server(403, ERROR.format(code, text))
@@ -73,7 +73,7 @@ def test_an_error_at_the_top_of_the_answer_is_read(
     done = world.run("s3", "true")
 
     assert done.code == 125
-    assert said in done.err.splitlines()[0] and "HTTP 403" not in done.err
+    assert output in done.err.splitlines()[0] and "HTTP 403" not in done.err
 
 
 def test_a_role_without_an_account_is_one_of_a_server_of_ones_own(world: World, server: Answer) -> None:

@@ -49,7 +49,7 @@ def _screen(world: World, *words: str) -> Screen:
     return Screen(world.command(*words), world.environ(), cwd=str(world.home))
 
 
-def _told(screen: Screen) -> list[str]:
+def _messages(screen: Screen) -> list[str]:
     """What remains on the screen once the list has gone."""
     return [line for line in screen.lines if "awsudo>" not in line]
 
@@ -64,7 +64,7 @@ def test_what_is_picked_runs_the_command_behind_the_dashes(lists: World) -> None
         code = screen.type("\r").end()
 
     assert code == 0
-    assert _told(screen) == [
+    assert _messages(screen) == [
         f"awsudo: to skip the list: awsudo -d 15m prod -- sh -c '{AS}'",
         "as prod",
     ]
@@ -101,7 +101,7 @@ def test_every_word_typed_must_match_somewhere(lists: World, typed: str, target:
 
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == f"as {target}"
+    assert _messages(screen)[-1] == f"as {target}"
 
 
 def test_arrows_move_and_a_typed_word_can_be_deleted(lists: World) -> None:
@@ -114,7 +114,7 @@ def test_arrows_move_and_a_typed_word_can_be_deleted(lists: World) -> None:
 
         screen.type("\x1b[B").type("\x1b[B").type("\x1b[A").type("\r").end()
 
-    assert _told(screen)[-1] == "as prod"
+    assert _messages(screen)[-1] == "as prod"
 
 
 @pytest.mark.parametrize("key", ["\x1b", "\x03"], ids=["Esc", "Ctrl-C"])
@@ -141,7 +141,7 @@ def test_what_was_used_most_and_last_comes_first(lists: World) -> None:
         screen.until("the staging side")
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == "as staging"
+    assert _messages(screen)[-1] == "as staging"
 
 
 def test_a_pick_counts_as_a_use(lists: World) -> None:
@@ -157,7 +157,7 @@ def test_a_pick_counts_as_a_use(lists: World) -> None:
         screen.until("the prod side")
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == "as prod"
+    assert _messages(screen)[-1] == "as prod"
 
 
 def test_a_role_used_before_can_be_picked_though_no_profile_has_it(lists: World) -> None:
@@ -170,7 +170,7 @@ def test_a_role_used_before_can_be_picked_though_no_profile_has_it(lists: World)
         screen.type("3333:team").until(lambda text: "the dev side" not in text)
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == "as 333333333333:team/prod-admin"
+    assert _messages(screen)[-1] == "as 333333333333:team/prod-admin"
 
 
 def test_a_profile_that_is_called_like_a_subcommand_is_named_as_it_can_be_typed(lists: World) -> None:
@@ -180,7 +180,7 @@ def test_a_profile_that_is_called_like_a_subcommand_is_named_as_it_can_be_typed(
         screen.type("export").until(lambda text: "the dev side" not in text)
         screen.type("\r").end()
 
-    assert _told(screen) == [f"awsudo: to skip the list: awsudo -p export -- sh -c '{AS}'", "as export"]
+    assert _messages(screen) == [f"awsudo: to skip the list: awsudo -p export -- sh -c '{AS}'", "as export"]
 
 
 def test_the_list_is_on_the_terminal_whatever_stdin_and_stdout_are(lists: World) -> None:
@@ -203,8 +203,8 @@ def test_a_pick_is_never_replayed(lists: World) -> None:
             screen.type(target).until(lambda text: "the dev side" not in text)
             screen.type("\r").end()
 
-        assert _told(screen)[-1] == f"as {target}"
-    assert lists.kept("replay") == []
+        assert _messages(screen)[-1] == f"as {target}"
+    assert lists.entries("replay") == []
 
 
 def test_what_a_configuration_holds_cannot_touch_the_terminal(lists: World) -> None:
@@ -231,7 +231,7 @@ def test_five_thousand_profiles_are_filtered_as_one_types(lists: World) -> None:
         screen.type("dev-adm").until(lambda text: "p17" not in text and "dev-admin" in text)
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == "as dev"
+    assert _messages(screen)[-1] == "as dev"
 
 
 @pytest.mark.parametrize("words", [(), ("--", "true"), ("-d", "15m")])
@@ -396,7 +396,7 @@ def test_the_target_typed_is_the_one_picked(lists: World, typed: str, target: st
 
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == f"as {target}"
+    assert _messages(screen)[-1] == f"as {target}"
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_home_end_and_pages_move_in_the_list(lists: World) -> None:
             screen.until("p07")
             screen.type(keys).type("\r").end()
 
-        assert _told(screen)[-1] == f"as {target}", repr(keys)
+        assert _messages(screen)[-1] == f"as {target}", repr(keys)
 
 
 @pytest.mark.parametrize("lists", ["ours"], indirect=True)
@@ -454,7 +454,7 @@ def test_the_list_is_redrawn_when_the_window_changes(lists: World) -> None:
         screen.until("profile-number-19")
         screen.type("\r").end()
 
-    assert _told(screen)[-1] == "as profile-number-10"
+    assert _messages(screen)[-1] == "as profile-number-10"
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
@@ -468,5 +468,5 @@ def test_a_dumb_terminal_gets_a_numbered_list(lists: World, term: str, answers: 
             screen.type(f"{answer}\r").until(f"name: {answer}")
         screen.end()
 
-    assert _told(screen)[-1] == f"as {target}" and "\x1b" not in screen.raw
+    assert _messages(screen)[-1] == f"as {target}" and "\x1b" not in screen.raw
     assert "3  dev" in screen.raw

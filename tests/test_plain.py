@@ -83,8 +83,8 @@ def test_the_difference_shows_no_secret(tmp_path: Path) -> None:
     )
     text = f"[a]\naws_secret_access_key = {OTHER}\n[base]\n{KEYS}{around}region = eu-west-1\n"
 
-    shown = "\n".join(masked_diff(_removal(tmp_path, credentials=text)))
+    displayed = "\n".join(masked_diff(_removal(tmp_path, credentials=text)))
 
-    assert SECRET not in shown and OTHER not in shown
-    assert f"-aws_access_key_id = {KEY}" in shown and "-aws_secret_access_key = ****" in shown
-    assert "[base]" in shown
+    assert SECRET not in displayed and OTHER not in displayed
+    assert f"-aws_access_key_id = {KEY}" in displayed and "-aws_secret_access_key = ****" in displayed
+    assert "[base]" in displayed

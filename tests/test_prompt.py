@@ -23,13 +23,13 @@ NOW = 1_900_000_000.0
 RED, YELLOW, OFF = "\x1b[1;31m", "\x1b[33m", "\x1b[0m"
 
 
-def _shown(target: str, left: float | None = 3000, shell: str = "plain", **more: str) -> str:
+def _segment(target: str, left: float | None = 3000, shell: str = "plain", **more: str) -> str:
     until = {} if left is None else {"AWSUDO_EXPIRATION": rfc3339(NOW + left)}
     return segment(shell, {"AWSUDO_TARGET": target, **until, **more}, NOW)
 
 
 @pytest.mark.parametrize(
-    ("target", "left", "shown"),
+    ("target", "left", "displayed"),
     [
         ("dev", 2520, "dev 42m"),
         ("dev", 3600, "dev 1h"),
@@ -45,9 +45,9 @@ def _shown(target: str, left: float | None = 3000, shell: str = "plain", **more:
         ("x" * 200, 600, "x" * (LONGEST - 1) + "… 10m"),
     ],
 )
-def test_target_and_time_left_are_shown(target: str, left: float | None, shown: str) -> None:
+def test_target_and_time_left_are_shown(target: str, left: float | None, displayed: str) -> None:
     """Short, and readable at a glance."""
-    assert _shown(target, left) == shown
+    assert _segment(target, left) == displayed
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
@@ -88,30 +88,30 @@ def test_an_empty_expiration_is_left_out(written: str) -> None:
 )
 def test_production_is_red(target: str, role: str, red: bool) -> None:
     """A whole word of production in target or role, unless it says that it is not."""
-    shown = _shown(target, shell="fish", AWSUDO_ROLE_ARN=role)
+    displayed = _segment(target, shell="fish", AWSUDO_ROLE_ARN=role)
 
-    assert (RED in shown) is red
+    assert (RED in displayed) is red
 
 
 def test_production_can_be_configured() -> None:
     """AWSUDO_PROMPT_PRODUCTION lists other words, account ids among them; empty, it means that nothing is."""
     role = "arn:aws:iam::123456789012:role/admin"
-    assert RED in _shown("acme", shell="fish", AWSUDO_ROLE_ARN=role, AWSUDO_PROMPT_PRODUCTION="crown, 123456789012")
-    assert RED not in _shown("prod", shell="fish", AWSUDO_PROMPT_PRODUCTION="crown")
-    assert RED not in _shown("prod", shell="fish", AWSUDO_PROMPT_PRODUCTION="")
+    assert RED in _segment("acme", shell="fish", AWSUDO_ROLE_ARN=role, AWSUDO_PROMPT_PRODUCTION="crown, 123456789012")
+    assert RED not in _segment("prod", shell="fish", AWSUDO_PROMPT_PRODUCTION="crown")
+    assert RED not in _segment("prod", shell="fish", AWSUDO_PROMPT_PRODUCTION="")
 
 
 def test_a_session_near_its_end_is_yellow_and_plain_with_no_color() -> None:
     """Less than five minutes stand out; NO_COLOR and `plain` have no escapes at all."""
-    assert _shown("dev", 299, "fish") == f"dev {YELLOW}4m{OFF}"
-    assert _shown("dev", 301, "fish") == "dev 5m"
-    assert _shown("prod", 1, "fish", NO_COLOR="1") == _shown("prod", 1) == "prod <1m"
+    assert _segment("dev", 299, "fish") == f"dev {YELLOW}4m{OFF}"
+    assert _segment("dev", 301, "fish") == "dev 5m"
+    assert _segment("prod", 1, "fish", NO_COLOR="1") == _segment("prod", 1) == "prod <1m"
 
 
 def test_colours_are_wrapped_for_each_shell() -> None:
     """Otherwise the shell counts them as width, and long lines are drawn over themselves."""
-    assert _shown("prod", None, "bash") == f"\x01{RED}\x02prod\x01{OFF}\x02"
-    assert _shown("prod", None, "zsh") == f"%{{{RED}%}}prod%{{{OFF}%}}"
+    assert _segment("prod", None, "bash") == f"\x01{RED}\x02prod\x01{OFF}\x02"
+    assert _segment("prod", None, "zsh") == f"%{{{RED}%}}prod%{{{OFF}%}}"
 
 
 _HOSTILE = (
@@ -129,7 +129,7 @@ _HOSTILE = (
 @pytest.mark.parametrize("shell", PROMPTED)
 def test_nothing_that_a_prompt_could_expand_is_left(target: str, shell: str) -> None:
     """Whatever a target is called, its segment holds no character that any shell expands."""
-    assert not re.search(r"[$`%!\\\x00-\x1f(){}]", _shown(target, None, shell))
+    assert not re.search(r"[$`%!\\\x00-\x1f(){}]", _segment(target, None, shell))
 
 
 def test_no_session_is_nothing(world: World) -> None:
@@ -195,10 +195,10 @@ def test_a_shell_draws_it_and_runs_nothing(world: World, shell: str, target: str
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     until = rfc3339(time.time() + 125)
-    shown = "prod 2m" if target == "prod" else "??touch pwned??touch pwned? 2m"
+    displayed = "prod 2m" if target == "prod" else "??touch pwned??touch pwned? 2m"
     env: dict[str, str | None] = {"AWSUDO_TARGET": target, "AWSUDO_EXPIRATION": until}
     with Screen(command, world.environ(env), cwd=str(world.home)) as screen:
-        screen.until(lambda now: screen.before_cursor.startswith(shown))
+        screen.until(lambda now: screen.before_cursor.startswith(displayed))
         length = len(screen.before_cursor)
 
         # a line that is longer than the screen is wide comes out whole only if the prompt's width was counted right

@@ -96,11 +96,11 @@ def test_two_command_lines_share_a_record_only_if_they_are_the_same(
 @given(st.text())
 def test_nothing_escaped_can_move_the_cursor_or_forge_a_line(text: str) -> None:
     """What reaches the terminal is visible characters and spaces; all else is spelled out."""
-    shown = escape(text)
+    escaped = escape(text)
 
-    assert shown.isprintable()
-    assert not [character for character in shown if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
-    assert "\n" not in shown
+    assert escaped.isprintable()
+    assert not [character for character in escaped if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert "\n" not in escaped
 
 
 def test_ordinary_text_is_printed_unchanged() -> None:

@@ -15,7 +15,7 @@ from awsudo_py.resolve.command_patterns import first_fit, normalized
 from tests import messages
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.test_answer import waiting
-from tests.world import AWSUDO, IMPORTS_TOLD, KEY_ID, World
+from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
@@ -45,9 +45,9 @@ def terminal(world: World, *words: str, env: dict[str, str | None] | None = None
 def ended(spawned: pexpect.spawn[str]) -> tuple[int, str]:
     """How it ended, and what was displayed since the last match."""
     spawned.expect(pexpect.EOF)
-    said = spawned.before
+    output = spawned.before
     spawned.close()
-    return spawned.exitstatus, said
+    return spawned.exitstatus, output
 
 
 def program(world: World, name: str, body: str) -> str:
@@ -117,7 +117,7 @@ def test_a_hit_is_never_replayed_past_a_rail(world: World, sts: StrictSts, setti
     world.settle()
     assert world.run("dev", "true").code == 0
 
-    free = world.run("dev", "true", prefix=IMPORTS_TOLD)
+    free = world.run("dev", "true", prefix=IMPORTS_LISTED)
     refused = [world.run("dev", *words) for words in (("env",), ("/usr/bin/printenv", "PATH"))]
 
     assert free.code == 0 and free.replayed
@@ -147,17 +147,17 @@ def test_a_confirmation_shows_the_run_and_accepts_the_account_name(world: World,
         "awsudo_description = PRODUCTION",
     )
 
-    with terminal(world, "dev", *WHO, env={"TERM": "xterm"}) as asked:
-        asked.expect_exact("Type prod-data (the account) to continue, or press Enter to stop: ")
-        before, calls = asked.before, len(sts.calls)
-        asked.sendline("prod-data")
-        code, said = ended(asked)
+    with terminal(world, "dev", *WHO, env={"TERM": "xterm"}) as requested:
+        requested.expect_exact("Type prod-data (the account) to continue, or press Enter to stop: ")
+        before, calls = requested.before, len(sts.calls)
+        requested.sendline("prod-data")
+        code, output = ended(requested)
 
     assert "dev in 111111111111 (prod-data), eu-west-1" in before
     assert "\x1b[1;97;41m PRODUCTION \x1b[0m" in before
     assert "sh -c 'echo as=$AWSUDO_TARGET'" in before and "in ~" in before
     assert calls == 0
-    assert code == 0 and "as=dev" in said
+    assert code == 0 and "as=dev" in output
 
 
 @pytest.mark.parametrize("answer", ["", "y", "yes", "de"])
@@ -165,12 +165,12 @@ def test_any_other_answer_runs_nothing(world: World, sts: StrictSts, answer: str
     """Without a name for the account the target's own is typed; Enter, y or half of it stops the run."""
     guarded(world, "awsudo_confirm = sh*")
 
-    with terminal(world, "dev", *WHO) as asked:
-        asked.expect_exact("Type dev (the target) to continue")
-        asked.sendline(answer)
-        code, said = ended(asked)
+    with terminal(world, "dev", *WHO) as requested:
+        requested.expect_exact("Type dev (the target) to continue")
+        requested.sendline(answer)
+        code, output = ended(requested)
 
-    assert code == 125 and messages.NOT_CONFIRMED in said and "as=dev" not in said
+    assert code == 125 and messages.NOT_CONFIRMED in output and "as=dev" not in output
     assert sts.calls == []
 
 
@@ -178,10 +178,10 @@ def test_each_run_is_confirmed_again(world: World) -> None:
     """A confirmation is for one run: the session that it led to is not used without the next."""
     guarded(world, "awsudo_confirm = true")
     world.settle()
-    with terminal(world, "dev", "true") as asked:
-        asked.expect_exact("to continue")
-        asked.sendline("dev")
-        assert ended(asked)[0] == 0
+    with terminal(world, "dev", "true") as requested:
+        requested.expect_exact("to continue")
+        requested.sendline("dev")
+        assert ended(requested)[0] == 0
 
     again = world.run("dev", "true")
 
@@ -247,7 +247,7 @@ def test_a_confirmed_run_is_replayed_and_still_in_the_journal(world: World, sts:
     world.settle()
     words = ("--yes", "--reason", "ticket 7", "dev")
 
-    first, second = world.run(*words, *WHO), world.run(*words, *WHO, prefix=IMPORTS_TOLD)
+    first, second = world.run(*words, *WHO), world.run(*words, *WHO, prefix=IMPORTS_LISTED)
     denied = world.run(*words, "printenv")
     unconfirmed = world.run("--reason", "ticket 7", "dev", *WHO)
 
@@ -282,7 +282,7 @@ def test_a_replay_with_yes_stops_where_yes_is_not_accepted(world: World, sts: St
     """A command that needs no confirmation is replayed; one that does is refused, with the same words before it."""
     guarded(world, "awsudo_confirm = sh")
     world.settle()
-    free = [world.run("--yes", "dev", "true", prefix=IMPORTS_TOLD) for _ in range(2)]
+    free = [world.run("--yes", "dev", "true", prefix=IMPORTS_LISTED) for _ in range(2)]
 
     refused = world.run("--yes", "dev", *WHO)
 
@@ -379,7 +379,7 @@ def test_a_code_confirms_one_run_and_no_other(world: World, sts: StrictSts) -> N
     assert len(set(codes)) == len(codes) == 2 and sts.count("GetSessionToken") == 0
     assert (without.code, without.out) == (125, "") and "MFA code of" in without.err
     assert "the session is cached" not in without.err  # the hint of other prompts: it would not help here
-    assert not world.kept() and not world.kept("replay")
+    assert not world.entries() and not world.entries("replay")
 
 
 def test_the_prompt_for_the_code_shows_what_it_confirms(world: World, sts: StrictSts) -> None:
@@ -491,16 +491,16 @@ def test_a_fleet_asks_once_and_lists_the_targets_that_ask(world: World, sts: Str
     texts = [profile.format(name) for name in ("a", "b", "c")]
     world.config(texts[0] + "awsudo_confirm = true\n" + texts[1] + "awsudo_confirm = sh\n" + texts[2])
 
-    with terminal(world, "each", "--all", "--no-merge", "--", *WHO) as asked:
-        asked.expect_exact("Type 2 (the number of targets) to continue")
-        before, calls = asked.before, len(sts.calls)
-        asked.sendline("2")
-        code, said = ended(asked)
+    with terminal(world, "each", "--all", "--no-merge", "--", *WHO) as requested:
+        requested.expect_exact("Type 2 (the number of targets) to continue")
+        before, calls = requested.before, len(sts.calls)
+        requested.sendline("2")
+        code, output = ended(requested)
     world.config(texts[0] + texts[1] + texts[2] + "awsudo_deny = sh\n")
     refused = world.run("each", "--all", "--", *WHO)
 
     assert "2 of 3 targets must be confirmed" in before and "a in 111111111111" in before and calls == 0
-    assert code == 0 and all(f"as={name}" in said for name in "abc")
+    assert code == 0 and all(f"as={name}" in output for name in "abc")
     assert refused.code == 125 and refused.out == "" and "profile c does not allow this command" in refused.err
 
 

@@ -99,9 +99,9 @@ def test_a_block_of_shell_commands_works_as_it_stands(
 
     done = _run(reader, "bash -eu", BEFORE.get(block.heading, "") + block.text)
 
-    told = [line for line in done.stderr.splitlines() if not line.startswith("awsudo: deleted ")]
+    output = [line for line in done.stderr.splitlines() if not line.startswith("awsudo: deleted ")]
     talkative = any(words in block.text for words in TALKATIVE)
-    assert (done.returncode, [] if talkative else told) == (0, []), done.stderr
+    assert (done.returncode, [] if talkative else output) == (0, []), done.stderr
 
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
@@ -124,7 +124,7 @@ def test_a_profile_of_the_readme_gives_an_sdk_the_stored_key(reader: World, keyr
 )
 def test_a_block_for_fish_or_zsh_works_as_it_stands(reader: World, block: Block) -> None:
     """The README's lines for those shells, each in its own: they set what they say, and print no error."""
-    shown = {
+    displayed = {
         "awsudo export prod": ("echo as=$AWSUDO_ROLE_ARN", "as=arn:aws:iam::123456789012:role/admin"),
         "awsudo shell-init": (
             "awsudo-use prod; echo as=$AWSUDO_ROLE_ARN; awsudo-use --unset",
@@ -133,11 +133,11 @@ def test_a_block_for_fish_or_zsh_works_as_it_stands(reader: World, block: Block)
         "function fish_prompt": ("set -x AWSUDO_TARGET me; fish_prompt", "me >"),
         "PROMPT=": ("export AWSUDO_TARGET=me; print -P $PROMPT", "me #"),
     }
-    after, wanted = next(pair for words, pair in shown.items() if words in block.text)
+    after, expected = next(pair for words, pair in displayed.items() if words in block.text)
 
     done = _run(reader, block.language, f"{block.text}\n{after}")
 
-    assert (done.stdout.strip(), done.stderr) == (wanted, "")
+    assert (done.stdout.strip(), done.stderr) == (expected, "")
 
 
 def test_starships_segment_works_as_it_stands(reader: World) -> None:
@@ -203,9 +203,9 @@ def test_the_image_runs_what_a_wheel_installs() -> None:
 
 def test_every_variable_is_in_the_readme() -> None:
     """The list of AWSUDO_* variables is the program's own."""
-    told = set(re.findall(r"AWSUDO_[A-Z_]+", README.read_text(encoding="utf-8")))
+    output = set(re.findall(r"AWSUDO_[A-Z_]+", README.read_text(encoding="utf-8")))
 
-    assert {wanted.variable for wanted in INPUTS} <= told
+    assert {expected.variable for expected in INPUTS} <= output
 
 
 def test_every_subcommand_is_in_the_readme() -> None:

@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
     code: str
     text: str
-    told: str  # what failed
+    message: str  # what failed
     hint: str  # which side, and what to do
     status: int = 403
 
@@ -146,7 +146,7 @@ def test_a_refusal_is_explained_beside_the_text_of_aws(world: World, sts: Strict
 
     first, original, *hints = done.err.splitlines()
     assert (done.code, done.out) == (125, "")
-    assert first.startswith(CANNOT) and answer.told in first
+    assert first.startswith(CANNOT) and answer.message in first
     assert original.rstrip() == f"  AWS: {answer.text}".rstrip()
     assert hints[0].startswith("  ") and answer.hint in hints[0] if answer.hint else not hints
 
@@ -373,7 +373,7 @@ BY_STS: dict[str, tuple[Arrange, str, str]] = {
 @pytest.mark.parametrize("name", BY_STS)
 def test_a_refusal_of_sts_names_its_side_and_the_way_out(world: World, sts: StrictSts, name: str) -> None:
     """The strict STS refuses, in AWS's words, and is asked once; the user reads what to do."""
-    arrange, told, hint = BY_STS[name]
+    arrange, output, hint = BY_STS[name]
     words, env = arrange(world, sts)
     sts.forget()
 
@@ -381,9 +381,9 @@ def test_a_refusal_of_sts_names_its_side_and_the_way_out(world: World, sts: Stri
 
     first, *rest = done.err.splitlines()
     assert (done.code, done.out, len(sts.calls)) == (125, "", 1), done.err
-    assert first.startswith(CANNOT) and told in first
+    assert first.startswith(CANNOT) and output in first
     assert rest[0].startswith("  AWS: ") and hint in "\n".join(rest[1:])
-    assert not world.kept("session") or name == "chained-by-a-process"
+    assert not world.entries("session") or name == "chained-by-a-process"
 
 
 def test_expired_sessions_of_a_process_are_distinguished_from_refused_ones(world: World, sts: StrictSts) -> None:
@@ -402,14 +402,14 @@ def test_expired_sessions_of_a_process_are_distinguished_from_refused_ones(world
 
 
 @pytest.mark.parametrize(
-    ("token", "told", "hint"),
+    ("token", "output", "hint"),
     [
         ("unknown", "the role's account has no OIDC provider", "aws iam create-open-id-connect-provider"),
         ("old", messages.WEB_IDENTITY_EXPIRED, "renew its file: "),
         ("elsewhere", messages.WEB_IDENTITY_NOT_TRUSTED, messages.WEB_IDENTITY_CONDITIONS),
     ],
 )
-def test_a_refused_web_identity_is_explained(world: World, sts: StrictSts, token: str, told: str, hint: str) -> None:
+def test_a_refused_web_identity_is_explained(world: World, sts: StrictSts, token: str, output: str, hint: str) -> None:
     """The token's own ways to fail; the token itself is never shown."""
     sts.add_web_identity("old-token", expires=1.0)
     sts.add_web_identity("elsewhere-token", roles=[])
@@ -420,7 +420,7 @@ def test_a_refused_web_identity_is_explained(world: World, sts: StrictSts, token
     done = world.run("ci", "true")
 
     assert done.code == 125
-    assert done.err.startswith("awsudo: cannot get a session of profile ci: ") and told in done.err
+    assert done.err.startswith("awsudo: cannot get a session of profile ci: ") and output in done.err
     assert "AWS: " in done.err and hint in done.err
     assert f"{token}-token" not in done.err
 
@@ -446,15 +446,15 @@ def test_an_untrusted_token_is_shown_by_its_claims(world: World, sts: StrictSts)
 
 @needs("faketime")
 @pytest.mark.parametrize(
-    ("shift", "said"),
+    ("shift", "output"),
     [("+1h", "60 min ahead"), ("-1h", "60 min behind"), ("+16m", "16 min ahead"), ("-2d", "2880 min behind")],
 )
-def test_a_clock_skew_is_reported_with_its_size(world: World, sts: StrictSts, shift: str, said: str) -> None:
+def test_a_clock_skew_is_reported_with_its_size(world: World, sts: StrictSts, shift: str, output: str) -> None:
     """Not "the signature does not match": the clock, by how much, and how it is set."""
     done = world.run("dev", "true", prefix=("faketime", "-f", shift))
 
     assert (done.code, len(sts.calls)) == (125, 1)
-    assert f"this machine's clock is {said}, and AWS takes 15 min at most" in done.err
+    assert f"this machine's clock is {output}, and AWS takes 15 min at most" in done.err
     assert "set the clock: " in done.err and "AWS: Signature" in done.err
 
 
@@ -524,11 +524,11 @@ def test_nothing_in_a_session_of_sts_can_touch_the_terminal(world: World, sts: S
     command, *words = world.command("-v", "dev")
 
     child = pexpect.spawn(command, words, env=world.environ({"SHELL": str(shell)}), timeout=20)
-    said = child.read().decode()
+    output = child.read().decode()
     child.close()
 
-    assert "the-shell-runs" in said and "a shell as dev (" in said
-    assert _is_harmless(said.replace("\r\n", "\n"))
+    assert "the-shell-runs" in output and "a shell as dev (" in output
+    assert _is_harmless(output.replace("\r\n", "\n"))
 
 
 @pytest.mark.parametrize("text", ["x" * 100_000, "x " * 50_000])

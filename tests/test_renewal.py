@@ -22,7 +22,7 @@ def _aged(world: World, left: float, target: str = "dev", **env: str | None) -> 
     world.settle()
     found = world.run(target, *KEY_ID, env={**AHEAD, **env}).key_id
     store, now = FileStore(str(world.cache)), time.time()
-    for path in world.kept():
+    for path in world.entries():
         fields = store.read(path.name)
         assert fields is not None
         fields |= {"issued": str(now + left - 3600), "expiration": str(now + left)}
@@ -32,7 +32,7 @@ def _aged(world: World, left: float, target: str = "dev", **env: str | None) -> 
 
 def _signed(world: World) -> bool:
     """Whether a renewal was tried: its lock has the time."""
-    return any(b"." in path.read_bytes() for path in world.kept("lock"))
+    return any(b"." in path.read_bytes() for path in world.entries("lock"))
 
 
 def _running(world: World) -> bool:
@@ -84,7 +84,7 @@ def test_without_need_nothing_is_started(world: World, sts: StrictSts, left: int
 
     assert _hit(world, env) == old
 
-    assert not [path for path in world.kept("lock") if path.read_bytes()] and sts.count("AssumeRole") == 1
+    assert not [path for path in world.entries("lock") if path.read_bytes()] and sts.count("AssumeRole") == 1
 
 
 def test_many_hits_start_one_renewal_and_a_failed_one_is_not_repeated(world: World, sts: StrictSts) -> None:
@@ -96,13 +96,13 @@ def test_many_hits_start_one_renewal_and_a_failed_one_is_not_repeated(world: Wor
         for _ in range(6)
     ]
 
-    said = [hit.communicate(timeout=30)[1] for hit in hits]
+    output = [hit.communicate(timeout=30)[1] for hit in hits]
     until(lambda: sts.count("AssumeRole", ok=False) >= 1, "the renewal was refused")
     for _ in range(3):
         _hit(world, None, "true")
     until(lambda: not _running(world), "all renewals have ended")
 
-    assert said == [b""] * 6
+    assert output == [b""] * 6
     assert sts.count("AssumeRole", ok=False) == 1
 
 
@@ -130,10 +130,10 @@ def test_a_background_renewal_never_prompts(world: World, sts: StrictSts, tmp_pa
     """Behind a program that gives MFA codes, the renewal fails silently: it might be waiting for a touch."""
     sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
     sts.add_role("arn:aws:iam::111111111111:role/dev", mfa_required=True)
-    asked = tmp_path / "asked"
+    requested = tmp_path / "asked"
     with (world.home / ".aws/config").open("a") as config:
         config.write("mfa_serial = arn:aws:iam::111111111111:mfa/alice\nmfa_per_role = true\n")
-        config.write(f"mfa_process = sh -c 'touch {asked}'\n")
+        config.write(f"mfa_process = sh -c 'touch {requested}'\n")
     device = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/alice")
     world.settle()
     assert world.run("-t", device.code(), "dev", "true", env=AHEAD).code == 0
@@ -143,7 +143,7 @@ def test_a_background_renewal_never_prompts(world: World, sts: StrictSts, tmp_pa
     _hit(world, None, "true")
     until(lambda: _signed(world) and not _running(world), "a renewal was tried, and has ended")
 
-    assert not asked.exists() and sts.count("AssumeRole") == 1
+    assert not requested.exists() and sts.count("AssumeRole") == 1
 
 
 def test_an_invalid_duration_is_refused(world: World) -> None:

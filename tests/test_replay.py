@@ -68,7 +68,7 @@ def test_a_role_after_a_profile_is_not_a_command(world: World, sts: StrictSts) -
     world.settle()
     for _ in range(2):  # the first has a notice, and so is not recorded
         assert world.run("-p", "base", *KEY_ID).code == 0
-    assert world.kept("replay")
+    assert world.entries("replay")
 
     done = world.run("-p", "base", "111111111111:dev", "printenv", "AWSUDO_ROLE_ARN")
 
@@ -114,7 +114,7 @@ def test_the_sessions_of_a_key_are_found_at_any_number_of_hops() -> None:
     for _ in range(3):
         chain.append(f"hop='RoleHop'\nfrom={digest(chain[-1])!a}")
     other = f"hop='RoleHop'\nfrom={digest('elsewhere')!a}"
-    kept = {digest(inputs): inputs for inputs in (*chain[1:], other)}
+    stored = {digest(inputs): inputs for inputs in (*chain[1:], other)}
 
-    assert made_from("AKIA1", kept) == {digest(inputs) for inputs in chain[1:]}
-    assert made_from("AKIA2", kept) == set()
+    assert made_from("AKIA1", stored) == {digest(inputs) for inputs in chain[1:]}
+    assert made_from("AKIA2", stored) == set()

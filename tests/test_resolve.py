@@ -45,7 +45,7 @@ class Wrong(NamedTuple):
     """A configuration with a mistake, and what must be said of it; ~ stands for the home."""
 
     config: str | bytes
-    said: tuple[str, ...]
+    texts: tuple[str, ...]
     credentials: str | bytes = BASE
     target: str = "dev"
     env: Mapping[str, str | None] = {}
@@ -354,8 +354,8 @@ def test_a_wrong_setting_is_reported_by_name(world: World, sts: StrictSts, name:
 
     err = refused(world, sts, wrong.target, env=wrong.env)
 
-    for said in wrong.said:
-        assert said in err.replace(str(world.home), "~")
+    for output in wrong.texts:
+        assert output in err.replace(str(world.home), "~")
     assert "s3cr3t-of-base" not in err
     assert "check the network" not in err
 
@@ -578,15 +578,15 @@ def test_of_two_profile_variables_aws_profile_wins_with_a_notice(world: World, s
     path.write_text(path.read_text() + other)
     both: dict[str, str | None] = {"AWS_PROFILE": "other", "AWS_DEFAULT_PROFILE": "base"}
 
-    told = world.run(DEV, *PRINT_ENV, env=both)
+    output = world.run(DEV, *PRINT_ENV, env=both)
     again = world.run(DEV, *PRINT_ENV, env=both)
     quiet = world.run("-q", DEV, *PRINT_ENV, env=both)
 
     assert [call.access_key_id for call in sts.calls] == [key.access_key_id]
-    assert "AWS_PROFILE (other) and AWS_DEFAULT_PROFILE (base) differ: using AWS_PROFILE" in told.err
-    assert again.err == told.err
-    assert (told.code, again.code, quiet.code, quiet.err) == (0, 0, 0, "")
-    assert "AWS_PROFILE" not in told.env and "AWS_DEFAULT_PROFILE" not in told.env
+    assert "AWS_PROFILE (other) and AWS_DEFAULT_PROFILE (base) differ: using AWS_PROFILE" in output.err
+    assert again.err == output.err
+    assert (output.code, again.code, quiet.code, quiet.err) == (0, 0, 0, "")
+    assert "AWS_PROFILE" not in output.env and "AWS_DEFAULT_PROFILE" not in output.env
 
 
 @pytest.mark.parametrize(
@@ -701,7 +701,7 @@ def test_a_file_through_a_pipe_is_read(world: World) -> None:
     os.close(reading)
 
     assert done.returncode == 0, done.stderr
-    assert world.kept("replay") == []
+    assert world.entries("replay") == []
 
 
 @pytest.mark.parametrize("header", ["[DEFAULT]", "[]]", "[default]"])

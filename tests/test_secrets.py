@@ -30,17 +30,17 @@ def test_no_secret_is_in_any_output_argv_or_open_file(world: World, sts: StrictS
         f"[base]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
     )
     lines = ("-v dev true", "-v dev true", "-v --refresh dev ps -ef", "base true")
-    shown = [world.run(*line.split()) for line in lines]
+    displayed = [world.run(*line.split()) for line in lines]
     sts.refuse_with("AccessDenied", DENIED)
-    shown.append(world.run("-v", "--no-cache", "dev", "true"))
+    displayed.append(world.run("-v", "--no-cache", "dev", "true"))
     sts.fail_next("garbage", times=3)
-    shown.append(world.run("-v", "--no-cache", "dev", "true", env={"BOTO_LOG": "debug", "PYTHONVERBOSE": ""}))
+    displayed.append(world.run("-v", "--no-cache", "dev", "true", env={"BOTO_LOG": "debug", "PYTHONVERBOSE": ""}))
 
     secrets = [
         key.secret_access_key,
         *(part for issued in sts.issued for part in (issued.secret_access_key, issued.session_token)),
     ]
-    text = "".join(done.out + done.err for done in shown)
+    text = "".join(done.out + done.err for done in displayed)
     assert len(secrets) > 4 and not [secret for secret in secrets if secret in text]
     for path in world.root.rglob("*"):
         if path.is_file() and path.name != "credentials" and path.stat().st_mode & 0o077:
@@ -69,9 +69,9 @@ def test_the_command_may_dump_core_as_its_caller_may(world: World, state: str) -
         world.run("dev", "true")
 
     limited = ("sh", "-c", 'ulimit -c 7; exec "$@"', "sh")
-    told = world.run("dev", "sh", "-c", "ulimit -S -c; ulimit -H -c", prefix=limited)
+    output = world.run("dev", "sh", "-c", "ulimit -S -c; ulimit -H -c", prefix=limited)
 
-    assert told.out == "7\n7\n"
+    assert output.out == "7\n7\n"
 
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
@@ -105,13 +105,13 @@ def test_a_key_is_on_no_command_line(world: World, tmp_path: Path) -> None:
         prefix = ("strace", "-f", "-qq", "-s", "4096", "-e", "trace=execve", "-o", str(trace))
 
         added = world.run("keys", "add", "work", "--from-env", env=env, prefix=prefix)
-        told = trace.read_text()
+        output = trace.read_text()
         exported = world.run("keys", "export", "work", "--process", env=env, prefix=prefix)
-        told += trace.read_text()
+        output += trace.read_text()
 
     assert (added.code, exported.code) == (0, 0), added.err + exported.err
-    assert "execve(" in told and key.secret_access_key in exported.out
-    assert key.secret_access_key not in told
+    assert "execve(" in output and key.secret_access_key in exported.out
+    assert key.secret_access_key not in output
 
 
 def _repeated(world: World, sts: StrictSts, sent: str, *words: str, code: str = "AccessDenied") -> str:
@@ -119,7 +119,7 @@ def _repeated(world: World, sts: StrictSts, sent: str, *words: str, code: str = 
     sts.refuse_with(code, f"denied: {sent} and {quote(sent, safe='')} and {quote(sent, safe='').lower()}")
     done = world.run("-v", *words, "true")
     assert done.code == 125 and "denied: [removed" in done.err, done.err
-    return done.err + "".join(path.read_text(errors="replace") for path in world.kept("rejected"))
+    return done.err + "".join(path.read_text(errors="replace") for path in world.entries("rejected"))
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "SignatureDoesNotMatch", "InternalFailure", "ValidationError", "New"])

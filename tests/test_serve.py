@@ -175,10 +175,10 @@ def test_more_clients_than_places_push_out_the_oldest(endpoint: Endpoint) -> Non
 
 def test_what_has_expired_is_not_served() -> None:
     """The client is told why there is nothing, and a renewal is wanted at once."""
-    moment, wanted = [0.0], list[bool]()
+    moment, expected = [0.0], list[bool]()
     session = Credentials("ASIAEXAMPLE", "secret", "token", 100.0, issued=0.0)
     endpoint = Endpoint(Served(session, "", ""), clock=lambda: moment[0])
-    endpoint.renew = lambda: wanted.append(True)
+    endpoint.renew = lambda: expected.append(True)
     threading.Thread(target=endpoint.serve, daemon=True).start()
 
     first = _talk(endpoint, _request(endpoint))
@@ -190,7 +190,7 @@ def test_what_has_expired_is_not_served() -> None:
     endpoint.close()
 
     assert [_status(answer) for answer in (first, second, third)] == [200, 503, 200]
-    assert b"MFA code needed" in second and b"secret" not in second and wanted == [True]
+    assert b"MFA code needed" in second and b"secret" not in second and expected == [True]
 
 
 def session_until(end: float) -> Credentials:
@@ -206,7 +206,7 @@ def test_a_session_is_renewed_before_sdks_ask(life: int, expected: int) -> None:
 
 def test_a_renewal_that_fails_is_reported_once_and_tried_again() -> None:
     """The user hears once what fails and when the session ends; the next success is served."""
-    now, told, replaced, tries = time.time(), list[str](), list[Served](), list[float]()
+    now, output, replaced, tries = time.time(), list[str](), list[Served](), list[float]()
     first = Served(Credentials("A", "s", "t", now + 1_000, issued=now - 2_600), "", "")
     done = threading.Event()
 
@@ -221,7 +221,7 @@ def test_a_renewal_that_fails_is_reported_once_and_tried_again() -> None:
         replaced.append(served)
         done.set()
 
-    renewal = Renewal(session, first, replace=replace, explain=lambda _: None, notify=told.append)
+    renewal = Renewal(session, first, replace=replace, explain=lambda _: None, notify=output.append)
     renewal._last_try = -1e9
     thread = threading.Thread(target=renewal.run)
     thread.start()
@@ -233,7 +233,7 @@ def test_a_renewal_that_fails_is_reported_once_and_tried_again() -> None:
     thread.join(10)
 
     assert tries[:3] == [1_200.0] * 3 and replaced[0].credentials.access_key_id == "ASIANEW"
-    assert len(told) == 1 and "no answer from STS\n  check the network" in told[0] and "which ends" in told[0]
+    assert len(output) == 1 and "no answer from STS\n  check the network" in output[0] and "which ends" in output[0]
 
 
 # the command's files
@@ -503,8 +503,8 @@ def _serving(world: World, *words: str) -> Iterator[tuple[subprocess.Popen[str],
         [AWSUDO, "serve", *words], env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert running.stderr is not None and running.stdout is not None
-    said = running.stderr.readline()
-    assert said.startswith("awsudo: serving dev on 127.0.0.1:"), said
+    output = running.stderr.readline()
+    assert output.startswith("awsudo: serving dev on 127.0.0.1:"), output
     changes: dict[str, str] = {}
     os.set_blocking(running.stdout.fileno(), False)
     for line in (running.stdout.read() or "").splitlines():
@@ -541,10 +541,10 @@ def test_a_mistake_starts_nothing(world: World, sts: StrictSts, words: tuple[str
 
 def test_a_port_in_use_is_named(world: World, sts: StrictSts) -> None:
     """The message has the port, and the option to choose another."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as received:
+        received.bind(("127.0.0.1", 0))
+        received.listen()
+        port = received.getsockname()[1]
 
         done = world.run("serve", "dev", "--port", str(port))
 

@@ -68,11 +68,11 @@ def test_a_shell_uses_a_target_and_drops_it_again(in_use: World, shell: str, bef
 def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell: str, before: str) -> None:
     """A typo changes nothing: the shell is who it was, and hears awsudo's own exit code; so does a wrong option."""
     code = "echo $status" if shell in ("fish", "tcsh") else 'echo "$?"'
-    kept = "awsudo-use dev"
+    stored = "awsudo-use dev"
     if shell == "fish":
-        lines = [kept, "awsudo-use prdo", code, "awsudo-use --bogus", code, "printenv AWSUDO_TARGET"]
+        lines = [stored, "awsudo-use prdo", code, "awsudo-use --bogus", code, "printenv AWSUDO_TARGET"]
     else:
-        lines = [kept, f"awsudo-use prdo || {code}", f"awsudo-use --bogus || {code}", "printenv AWSUDO_TARGET"]
+        lines = [stored, f"awsudo-use prdo || {code}", f"awsudo-use --bogus || {code}", "printenv AWSUDO_TARGET"]
 
     done = _in(in_use, shell, before, *lines)
 
@@ -130,13 +130,13 @@ def test_the_code_of_a_device_is_prompted_for_on_the_terminal(in_use: World, sts
         screen.until("^>")
         screen.type(f"{_LINE}; awsudo-use dev && echo now $AWSUDO_TARGET\n").until("MFA code of ")
 
-        shown = screen.type(f"{device.code()}\n").until("^now dev$")
+        displayed = screen.type(f"{device.code()}\n").until("^now dev$")
 
-    assert "ASIA" not in shown
+    assert "ASIA" not in displayed
 
 
-def _stands(screen: Screen, wanted: str, _shown: str) -> bool:
-    return screen.before_cursor == wanted
+def _stands(screen: Screen, expected: str, _shown: str) -> bool:
+    return screen.before_cursor == expected
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_one_line_gives_completion_too(in_use: World, shell: str, rc: str, start
     file.write_text(f"{prompts[shell]}{line}\n")
     words = ("awsudo-use ba",) if shell == "fish" else ("awsudo-use ba", "awsudo ba", "awsudo-use -p ba")
     with Screen(start, in_use.environ(), cwd=str(in_use.home)) as screen:
-        screen.until(lambda shown: screen.before_cursor == "> ")
+        screen.until(lambda displayed: screen.before_cursor == "> ")
 
         for typed in words:
             whole = f"> {typed}se "
             screen.type(f"{typed}\t").until(lambda _: screen.before_cursor == whole)  # noqa: B023 (called at once)
-            screen.type("\x15\x0c").until(lambda shown: shown == ">" and screen.before_cursor == "> ")
+            screen.type("\x15\x0c").until(lambda displayed: displayed == ">" and screen.before_cursor == "> ")
 
 
 def test_the_line_costs_a_login_shell_next_to_nothing(world: World) -> None:
@@ -197,9 +197,9 @@ def test_an_interactive_tcsh_becomes_a_target(in_use: World) -> None:
     with Screen(["tcsh"], in_use.environ(), cwd=str(in_use.home)) as screen:
         screen.until(lambda _: screen.before_cursor == "> ")
 
-        shown = screen.type("awsudo-use dev && echo now $AWSUDO_TARGET\n").until("^now ")
+        displayed = screen.type("awsudo-use dev && echo now $AWSUDO_TARGET\n").until("^now ")
 
-    assert "now dev" in shown and "ASIA" not in shown
+    assert "now dev" in displayed and "ASIA" not in displayed
 
 
 @needs("elvish")
@@ -253,11 +253,11 @@ def test_awsudo_use_alone_opens_the_list_and_prints_the_target(
         greeting = screen.type("dev\r").until("^awsudo: now dev ")
         screen.type("env printenv AWSUDO_TARGET\n").until(r"^(> )?dev$")
         screen.type("clear; awsudo-use\n").until("^awsudo>")
-        shown = screen.type("\x1b").until("nothing picked")
+        displayed = screen.type("\x1b").until("nothing picked")
 
     who = DEV.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
     assert f"now dev ({who}/" in greeting.replace("\n", "")
-    assert "now dev" not in shown and "ASIA" not in screen.raw
+    assert "now dev" not in displayed and "ASIA" not in screen.raw
 
 
 def test_export_opens_the_picker_only_on_request(in_use: World) -> None:

@@ -123,13 +123,13 @@ def visit(url: str) -> str:
 def test_login_in_a_browser_leaves_the_files_of_the_aws_cli(corp: Corp) -> None:
     """The page is announced, then opened; the token and the registration have the AWS CLI's names, fields and mode."""
     with corp.screen("login", "--browser", "corp-admin") as screen:
-        shown = screen.until("If no browser opens")
+        displayed = screen.until("If no browser opens")
         page = corp.page()
         result = visit(page)
         screen.until("signed in to corp until ")
         assert screen.end() == 0
 
-    assert f'Opening {START_URL} (session "corp", region eu-west-1, for Admin in account {ACCOUNT}).' in shown
+    assert f'Opening {START_URL} (session "corp", region eu-west-1, for Admin in account {ACCOUNT}).' in displayed
     assert "Signed in" in result
     query = {name: values[0] for name, values in parse_qs(urlsplit(page).query).items()}
     assert query["scopes"] == "sso:account:access" and query["code_challenge_method"] == "S256"
@@ -204,13 +204,13 @@ def test_a_registration_is_used_again(corp: Corp) -> None:
     assert (corp.sso.count("/client/register"), corp.sso.count("/device_authorization")) == (2, 1)
 
 
-@pytest.mark.parametrize(("consent", "said"), [("deny", "was refused on its page (access_denied)")])
-def test_a_refusal_on_the_page_is_the_end(corp: Corp, consent: str, said: str) -> None:
+@pytest.mark.parametrize(("consent", "output"), [("deny", "was refused on its page (access_denied)")])
+def test_a_refusal_on_the_page_is_the_end(corp: Corp, consent: str, output: str) -> None:
     """No token is stored, the page says so too, and the exit code is 125."""
     corp.sso.consent = consent
     with corp.screen("login", "--browser", "corp") as screen:
         result = visit(corp.page())
-        screen.until(re.escape(said))
+        screen.until(re.escape(output))
         assert screen.end() == 125
 
     assert "Not signed in" in result and not token_path(corp.world.home, "corp").exists()
@@ -379,7 +379,7 @@ def test_a_device_code_is_polled_at_the_pace_that_the_service_asks_for(
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "output"),
     [
         (["AuthorizationPendingException", "ExpiredTokenException"], "nobody signed in to corp within 10 minutes"),
         (["AuthorizationPendingException"] * 700, "nobody signed in to corp within 10 minutes"),
@@ -388,7 +388,7 @@ def test_a_device_code_is_polled_at_the_pace_that_the_service_asks_for(
     ],
 )
 def test_a_failed_device_code_names_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str], output: str
 ) -> None:
     """Expired, denied, never answered: each ends with its reason, after ten minutes at most."""
     with Sso() as sso, device_login(sso, tmp_path, monkeypatch) as (login, clock):
@@ -396,7 +396,7 @@ def test_a_failed_device_code_names_the_reason(
         sso.device_refusals = answers
         begun = clock.now
 
-        with pytest.raises(AwsudoError, match=said.replace("(", r"\(")):
+        with pytest.raises(AwsudoError, match=output.replace("(", r"\(")):
             login()
 
     assert clock.now - begun <= 630
@@ -458,10 +458,10 @@ def test_a_no_opens_nothing_and_the_command_does_not_run(corp: Corp) -> None:
     """The hint has the line that signs in."""
     with corp.screen("corp-admin", "echo", "ran") as screen:
         screen.until("Sign in to corp")
-        shown = screen.type("n\r").until("sign in: awsudo login corp")
+        displayed = screen.type("n\r").until("sign in: awsudo login corp")
         assert screen.end() == 125
 
-    assert corp.opened == [] and "not signed in to the SSO session corp" in shown and "\nran" not in shown
+    assert corp.opened == [] and "not signed in to the SSO session corp" in displayed and "\nran" not in displayed
 
 
 def test_without_a_terminal_no_page_is_ever_opened(corp: Corp) -> None:
@@ -479,9 +479,9 @@ def test_a_crowd_on_a_session_that_has_ended_signs_in_once(corp: Corp) -> None:
     runs = " ".join(f"'{AWSUDO}' corp-{('admin', 'read')[number % 2]} printenv AWSUDO_TARGET &" for number in range(50))
     with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(120, 160)) as screen:
         screen.until("Sign in to corp", seconds=60)
-        shown = screen.type("y\r").until("all ended", seconds=120)
+        displayed = screen.type("y\r").until("all ended", seconds=120)
 
-    assert len(re.findall(r"^corp-(?:admin|read)$", shown, re.MULTILINE)) == 50
+    assert len(re.findall(r"^corp-(?:admin|read)$", displayed, re.MULTILINE)) == 50
     assert (screen.raw.count("[Y/n]"), len(corp.opened)) == (1, 1)
     grants = [json.loads(call.body)["grantType"] for call in corp.sso.calls if call.path == "/token"]
     assert grants == [flows.BROWSER_GRANTS[0] if "authorize" in corp.opened[0] else DEVICE_CODE]
@@ -503,9 +503,9 @@ def test_a_crowd_hears_one_no(corp: Corp) -> None:
         screen.until("Sign in to corp")
         # all three must be under way, or one that starts later asks in its own right
         until(lambda: _lock_holders(corp.world.cache) >= 3)
-        shown = screen.type("n\r").until("all ended")
+        displayed = screen.type("n\r").until("all ended")
 
-    assert screen.raw.count("[Y/n]") == 1 and shown.count("sign in: awsudo login corp") == 3
+    assert screen.raw.count("[Y/n]") == 1 and displayed.count("sign in: awsudo login corp") == 3
 
 
 def test_a_crowd_renews_a_token_once(corp: Corp) -> None:
@@ -578,12 +578,12 @@ def test_signing_out_ends_the_session_everywhere(corp: Corp) -> None:
 
     assert done.err == "awsudo: signed out of corp; 2 cached sessions removed\n" and done.code == 0
     assert not corp.sso.is_valid(token) and not token_path(corp.world.home, "corp").exists()
-    assert len(corp.world.kept()) == 1
+    assert len(corp.world.entries()) == 1
     assert corp.world.run("corp-admin", "true").code == 125
     assert corp.world.run("logout", "corp").err == "awsudo: not signed in to corp\n"
     everything = corp.world.run("logout", "--all")
     assert "signed out of https://old.awsapps.com/start; 1 cached session removed" in everything.err
-    assert corp.world.kept() == []
+    assert corp.world.entries() == []
 
 
 def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
@@ -599,7 +599,7 @@ def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("login",), "several SSO sessions: corp, old"),
         (("login", "crop"), "did you mean corp?"),
@@ -611,7 +611,7 @@ def test_the_word_for_a_session_may_be_any_target_of_it(corp: Corp) -> None:
         (("login", "https://nowhere.example"), "no SSO session with the start URL"),
     ],
 )
-def test_a_word_that_names_no_session_is_distinguished(corp: Corp, words: tuple[str, ...], said: str) -> None:
+def test_a_word_that_names_no_session_is_distinguished(corp: Corp, words: tuple[str, ...], output: str) -> None:
     """One line, and what to type instead."""
     corp.world.config(
         CONFIG + "[profile cli]\nlogin_session = arn:aws:iam::1:user/a\n"
@@ -620,7 +620,7 @@ def test_a_word_that_names_no_session_is_distinguished(corp: Corp, words: tuple[
 
     done = corp.world.run(*words)
 
-    assert done.code in (2, 125) and said in done.err, done.err
+    assert done.code in (2, 125) and output in done.err, done.err
     assert corp.sso.calls == []
 
 

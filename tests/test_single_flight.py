@@ -66,8 +66,8 @@ def held(lock: Path) -> Iterator[None]:
 def lock(world: World, sts: StrictSts) -> Path:
     """The lock file of dev's session, in a world that is cold but for this file."""
     assert world.run("dev", *KEY_ID).key_id
-    (path,) = world.kept("lock")
-    for entry in (*world.kept(), *world.kept("replay")):
+    (path,) = world.entries("lock")
+    for entry in (*world.entries(), *world.entries("replay")):
         entry.unlink()
     sts.forget()
     return path
@@ -161,10 +161,10 @@ def test_rule_5_one_prompt_serves_all_who_start_at_once(world: World, sts: Stric
         until(lambda: len(_awsudos_waiting(terminal, world)) == 3, "all three are there")
         terminal.sendline(device.code())
         terminal.expect(pexpect.EOF)
-        said = terminal.before
+        output = terminal.before
 
-    assert said.count("got ASIA") == 3
-    assert "MFA code" not in said
+    assert output.count("got ASIA") == 3
+    assert "MFA code" not in output
     assert sts.count("AssumeRole") == 1
 
 
@@ -224,9 +224,9 @@ def test_rule_5_who_waited_looks_again_before_it_asks(world: World, sts: StrictS
     """A session that turns up while a run waits is used, though the lock is still held."""
     world.settle()
     assert world.run("dev", *KEY_ID).key_id
-    (entry,) = world.kept()
+    (entry,) = world.entries()
     aside = entry.rename(entry.with_name("aside"))
-    world.kept("replay")[0].unlink()
+    world.entries("replay")[0].unlink()
     sts.forget()
 
     with held(lock):
@@ -243,7 +243,7 @@ def test_rule_5_a_killed_holder_gives_the_lock_back(world: World, sts: StrictSts
     sts.fail_next("hang")
     first = Running(world, "dev", *KEY_ID)
     until(lambda: sts.count("AssumeRole") == 1, "the first run asks")
-    (lock,) = world.kept("lock")
+    (lock,) = world.entries("lock")
     (second,) = waiting(world, lock, "dev")
 
     first.process.kill()
@@ -297,11 +297,11 @@ def test_rule_5_after_two_seconds_of_waiting_a_notice_is_printed(world: World, s
         (run,) = waiting(world, lock, "dev")
         begun = time.monotonic()
         assert run.process.stderr is not None
-        told = run.process.stderr.readline()
+        output = run.process.stderr.readline()
         after = time.monotonic() - begun
     done, in_silence = run.done(), quiet.done()
 
-    assert told == f"awsudo: waiting for another awsudo that is getting the session of {ROLE}dev\n"
+    assert output == f"awsudo: waiting for another awsudo that is getting the session of {ROLE}dev\n"
     assert 1.5 < after < 6
     assert done.key_id == in_silence.key_id
     assert done.err == in_silence.err == ""
@@ -341,7 +341,7 @@ def test_rule_5_a_rejection_is_not_shared_with_who_starts_later(world: World, st
     sts.add_role(f"{ROLE}dev", deny="with an explicit deny in the role trust policy")
     refused = world.run("dev", *KEY_ID)
     sts.add_role(f"{ROLE}dev")
-    on_record = world.kept("rejected")
+    on_record = world.entries("rejected")
 
     done = world.run("dev", *KEY_ID)
 
@@ -371,7 +371,7 @@ def test_rule_5_a_rejection_on_record_holds_no_secret(world: World, sts: StrictS
 
     world.run("dev", *KEY_ID)
 
-    (record,) = world.kept("rejected")
+    (record,) = world.entries("rejected")
     assert record.stat().st_mode == 0o100600
     assert secret.encode() not in record.read_bytes()
 
@@ -405,10 +405,10 @@ def _never() -> Credentials:
 def test_rule_5_waiting_has_a_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that waits for one that hangs says so after 2 s, gives up before a minute is over, and tells a way out."""
     waiter = Waiter(tmp_path / "cache", Terminal())
-    told: dict[str, float] = {}
+    output: dict[str, float] = {}
 
     def listen() -> None:
-        told.setdefault(capsys.readouterr().err, waiter.slept)
+        output.setdefault(capsys.readouterr().err, waiter.slept)
 
     waiter.wakes.append(listen)
 
@@ -416,8 +416,8 @@ def test_rule_5_waiting_has_a_bound(tmp_path: Path, capsys: pytest.CaptureFixtur
         waiter.session.get(_never)
 
     notice = "awsudo: waiting for another awsudo that is getting the session of role dev\n"
-    assert told.keys() == {"", notice}
-    assert 2 <= told[notice] < 2.3
+    assert output.keys() == {"", notice}
+    assert 2 <= output[notice] < 2.3
     assert GIVE_UP_AFTER <= waiter.slept < 60
     assert "session of role dev" in failure.value.message
     assert "--no-cache" in failure.value.hints[0]

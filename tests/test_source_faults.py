@@ -79,11 +79,11 @@ def test_the_message_of_a_container_endpoint_is_passed_on(world: World, answer: 
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{service.url}/task",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": AUTHORIZATION,
         }
-        told = _fails(world, env)
+        output = _fails(world, env)
 
-    assert f"the container credentials endpoint ({service.url})" in told
+    assert f"the container credentials endpoint ({service.url})" in output
     for word in words:
-        assert word in told
+        assert word in output
     assert len(service.calls) == 1, "an answer for good is not asked for again"
 
 
@@ -137,11 +137,11 @@ def test_a_wrong_container_setup_is_explained(
     if text is not None:
         token.write_bytes(text.encode())
 
-    told = _fails(world, {name: str(token) if value == "TOKEN" else value for name, value in env.items()})
+    output = _fails(world, {name: str(token) if value == "TOKEN" else value for name, value in env.items()})
 
     for word in words:
-        assert word in told
-    assert "STS" not in told
+        assert word in output
+    assert "STS" not in output
 
 
 def test_an_empty_variable_of_a_container_is_one_that_is_not_set(world: World) -> None:
@@ -151,12 +151,12 @@ def test_an_empty_variable_of_a_container_is_one_that_is_not_set(world: World) -
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{service.url}/task",
         }
-        told = _fails(world, env)
-    assert f"({service.url}) has no AccessKeyId" in told
+        output = _fails(world, env)
+    assert f"({service.url}) has no AccessKeyId" in output
 
     world.config(f"[profile ecs]\nrole_arn = {DEV}\ncredential_source = EcsContainer\n")
-    told = _fails(world, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": ""}, "ecs", "true")
-    assert "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor _FULL_URI is set" in told
+    output = _fails(world, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": ""}, "ecs", "true")
+    assert "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor _FULL_URI is set" in output
 
 
 # -- instance -------------------------------------------------------------------------------------------------------
@@ -196,13 +196,13 @@ def test_the_message_of_the_metadata_service_is_passed_on(
 ) -> None:
     """Its code and its own words, and its address."""
     with Service(**answers) as service:
-        told = _fails(
+        output = _fails(
             world,
             {"AWS_EC2_METADATA_SERVICE_ENDPOINT": service.url, "AWS_EC2_METADATA_DISABLED": "false"},
         )
 
     for word in (*words, service.url):
-        assert word in told
+        assert word in output
 
 
 @pytest.mark.parametrize(
@@ -227,10 +227,10 @@ def test_the_message_of_the_metadata_service_is_passed_on(
 def test_a_missing_metadata_service_is_explained(world: World, env: dict[str, str], words: tuple[str, ...]) -> None:
     """Not as a broken profile, and not as a service that gave nothing."""
     with Service(token=Answer(403)) as service:
-        told = _fails(world, {name: service.url if value == "SERVICE" else value for name, value in env.items()})
+        output = _fails(world, {name: service.url if value == "SERVICE" else value for name, value in env.items()})
 
     for word in words:
-        assert word in told
+        assert word in output
 
 
 # -- credential_process ----------------------------------------------------------------------------------------------
@@ -269,10 +269,10 @@ def test_what_is_wrong_with_the_document_of_a_process_is_named(
     script.chmod(0o755)
     world.config(f"[profile vault]\ncredential_process = {script}\n")
 
-    told = _fails(world, {}, "vault", "true")
+    output = _fails(world, {}, "vault", "true")
 
-    assert "credential_process of profile vault" in told and words in told
-    assert "hello" not in told
+    assert "credential_process of profile vault" in output and words in output
+    assert "hello" not in output
 
 
 @pytest.mark.parametrize("command", ["~/no/such", "$HOME/no/such", "a-program-that-is-not | there"])
@@ -280,9 +280,9 @@ def test_a_process_with_shell_syntax_is_explained(world: World, command: str) ->
     """By hand it works: the shell expands it. No shell reads credential_process."""
     world.config(f"[profile vault]\ncredential_process = {command}\n")
 
-    told = _fails(world, {}, "vault", "true")
+    output = _fails(world, {}, "vault", "true")
 
-    assert "it is not run by a shell" in told and "by hand" not in told
+    assert "it is not run by a shell" in output and "by hand" not in output
 
 
 # -- web identity ----------------------------------------------------------------------------------------------------
@@ -303,9 +303,9 @@ def test_a_token_file_without_a_token_is_named(world: World, tmp_path: Path, con
     token.write_bytes(content)
     world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
 
-    told = _fails(world, {}, "ci", "true")
+    output = _fails(world, {}, "ci", "true")
 
-    assert f"{token}" in told and words in told
+    assert f"{token}" in output and words in output
 
 
 @needs("setpriv")
@@ -369,10 +369,10 @@ def test_a_proxy_that_cannot_be_reached_is_named_by_its_own_address(world: World
     world.env["AWS_ENDPOINT_URL_STS"] = "https://sts.example.com"
     proxy = "http://u:hunter2@127.0.0.1:9"
 
-    told = _fails(world, {"HTTPS_PROXY": proxy}, "dev", "true")
+    output = _fails(world, {"HTTPS_PROXY": proxy}, "dev", "true")
 
-    assert f"{messages.NO_PROXY} (http://127.0.0.1:9)" in told
-    assert "hunter2" not in told and "sts.example.com" not in told
+    assert f"{messages.NO_PROXY} (http://127.0.0.1:9)" in output
+    assert "hunter2" not in output and "sts.example.com" not in output
 
 
 #: Answers of the SSO portal that are not AWS's own.
@@ -400,11 +400,11 @@ def test_an_answer_that_is_not_the_portals_is_put_in_words(world: World, name: s
         sso.write_cached_token(world.home, start_url="https://x.awsapps.com/start", session_name="s")
         env = {"AWS_ENDPOINT_URL_SSO": portal.url, "AWS_ENDPOINT_URL_SSO_OIDC": sso.url, "AWS_MAX_ATTEMPTS": "1"}
 
-        told = _fails(world, dict(env), "corp", "true")
+        output = _fails(world, dict(env), "corp", "true")
 
     expected = words.get(name) or ("throttling calls" if name.startswith("429") else "HTTP 401")
-    assert expected in told, told
-    assert "None" not in told
+    assert expected in output, output
+    assert "None" not in output
 
 
 def test_the_time_stamps_here_are_what_they_say() -> None:
@@ -421,10 +421,10 @@ def test_a_web_identity_beyond_the_roles_maximum_gets_a_command_to_paste(
     sts.add_web_identity("token-1")
     world.config(f"[profile ci]\nrole_arn = {DEV}\nweb_identity_token_file = {token}\n")
 
-    told = _fails(world, {}, "-d", "2h", "ci", "true")
+    output = _fails(world, {}, "-d", "2h", "ci", "true")
 
-    assert "for 7200 s: the role's maximum is lower" in told
-    assert "--role-name dev --max-session-duration 7200" in told and "None" not in told
+    assert "for 7200 s: the role's maximum is lower" in output
+    assert "--role-name dev --max-session-duration 7200" in output and "None" not in output
 
 
 @needs("faketime")
@@ -449,7 +449,7 @@ def test_a_second_run_waits_for_a_process_as_for_a_person(world: World, sts: Str
         hurried, env=world.environ(), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as second:
         assert second.stderr is not None
-        told = second.stderr.readline()
+        output = second.stderr.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             second.wait(2)
         assert log.read_text() == "run\n"
@@ -457,7 +457,7 @@ def test_a_second_run_waits_for_a_process_as_for_a_person(world: World, sts: Str
 
         assert (first.wait(30), second.wait(30)) == (0, 0)
 
-    assert "waiting for another awsudo that is running credential_process of profile vault" in told
+    assert "waiting for another awsudo that is running credential_process of profile vault" in output
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -470,9 +470,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 def test_half_a_key_in_the_environment_is_named(world: World) -> None:
     """Not `no keys`: there is one, and the other half is missing."""
-    told = _fails(world, {"AWS_SECRET_ACCESS_KEY": "s"})
+    output = _fails(world, {"AWS_SECRET_ACCESS_KEY": "s"})
 
-    assert "AWS_SECRET_ACCESS_KEY is set in the environment without AWS_ACCESS_KEY_ID" in told
+    assert "AWS_SECRET_ACCESS_KEY is set in the environment without AWS_ACCESS_KEY_ID" in output
 
 
 def test_a_cache_directory_that_is_open_to_others_comes_with_the_command_that_closes_it(

@@ -43,10 +43,10 @@ def test_container_and_instance_credentials_are_fetched_on_every_run(world: Worl
             before = len(server.calls)
 
             assert _as_dev(world, dict(environ)) == DEV
-            asked = len(server.calls) - before
+            requested = len(server.calls) - before
             assert _as_dev(world, dict(environ)) == DEV
 
-            assert asked > 0 and len(server.calls) - before == 2 * asked
+            assert requested > 0 and len(server.calls) - before == 2 * requested
     assert sts.count("AssumeRole") == 1
 
 
@@ -63,12 +63,12 @@ def test_an_sso_profile_is_a_target_and_its_session_is_kept(world: World) -> Non
         nobody = world.run("corp", "true", env=env)
         sso.write_cached_token(world.home, start_url="https://x.awsapps.com/start", session_name="s")
         first = world.run("corp", "sh", "-c", "echo $AWS_ACCESS_KEY_ID", env=env)
-        asked = len(sso.calls)
+        requested = len(sso.calls)
         second = world.run("corp", "sh", "-c", "echo $AWS_ACCESS_KEY_ID", env=env)
 
     assert nobody.code == 125 and "awsudo login s" in nobody.err
     assert first.code == 0 and first.out.startswith("ASIA"), first.err
-    assert (second.out, len(sso.calls)) == (first.out, asked)
+    assert (second.out, len(sso.calls)) == (first.out, requested)
 
 
 def test_a_web_identity_is_a_source(world: World, sts: StrictSts, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_credential_process_talks_to_the_user_and_leaves_stdin_alone(
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "output"),
     [
         ("exit 3", "failed with exit code 3"),
         ("echo nonsense", "it is not JSON"),
@@ -122,7 +122,7 @@ def test_a_credential_process_talks_to_the_user_and_leaves_stdin_alone(
         ),
     ],
 )
-def test_a_credential_process_that_fails_is_named(world: World, tmp_path: Path, body: str, said: str) -> None:
+def test_a_credential_process_that_fails_is_named(world: World, tmp_path: Path, body: str, output: str) -> None:
     """The profile, the file and what went wrong; never what it printed."""
     script = tmp_path / "process"
     script.write_text(f"#!/bin/sh\n{body}\n")
@@ -131,4 +131,4 @@ def test_a_credential_process_that_fails_is_named(world: World, tmp_path: Path, 
 
     done = world.run("vault", "true")
 
-    assert done.code == 125 and "credential_process of profile vault" in done.err and said in done.err
+    assert done.code == 125 and "credential_process of profile vault" in done.err and output in done.err

@@ -367,7 +367,7 @@ OVER_CHAIN = OVER + "1 hour session limit for roles assumed by role chaining."
 
 
 @pytest.mark.parametrize(
-    ("source", "max_session", "asked", "lasts"),
+    ("source", "max_session", "requested", "lasts"),
     [
         ("user", 3600, None, 3600),
         ("user", 43200, None, 3600),
@@ -381,12 +381,12 @@ OVER_CHAIN = OVER + "1 hour session limit for roles assumed by role chaining."
     ],
 )
 def test_how_long_a_role_may_be_assumed(
-    sts: StrictSts, alice: Key, source: str, max_session: int, asked: int | None, lasts: int | str
+    sts: StrictSts, alice: Key, source: str, max_session: int, requested: int | None, lasts: int | str
 ) -> None:
     """Long-lived keys have the role's own maximum, every chain has an hour, and an hour is the default."""
     sts.add_role(AUDIT, max_session=max_session)
     key = alice if source == "user" else assume(sts, alice) if source == "role" else session_of(sts, alice)
-    params = {} if asked is None else {"DurationSeconds": asked}
+    params = {} if requested is None else {"DurationSeconds": requested}
 
     if isinstance(lasts, str):
         assert refusal(sts, key, AUDIT, **params) == ("ValidationError", lasts)
@@ -396,7 +396,7 @@ def test_how_long_a_role_may_be_assumed(
 
 
 @pytest.mark.parametrize(
-    ("root", "asked", "lasts"),
+    ("root", "requested", "lasts"),
     [
         (False, None, 43200),
         (False, 900, 900),
@@ -407,10 +407,10 @@ def test_how_long_a_role_may_be_assumed(
         (True, 7200, 3600),
     ],
 )
-def test_how_long_a_session_token_lasts(sts: StrictSts, root: bool, asked: int | None, lasts: int | None) -> None:
+def test_how_long_a_session_token_lasts(sts: StrictSts, root: bool, requested: int | None, lasts: int | None) -> None:
     """GetSessionToken gives 12 hours unless asked, 36 at most, and root one hour."""
     key = sts.add_root() if root else sts.add_user()
-    params = {} if asked is None else {"DurationSeconds": asked}
+    params = {} if requested is None else {"DurationSeconds": requested}
 
     if lasts is None:
         with pytest.raises(ClientError, match=r"ValidationError.*'durationSeconds'"):
@@ -727,10 +727,10 @@ def test_a_web_identity_has_limits_too(sts: StrictSts, params: dict[str, Any], c
         sts.add_role(role)
     sts.add_web_identity("token", roles=[DEPLOY])
     sts.add_web_identity("stale", expires=sts.clock() - 1)
-    asked = {"RoleArn": DEPLOY, "RoleSessionName": "ci", "WebIdentityToken": "token", **params}
+    requested = {"RoleArn": DEPLOY, "RoleSessionName": "ci", "WebIdentityToken": "token", **params}
 
     with pytest.raises(ClientError) as caught:
-        client(sts, Key("AKIANOBODYNOBODY7777", "nobody")).assume_role_with_web_identity(**asked)
+        client(sts, Key("AKIANOBODYNOBODY7777", "nobody")).assume_role_with_web_identity(**requested)
 
     assert caught.value.response["Error"]["Code"] == code
 
@@ -935,8 +935,8 @@ def test_secrets_look_like_secrets_and_do_not_show(sts: StrictSts, alice: Key) -
     assert re.fullmatch("ASIA[A-Z2-7]{16}", session.access_key_id)
     for secret, size in ((session.secret_access_key, 40), (session.session_token, 352)):
         assert re.fullmatch(f"[A-Za-z0-9+/]{{{size}}}", secret) and {"+", "/"} < set(secret)
-    shown = f"{alice} {alice!r} {session} {session!r} {sts.add_mfa('alice', SERIAL)!r}"
-    assert not any(secret in shown for secret in (alice[1], session[1], session[2]))
+    displayed = f"{alice} {alice!r} {session} {session!r} {sts.add_mfa('alice', SERIAL)!r}"
+    assert not any(secret in displayed for secret in (alice[1], session[1], session[2]))
 
 
 def test_a_hundred_callers_at_once_are_all_answered(sts: StrictSts, alice: Key) -> None:

@@ -128,7 +128,7 @@ def test_an_event_that_cannot_be_read_is_left_out(text: str) -> None:
 
 def test_five_thousand_events_are_paged_at_cloudtrails_pace() -> None:
     """100 pages of 50, no request before its time, and progress after each."""
-    moment, shown = [0.0], list[Progress]()
+    moment, displayed = [0.0], list[Progress]()
     events = [
         event(
             eventTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_NOW - number)), role=f"{ROLE}{number % 5 or ''}"
@@ -149,10 +149,10 @@ def test_five_thousand_events_are_paged_at_cloudtrails_pace() -> None:
         found: dict[str, Any] = json.loads(answer.body)
         return found
 
-    found = list(trail.uses(lookup, ROLE, since=_NOW - 6_000, until=_NOW, pace=pace, progress=shown.append))
+    found = list(trail.uses(lookup, ROLE, since=_NOW - 6_000, until=_NOW, pace=pace, progress=displayed.append))
 
     assert len(found) == 1_000 and len(server.requests) == 103
-    assert shown[-1] == Progress(requests=103, events=5_000, found=1_000)
+    assert displayed[-1] == Progress(requests=103, events=5_000, found=1_000)
 
 
 @pytest.fixture

@@ -55,13 +55,13 @@ class WarmInterpreter:
         self._starting = threading.Lock()
 
     def run(
-        self, words: list[str], environ: dict[str, str], stdin: bytes, cwd: str, timeout: float, *, told: bool
+        self, words: list[str], environ: dict[str, str], stdin: bytes, cwd: str, timeout: float, *, modules: bool
     ) -> tuple[int, bytes, bytes] | None:
         """Exit code, stdout and stderr; None for a run that has to be started from scratch.
 
-        told: with awsudo's own modules on stderr, those that the run has loaded, as `-X importtime` tells them.
+        modules: with awsudo's own modules on stderr, those that the run has loaded, as `-X importtime` tells them.
         """
-        request = pickle.dumps((words, environ, cwd, told))
+        request = pickle.dumps((words, environ, cwd, modules))
         if max(len(request), len(stdin)) > _MOST or _shaped(environ) or not hasattr(os, "pidfd_open"):
             return None
         with self._starting:
@@ -181,8 +181,8 @@ def _serve(script: str, control: socket.socket) -> None:
                         return
                     pid = os.fork()
                     if not pid:
-                        words, environ, cwd, told = pickle.loads(request)
-                        if told:
+                        words, environ, cwd, modules = pickle.loads(request)
+                        if modules:
                             _tell_modules()
                         _run(script, words, environ, cwd, descriptors)
                     os.write(descriptors[3], b"%d " % pid)

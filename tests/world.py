@@ -22,7 +22,7 @@ PRINT_ENV = ("/usr/bin/env", "-0")
 #: Prints which session the child got.
 KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
-IMPORTS_TOLD = (sys.executable, "-X", "importtime")
+IMPORTS_LISTED = (sys.executable, "-X", "importtime")
 _WARM = WarmInterpreter(AWSUDO)
 
 
@@ -109,7 +109,7 @@ class World:
         """Where awsudo keeps sessions here."""
         return self.runtime / "awsudo"
 
-    def kept(self, kind: str = "session") -> list[Path]:
+    def entries(self, kind: str = "session") -> list[Path]:
         """The cache's files of one kind."""
         return sorted(self.cache.glob(f"*.{kind}"))
 
@@ -153,10 +153,10 @@ class World:
     ) -> Done:
         """Run awsudo with these words; env adds variables, or takes them away (None)."""
         environ, given = self.environ(env), stdin.encode() if isinstance(stdin, str) else stdin
-        told = prefix == IMPORTS_TOLD
+        modules = prefix == IMPORTS_LISTED
         ended = None
-        if told or not prefix:
-            ended = _WARM.run(list(words), environ, given, str(cwd or self.home), timeout, told=told)
+        if modules or not prefix:
+            ended = _WARM.run(list(words), environ, given, str(cwd or self.home), timeout, modules=modules)
         if ended is None:
             done = subprocess.run(
                 [*prefix, AWSUDO, *words],

@@ -189,12 +189,14 @@ def main() -> None:
         _paired(
             "a hit among 5,000 profiles, to the bare interpreter", hit, bare, environ=environ, runs=runs, limit=1.25
         )
-        for title, asked in (
+        for title, requested in (
             ("TAB with 5,000 profiles", ["_complete", "bash", "63", "80", "", "awsudo "]),
             ("TAB with 5,000 profiles, some letters typed", ["_complete", "zsh", "awsudo", "p1000000049"]),
             ("TAB for the role of one of 5,000 profiles", ["_complete", "bash", "63", "80", "arn", "awsudo arn"]),
         ):
-            _paired(f"{title}, to the bare interpreter", [awsudo, *asked], bare, environ=environ, runs=runs, limit=3)
+            _paired(
+                f"{title}, to the bare interpreter", [awsudo, *requested], bare, environ=environ, runs=runs, limit=3
+            )
         _paired(
             "list of 5,000 targets, to importing boto3", [awsudo, "list"], [python, "-c", "import boto3"],
             environ=environ, runs=max(5, runs // 4), limit=2.6,
@@ -221,8 +223,8 @@ def main() -> None:
         )
 
         def forget() -> None:
-            for kept in (*world.kept("session"), *world.kept("replay")):
-                kept.unlink()
+            for stored in (*world.entries("session"), *world.entries("replay")):
+                stored.unlink()
 
         miss = {
             **environ,

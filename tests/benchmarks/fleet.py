@@ -86,8 +86,8 @@ class Fleet(NamedTuple):
 
     def forget(self) -> None:
         """Delete all cached sessions."""
-        for kept in self.world.cache.glob("*"):
-            kept.unlink()
+        for stored in self.world.cache.glob("*"):
+            stored.unlink()
 
 
 @contextmanager
@@ -206,8 +206,8 @@ def main() -> None:
             lines = [awsudo, "each", "p0000", "p0001", "--", "sh", "-c", f"yes | head -c {size // 2}"]
             peak = timed(lines, fleet.environ, memory=True).memory
             print(f"     {title} of output, streamed: {peak:.0f} MiB")
-            kept = [awsudo, "each", "p0000", "p0001", "--ordered", *lines[4:]]
-            peak = timed(kept, fleet.environ, memory=True).memory
+            stored = [awsudo, "each", "p0000", "p0001", "--ordered", *lines[4:]]
+            peak = timed(stored, fleet.environ, memory=True).memory
             print(f"     {title} of output, in order: {peak:.0f} MiB", flush=True)
         if options.peers:
             # botocove asks for the organization first, and goes on without it

@@ -66,8 +66,8 @@ def printed(**changes: object) -> dict[str, str]:
         "SessionToken": "t",
         "Expiration": "2099-01-01T00:00:00Z",
     }
-    kept = {name: value for name, value in {**fields, **changes}.items() if value is not None}
-    return {"printed": json.dumps(kept)}
+    stored = {name: value for name, value in {**fields, **changes}.items() if value is not None}
+    return {"printed": json.dumps(stored)}
 
 
 def services(text: str, profile: str = "") -> str:

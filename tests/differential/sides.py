@@ -175,9 +175,9 @@ def machine(case: Case, home: Path) -> Iterator[Wire]:
         path.unlink(missing_ok=True)
         if text:
             path.write_bytes(text)
-    for name, said in case.files.items():
+    for name, output in case.files.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(said)
+        (home / name).write_text(output)
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
     env |= {name: value.replace(HOME, str(home)) for name, value in case.env.items()}
     wire = Wire()

@@ -216,7 +216,7 @@ def test_a_permission_set_is_trusted_by_its_name_and_not_by_its_changing_digits(
 
 
 @pytest.mark.parametrize(
-    ("operator", "wanted", "holds", "sentence"),
+    ("operator", "expected", "holds", "sentence"),
     [
         ("StringEquals", ["a"], True, 'sts:K must equal "a" (StringEquals); the request does not have it'),
         ("StringNotEquals", ["a", "b"], False, 'sts:K must equal "a" or "b" (StringNotEquals)'),
@@ -232,9 +232,9 @@ def test_a_permission_set_is_trusted_by_its_name_and_not_by_its_changing_digits(
         ("StringEquals", ["a", "b", "c", "d"], True, '"c" or ...'),
     ],
 )
-def test_a_condition_is_a_sentence(operator: str, wanted: list[str], holds: bool, sentence: str) -> None:
+def test_a_condition_is_a_sentence(operator: str, expected: list[str], holds: bool, sentence: str) -> None:
     """The operator in words, the policy's values, and what the request has."""
-    condition = ConditionResult(operator, "sts:K", tuple(wanted), None, True, False)
+    condition = ConditionResult(operator, "sts:K", tuple(expected), None, True, False)
 
     assert sentence in described(condition, holds=holds)
 

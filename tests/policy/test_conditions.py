@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """An operator with a policy's values, the value in the request, and what comes of it."""
 
     operator: str
-    wanted: Any
+    operand: Any
     found: Any  # None: absent
     outcome: bool | None
 
@@ -193,7 +193,7 @@ def _outcome(condition: Any, context: Context, *, version: str = "2012-10-17") -
 @pytest.mark.parametrize("row", ROWS, ids=[f"{number}-{row.operator}" for number, row in enumerate(ROWS)])
 def test_an_operator_comes_out_as_the_documents_say(row: Row) -> None:
     """Every operator has its truth table: true, false, or unknown."""
-    assert _outcome({row.operator: {KEY: row.wanted}}, _context(row)) is row.outcome
+    assert _outcome({row.operator: {KEY: row.operand}}, _context(row)) is row.outcome
 
 
 def test_every_operator_is_in_the_table() -> None:

@@ -23,10 +23,10 @@ def _explained(row: Row) -> Denial:
 def test_a_text_is_explained_with_its_side(row: Row) -> None:
     """The side is named where the text names it, and unknown where not; the explanation leads to the cause."""
     found = _explained(row)
-    said = "\n".join((found.failed, *found.lines))
+    output = "\n".join((found.failed, *found.lines))
 
     assert (found.side, found.explicit) == (row.side, row.explicit)
-    assert [words for words in row.words if words not in said] == []
+    assert [words for words in row.words if words not in output] == []
 
 
 @pytest.mark.parametrize("row", GATHERED + FORMS + OTHERS, ids=lambda row: row.id)

@@ -21,27 +21,27 @@ _SMALL = st.text(alphabet="ab:*?", max_size=14)
 @example("*a?b*", "aaab")
 @example("a*a", "a")
 @example("**", "")
-def test_a_pattern_matches_what_the_regular_expression_matches(wanted: str, text: str) -> None:
+def test_a_pattern_matches_what_the_regular_expression_matches(expected: str, text: str) -> None:
     """Cutting a pattern at its stars gives what trying everything would give."""
-    expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in wanted)
+    expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in expected)
 
-    assert matching.matches(matching.pattern(wanted), text) == bool(re.fullmatch(expression, text, re.DOTALL))
+    assert matching.matches(matching.pattern(expected), text) == bool(re.fullmatch(expression, text, re.DOTALL))
 
 
 @given(_SMALL)
-def test_a_pattern_is_its_own_text_literally(wanted: str) -> None:
+def test_a_pattern_is_its_own_text_literally(expected: str) -> None:
     """Nothing of a text is lost when it becomes a pattern."""
-    assert matching.literal(matching.pattern(wanted)) == wanted
+    assert matching.literal(matching.pattern(expected)) == expected
 
 
 @given(st.text(alphabet="a:*?", max_size=14))
-def test_a_pattern_is_cut_at_its_first_five_colons(wanted: str) -> None:
+def test_a_pattern_is_cut_at_its_first_five_colons(expected: str) -> None:
     """The parts of an ARN pattern are those of its text."""
-    assert [matching.literal(part) for part in matching.split(matching.pattern(wanted))] == wanted.split(":", 5)
+    assert [matching.literal(part) for part in matching.split(matching.pattern(expected))] == expected.split(":", 5)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "text"),
+    ("expected", "text"),
     [
         ("*a" * 2_000 + "b", "a" * 4_000),
         ("*?a" * 2_000 + "b", "a" * 4_000),
@@ -50,16 +50,16 @@ def test_a_pattern_is_cut_at_its_first_five_colons(wanted: str) -> None:
         ("*" * 10_000, "a" * 4_000),
     ],
 )
-def test_every_pattern_matches_in_linear_time(wanted: str, text: str) -> None:
+def test_every_pattern_matches_in_linear_time(expected: str, text: str) -> None:
     """A pattern that would keep a regular expression busy for years is done at once."""
     before = time.process_time()
-    matching.matches(matching.pattern(wanted), text)
+    matching.matches(matching.pattern(expected), text)
 
     assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(
-    ("wanted", "resource", "covers"),
+    ("expected", "resource", "covers"),
     [
         ("*", "arn:aws:iam::1:role/a", True),
         ("arn:*", "arn:aws:iam::1:role/a", True),
@@ -72,9 +72,9 @@ def test_every_pattern_matches_in_linear_time(wanted: str, text: str) -> None:
         ("", "arn:aws:iam::1:role/a", False),
     ],
 )
-def test_a_resource_pattern_stays_between_colons(wanted: str, resource: str, covers: bool | None) -> None:
+def test_a_resource_pattern_stays_between_colons(expected: str, resource: str, covers: bool | None) -> None:
     """Only a star at the end reaches over a colon; another one leaves it open."""
-    assert matching.resource_matches(matching.pattern(wanted), resource) is covers
+    assert matching.resource_matches(matching.pattern(expected), resource) is covers
 
 
 @pytest.mark.parametrize(

@@ -326,13 +326,13 @@ class Sso(Serving):
             raise Refused("UnsupportedGrantTypeException")
         if grant not in client.grants:
             raise Refused("UnauthorizedClientException")
-        shown = given.get(PROOF_FIELDS[grant], "")
-        proof = self._proofs.get(shown)
+        displayed = given.get(PROOF_FIELDS[grant], "")
+        proof = self._proofs.get(displayed)
         if proof is None or (proof.grant, proof.client_id) != (grant, client.client_id):
             raise Refused("InvalidGrantException")
         if grant == DEVICE_CODE and self.device_refusals:
             raise Refused(self.device_refusals.pop(0))
-        del self._proofs[shown]  # each is good once, right or wrong
+        del self._proofs[displayed]  # each is good once, right or wrong
         if grant == "authorization_code":
             digest = hashlib.sha256(given.get("codeVerifier", "").encode()).digest()
             fits = base64.urlsafe_b64encode(digest).decode().rstrip("=") == proof.challenge
@@ -356,9 +356,9 @@ class Sso(Serving):
         return client
 
     def _new_proof(self, proof: Proof) -> str:
-        shown = secrets.token_urlsafe(32)
-        self._proofs[shown] = proof
-        return shown
+        displayed = secrets.token_urlsafe(32)
+        self._proofs[displayed] = proof
+        return displayed
 
 
 def token_path(home: Path, name: str) -> Path:

@@ -193,10 +193,10 @@ class StrictAws(StrictSts):
     def _get_access_key_last_used(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
         self._allowed(caller, "iam:GetAccessKeyLastUsed")
         used = self._known[self._own(caller, params)].used
-        told = {"ServiceName": "N/A", "Region": "N/A"}
+        output = {"ServiceName": "N/A", "Region": "N/A"}
         if used is not None:
-            told = {"LastUsedDate": _date(used), "ServiceName": "sts", "Region": "eu-west-1"}
-        return {"UserName": caller.arn.rpartition("/")[2], "AccessKeyLastUsed": told}
+            output = {"LastUsedDate": _date(used), "ServiceName": "sts", "Region": "eu-west-1"}
+        return {"UserName": caller.arn.rpartition("/")[2], "AccessKeyLastUsed": output}
 
     def _get_role(self, caller: _Principal, params: dict[str, str]) -> dict[str, Any]:
         self._allowed(caller, "iam:GetRole")
