@@ -104,7 +104,8 @@ def test_only_what_files_and_variables_decide_is_recorded(tmp_path: Path, kind: 
     recording.record(context, ["t"], Request(target="t"), answer, yes=False)
 
     recorded = list((tmp_path / "cache").glob("*.replay"))
-    assert bool(recorded) == (kind in {"keys", "environment", "keyring", "sso", "web-identity", "cognito"})
+    replayed = {"keys", "environment", "keyring", "sso", "account-access", "web-identity", "cognito"}
+    assert bool(recorded) == (kind in replayed)
 
 
 def test_the_sessions_of_a_key_are_found_at_any_number_of_hops() -> None:
