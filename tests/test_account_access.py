@@ -198,13 +198,17 @@ def test_duration_and_session_name_are_sent(corp: Corp) -> None:
     by_profile = corp.world.run("Prod-Admin", *KEY_ID)
     by_option = corp.world.run("-d", "30m", "-n", "me", "Prod-Admin", *KEY_ID)
     tagged = corp.world.run("--tag", "a=b", "Prod-Admin", "true")
+    endless = corp.world.run("-d", "1h", "--min-ttl", "2h", "Prod-Admin", "true")
+    by_default = corp.world.run("--min-ttl", "2h", "corp/222222222222/team/Read", "true")  # the service has the default
     corp.world.config(longer.replace("role_session_name = alice", "external_id = abcd"))
     in_profile = corp.world.run("Prod-Admin", "true")
 
-    sent = [call.query for call in corp.access.calls if call.path == "/access/credentials"]
+    sent = [call.query for call in corp.access.calls if call.query.get("roleArn") == ADMIN]
     assert [(query["sessionDuration"], query["sessionName"]) for query in sent] == [("5400", "alice"), ("1800", "me")]
     assert by_profile.key_id != by_option.key_id
     assert tagged.code == 2 and "takes no tags" in tagged.err
+    assert endless.code == 2 and "no session would ever be fresh enough" in endless.err
+    assert by_default.code == 0, by_default.err
     assert in_profile.code == 125 and "external_id of profile Prod-Admin" in in_profile.err
     assert "remove it from the profile" in in_profile.err
 

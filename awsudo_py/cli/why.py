@@ -79,7 +79,7 @@ def _last_hop(context: Context, request: Request) -> tuple[RoleHop, RoleChain | 
     if not isinstance(last, RoleHop):
         raise AwsudoError(
             f"{chain.target} assumes no role itself, so there are no policies to evaluate",
-            hint="awsudo explain TARGET --why, for a profile with role_arn or a role's ARN",
+            hint="awsudo explain TARGET --why, for a target whose role is assumed by AssumeRole",
         )
     return last, chain
 

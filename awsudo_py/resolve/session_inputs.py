@@ -91,6 +91,8 @@ def refuse_endless(hops: Sequence[Hop], source: Source, request: Request) -> Non
         hops = hops[:-1]
         if not hops:
             return
+    if not hops and kind_of(source).by_token and not source.setting("duration"):
+        return  # its service, not STS, has the default
     lasts = (hops[-1].duration if hops else int(source.setting("duration") or 0)) or limits.DEFAULT_ROLE
     if request.min_ttl >= lasts:
         raise limits.written(request.origins, "min_ttl").refuse(
