@@ -89,7 +89,7 @@ class KeyringSession:
 
     def lock(self) -> None:
         """Lock every collection, as a desktop does when its user goes away."""
-        import secretstorage  # here: there is none where there is no D-Bus
+        import secretstorage  # here: it is missing where there is no D-Bus
 
         with self._bus() as bus:
             for collection in secretstorage.get_all_collections(bus):

@@ -94,7 +94,7 @@ def _powershell(text: bytes, environ: Environ, cwd: Path) -> Environ:
         rest = rest[1:]
         result[assignment[1]] = value
         if not value:
-            del result[assignment[1]]  # to PowerShell, an empty variable is none
+            del result[assignment[1]]  # to PowerShell, an empty variable is an unset one
     return result
 
 
@@ -122,7 +122,7 @@ def _cmd(text: bytes, environ: Environ, cwd: Path) -> Environ:
         assert len(line) <= LONGEST_CMD_LINE
         result[setting[1]] = setting[2]
         if not setting[2]:
-            del result[setting[1]]  # to cmd, an empty variable is none
+            del result[setting[1]]  # to cmd, an empty variable is an unset one
     return result
 
 

@@ -183,7 +183,7 @@ def test_an_answerer_that_is_killed_leaves_the_question(world: World, sts: Stric
 
 
 def test_of_two_answers_one_is_used(world: World, sts: StrictSts) -> None:
-    """The second answerer is told that nothing was sent; the code went out once."""
+    """The second answerer learns that nothing was sent; the code went out once."""
     phone = sts.add_mfa("alice", "arn:aws:iam::111111111111:mfa/phone")
     words = ("-m", phone.serial, "base", "true")
     with waiting(world, *words) as run, answering(world) as first, answering(world) as second:

@@ -195,7 +195,7 @@ def test_the_time_of_the_last_change_of_a_file_is_printed(home: World) -> None:
 
 
 def test_what_aws_vault_encrypted_is_named(home: World) -> None:
-    """Its keys cannot be read, and still they lie there; its sessions are no keys."""
+    """Its keys cannot be read, and they are there all the same; its sessions are not keys."""
     _put(home, ".awsvault/keys/work", "sealed")
     _put(home, ".awsvault/keys/sts.AssumeRole,d29yaw,,1700000000", "sealed")
 

@@ -125,7 +125,7 @@ def test_usual_files_are_read_quickly() -> None:
 
 
 class Almost(NamedTuple):
-    """Files with a slip, and what must be said; ~ stands for their folder."""
+    """Files with a slip, and the texts of the message; ~ stands for their folder."""
 
     config: str
     texts: tuple[str, ...]

@@ -412,7 +412,7 @@ def test_rule_4_the_bounds_of_freshness(issued: float, expiration: float, min_tt
 
 
 def test_rule_4_times_are_utc(world: World, sts: StrictSts) -> None:
-    """A session kept under one time zone is the same under another, and the child is told UTC."""
+    """A session kept under one time zone is the same under another, and the command gets UTC."""
     world.settle()
     first = world.run("dev", *PRINT_ENV, env={"TZ": "Pacific/Kiritimati"})
 
@@ -676,7 +676,7 @@ def test_rule_8_clear_does_not_claim_what_it_could_not_do(sessions: Kept) -> Non
 
 
 def test_rule_8_clear_goes_on_past_what_it_cannot_remove(sessions: Kept) -> None:
-    """One entry that will not go is told, and does not save the others."""
+    """One entry that cannot be deleted is reported, and the others are deleted."""
     for name in ("0" * 40, "f" * 40):
         (sessions.world.cache / f"{name}.session").mkdir()
 

@@ -406,7 +406,7 @@ UNKNOWN = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups")
 def test_rule_6_without_a_home_the_command_runs_and_a_notice_names_the_variable(
     homeless: World, sts: StrictSts, home: str | None
 ) -> None:
-    """A service without HOME gets its session; that it is not kept is told once, with the way out."""
+    """A service without HOME gets its session; one notice says that it is not stored, with the fix."""
     done = homeless.run("111111111111:dev", *KEY_ID, prefix=UNKNOWN, env={"HOME": home})
 
     assert done.key_id == sts.issued[0].access_key_id
@@ -560,7 +560,7 @@ def test_rule_1_root_leaves_nothing_in_the_home_of_a_user(world: World, sts: Str
 
 @AS_ROOT
 def test_rule_1_a_directory_of_root_is_named_as_such(world: World, sts: StrictSts) -> None:
-    """A user whose cache root has made is told whose it is; the command runs."""
+    """A user whose cache belongs to root gets a notice with the owner; the command runs."""
     place = world.root / "cache"
     place.mkdir(mode=0o700)
     os.chown(place, 12345, 12345)

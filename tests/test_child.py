@@ -421,7 +421,7 @@ def test_stdin_is_left_to_the_next_command_of_a_script(world: World, ready: Read
 
 
 def _furnish(home: Path) -> None:
-    """Files that are no commands, or unusual ones."""
+    """Files that are not commands, or unusual ones."""
     _script(home / "bin" / "tool", "#!/bin/sh\necho tool\n")
     _script(home / "first" / "tool", "not me\n", 0o644)
     (home / "second" / "tool").mkdir(parents=True)
@@ -490,7 +490,7 @@ def test_a_script_without_an_interpreter_line_is_the_shells(world: World, ready:
     assert done == (0, "plain a b\n", "")
 
 
-#: The command, the exit code (after env(1)), what is said.
+#: The command, the exit code (after env(1)), the message.
 CANNOT = [
     ("no-such-command", 127, "command not found: no-such-command"),
     ("./no-such-file", 127, "command not found: ./no-such-file"),
@@ -561,7 +561,7 @@ def test_a_missing_interpreter_is_127_and_named(world: World, ready: Ready) -> N
 
 
 def test_a_file_that_is_being_written_is_126(world: World, ready: Ready) -> None:
-    """The kernel's own reason is told (ETXTBSY)."""
+    """The kernel's own reason is reported (ETXTBSY)."""
     (world.home / "busy").write_bytes(Path("/bin/true").read_bytes())
     (world.home / "busy").chmod(0o755)
     before = ready()
@@ -808,7 +808,7 @@ def test_a_signal_sent_to_us_alone_is_handed_on(world: World, name: str) -> None
 
 
 def test_a_signal_to_the_whole_group_ends_both_calmly(world: World) -> None:
-    """A closed terminal or a service manager signals everybody: that the child is dead already is no error."""
+    """A closed terminal or a service manager signals everybody: a child that is dead already is not an error."""
     with _supervised(world, "sh", "-c", "echo $$; exec sleep 60") as process:
         child = int(_first_line(process))
         # stopped meanwhile, so that both signals are there before we can look at either

@@ -1,4 +1,4 @@
-"""The command line as a contract: every form, every exit code, what is said and what is not."""
+"""The command line as a contract: every form, every exit code, every message."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_an_empty_profile_falls_back_on_nothing(base: World, sts: StrictSts, wor
 
 
 def test_a_bad_value_is_a_usage_error_only_where_it_was_typed(world: World, sts: StrictSts) -> None:
-    """2 for an option, 125 for a variable: a script that types its line right is not told that it does not."""
+    """2 for an option, 125 for a variable: a script with a correct line gets no usage error."""
     typed = world.run("-d", "soon", "dev", "true")
     found = world.run("dev", "true", env={"AWSUDO_DURATION": "soon"})
 
@@ -342,7 +342,7 @@ def test_a_shell_that_is_not_there_costs_nothing(world: World, sts: StrictSts) -
 
 @pytest.mark.parametrize("redirection", ["</dev/null", ">out", "| cat"])
 def test_without_a_terminal_a_target_alone_is_a_usage_error(world: World, sts: StrictSts, redirection: str) -> None:
-    """A script that forgot its command is told so; no shell reads the rest of the script as its input."""
+    """A script without a command gets an error; no shell reads the rest of the script as its input."""
     line = f'"{AWSUDO}" dev {redirection}; echo "code ${{PIPESTATUS[0]}}"'
     terminal = pexpect.spawn(
         "bash", ["-c", line], env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=20
@@ -405,7 +405,7 @@ def test_the_help_can_be_read_in_every_encoding(world: World, encoding: str) -> 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "exec --help"])
 def test_a_closed_reader_is_not_an_error(world: World, words: str) -> None:
-    """`awsudo --help | head -1`: nothing is said about it, and the code is what a shell says of SIGPIPE."""
+    """`awsudo --help | head -1`: no message, and the code is a shell's for SIGPIPE."""
     reads, writes = os.pipe()
     os.close(reads)
 
@@ -434,7 +434,7 @@ def test_a_full_disk_is_explained(world: World, words: str) -> None:
     ("words", "code"), [("--version", 0), ("--help", 0), ("prdo true", 125), ("", 2), ("dev no-such-command", 127)]
 )
 def test_no_closed_stream_changes_the_exit_code(world: World, words: str, code: int, closed: str) -> None:
-    """Nobody there to read what is said: the code is the same, and nothing is said in another place."""
+    """With stderr closed the code is the same, and the message goes nowhere else."""
     line = f'"{AWSUDO}" {words} {closed}'
 
     done = subprocess.run(["sh", "-c", line], env=world.environ(), capture_output=True, text=True, check=False)
@@ -491,7 +491,7 @@ def test_a_file_that_cannot_be_written_is_explained(world: World, words: str) ->
 
 
 def test_too_few_open_files_are_explained(world: World) -> None:
-    """A limit that is too low for a run that calls AWS is named; it is no error of awsudo's."""
+    """A limit that is too low for a run that calls AWS is named; it is not an internal error."""
     done = world.run("dev", "true", prefix=("sh", "-c", 'ulimit -n 5; exec "$@"', "-"))
 
     assert done.code in (0, 125) and "too many open files" in done.err.lower()

@@ -40,7 +40,7 @@ from tests.world import AWSUDO, World
 
 
 def _by_click(words: list[str]) -> int | None:
-    """The index of the command in these words, as click and the request have it; None if there is none."""
+    """The index of the command in these words, as click and the request have it; None without a command."""
     with command_line.main.make_context("awsudo", list(words), obj={}) as ctx:
         rest, dashed, profile = ctx.args, ctx.meta["dashed"], ctx.params["profile"]
         top = True
@@ -237,7 +237,7 @@ def test_words_are_those_that_bash_reads(lines: list[str]) -> None:
 )
 def test_what_is_put_into_the_line_is_read_back(texts: list[str]) -> None:
     """A candidate arrives as it is, unquoted or within either quote, and nothing of it is executed."""
-    # within double quotes ! cannot be written so that every bash reads it back; it is no part of this promise
+    # within double quotes ! cannot be written so that every bash reads it back; it is not part of this promise
     lines = [f"{quote}{quoted(text, quote)}{quote}" for text in texts for quote in ("", "'", '"')]
 
     output = subprocess.run(["bash", "-c", f"printf '%s\\0' {' '.join(lines)}"], capture_output=True, check=True).stdout
@@ -332,7 +332,7 @@ def _cached(world: World, target: str, env: dict[str, str | None] | None = None)
 
 
 def test_cached_is_what_this_very_target_would_find(world: World, sts: StrictSts) -> None:
-    """Two profiles of one role, other options, another environment, changed files: no hit, and not said to be one."""
+    """Two profiles of one role, other options, another environment, changed files: no hit, and not announced as one."""
     world.config((world.home / ".aws/config").read_text() + "[profile same]\nrole_arn = " + _DEV + "\n")
     with (world.home / ".aws/config").open("a") as config:
         config.write("source_profile = base\nduration_seconds = 43200\n")
@@ -395,7 +395,7 @@ def test_a_name_that_is_typed_in_part_is_found_by_what_it_holds(world: World) ->
 
 
 def test_a_narrow_terminal_gets_short_words(world: World) -> None:
-    """bash breaks no line of its list: what is said of a candidate is cut off at the screen's edge, or left out."""
+    """bash breaks no line of its list: the description of a candidate is cut off at the screen's edge, or left out."""
     for columns in ("20", "40", "80"):
         out = world.run("_complete", "bash", "63", columns, "ex", "awsudo ex").out
         assert all(len(line) < int(columns) for line in out.splitlines())

@@ -1,4 +1,4 @@
-"""awsudo completion: prints each shell's script, and puts it into the shell's own files when it is told to."""
+"""awsudo completion: prints each shell's script, and installs it into the shell's own files on request."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_line_added_while_the_question_waits_is_not_lost(world: World) -> None
     ("words", "code"), [(("--install", "--uninstall", "bash"), 2), (("tcsh",), 2), (("bash", "zsh"), 2), ((), 2)]
 )
 def test_words_that_make_no_sense_are_refused(world: World, words: tuple[str, ...], code: int) -> None:
-    """Without a name it is the calling shell's; a test runner is none."""
+    """Without a name it is the calling shell's; a test runner is not a shell."""
     done = world.run("completion", *words)
 
     assert (done.code, done.out) == (code, "") and done.err.startswith("awsudo: ")

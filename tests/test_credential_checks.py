@@ -30,7 +30,7 @@ ROLE = "[profile dev]\nrole_arn = arn:aws:iam::111111111111:role/dev\nsource_pro
 
 
 class Fault(NamedTuple):
-    """Files or variables with a fault, and what must be said of it; ~ stands for the folder of the files."""
+    """Files or variables with a fault, and the texts of its message; ~ stands for the folder of the files."""
 
     texts: tuple[str, ...]
     credentials: str = f"[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"

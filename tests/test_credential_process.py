@@ -175,7 +175,7 @@ def test_an_sdk_asks_once_however_old_the_session_is(sdk: World, sts: StrictSts,
 
 @pytest.mark.parametrize("name", EVERY_SDK)
 def test_an_sdk_shows_the_message_of_awsudo(sdk: World, name: str) -> None:
-    """A typo in ~/.aws/config is told through the SDK, with its hint, and nothing is run as anybody else."""
+    """A typo in ~/.aws/config is reported through the SDK, with its hint, and nothing runs as another identity."""
     _add(sdk, "[profile typo]\ncredential_process = awsudo export deb --format process\n")
 
     done = _run(sdk, *SDKS[name], *NAMED[name], "typo")
@@ -285,7 +285,7 @@ def test_an_sdk_in_a_loop_is_reported(sdk: World, sts: StrictSts) -> None:
 
 
 def test_a_profile_that_asks_awsudo_may_be_the_source_of_a_role(sdk: World, sts: StrictSts) -> None:
-    """One awsudo inside another is no loop where the profiles differ, however deep."""
+    """One awsudo inside another is not a loop where the profiles differ, however deep."""
     _add(sdk, _process("further", "-p sdk 111111111111:ops"))
 
     done = sdk.run("-p", "further", "111111111111:dev", *PRINT_ENV)
@@ -296,7 +296,7 @@ def test_a_profile_that_asks_awsudo_may_be_the_source_of_a_role(sdk: World, sts:
 
 
 def test_the_guard_ends_with_the_process(sdk: World) -> None:
-    """The command is not told of any credential_process: awsudo inside it may use the same profile."""
+    """The command does not inherit the credential_process: awsudo inside it may use the same profile."""
     done = sdk.run("sdk", "awsudo", "sdk", *PRINT_ENV)
 
     assert done.code == 0, done.err

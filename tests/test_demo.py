@@ -109,7 +109,7 @@ def test_the_demo_shell_is_in_that_world_and_ends_with_it(world: World, tmp_path
 
 
 def test_the_demo_shell_without_a_terminal_is_a_usage_error(world: World) -> None:
-    """A shell needs a terminal: said in one line, with what to do instead."""
+    """A shell needs a terminal: one line, with what to do instead."""
     done = world.run("demo", "--shell")
 
     assert done.code == 2

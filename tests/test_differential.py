@@ -279,7 +279,7 @@ def test_sts_is_where_botocore_has_it(region: str, mode: str, tmp_path: Path) ->
 
 
 def test_partitions_are_those_that_botocore_knows() -> None:
-    """Every partition of botocore's is one of ours, none is made up, and each region is told to be in its own."""
+    """Every partition of botocore's is one of ours, none is made up, and each region belongs to its own."""
     known = {partition["id"]: partition for partition in Loader().load_data("partitions")["partitions"]}
 
     ours = {

@@ -66,7 +66,7 @@ def test_a_machine_without_a_fault_has_no_findings_but_good_ones(healthy: World,
 
 
 class Fault(NamedTuple):
-    """A fault of a file: its text, the level, what is said, and what mends it."""
+    """A fault of a file: its text, the level, the message, and the fix."""
 
     config: str
     level: str

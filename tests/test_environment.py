@@ -417,7 +417,7 @@ def test_a_duration_above_an_hour_is_clamped_inside_awsudo_with_a_notice(world: 
 
 
 def test_quiet_holds_inside_too(world: World, sts: StrictSts) -> None:
-    """-q: the chain's notice is not said."""
+    """-q: the chain's notice is not printed."""
     sts.add_role(OPS, trusts=[DEV])
 
     inside = _inside(world, "-q", "-d", "2h", OPS, "echo", "ran")

@@ -149,7 +149,7 @@ def test_what_is_not_known_is_not_guessed(world: World, files: dict[str, str]) -
 
 
 def test_an_scp_that_only_denies_stands_beside_full_access(world: World, files: dict[str, str]) -> None:
-    """A region guard alone is no level without any Allow; that FullAWSAccess is there is said."""
+    """A region guard alone is not a level without any Allow; that FullAWSAccess is attached is reported."""
     words = _given(files, "-e", "ci-7f3", "--region", "eu-west-1", "--scp", files["regions"])
 
     assert world.run(*words).code == 0

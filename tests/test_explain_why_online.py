@@ -247,7 +247,7 @@ def test_a_run_explains_a_denial_where_that_is_set(person: World, aws: StrictPol
 
 
 def test_a_run_calls_nothing_more_by_itself(person: World, aws: StrictPolicies) -> None:
-    """Without being told to, a refused run makes no further call."""
+    """Unless configured, a refused run makes no further call."""
     aws.add_role(DEV, external_id="ci-7f3")
 
     person.run("dev", "true")

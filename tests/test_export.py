@@ -185,7 +185,7 @@ def test_unset_succeeds_where_there_is_nothing_to_unset(shared: World, tmp_path:
 
 
 def test_unset_needs_no_configuration_and_no_network(world: World, sts: StrictSts) -> None:
-    """What is broken outside is no reason to keep a session in the shell."""
+    """A broken environment does not keep a session in the shell."""
     world.config("not a configuration file\n")
 
     done = world.run("export", "--unset", env={"AWSUDO_DURATION": "nonsense", "AWS_PROFILE": "nope"})
@@ -445,7 +445,7 @@ def test_force_prints_on_a_terminal(shared: World, tmp_path: Path) -> None:
 
 
 def test_formats_without_a_secret_print_to_a_terminal(shared: World, tmp_path: Path) -> None:
-    """`export --unset` holds none, and stderr on a terminal is no reason to refuse."""
+    """`export --unset` has no secret, and a terminal on stderr does not matter."""
     unset = _on_terminal(shared, "bash", "awsudo export --unset", tmp_path)
     elsewhere = _on_terminal(shared, "bash", f"{shlex.quote(AWSUDO)} export dev > kept", tmp_path)
 

@@ -122,7 +122,7 @@ class SignedSts(Serving):
 
 @pytest.mark.parametrize("kind", SSO_CONFIGS)
 def test_sso_gives_credentials_to_a_cached_token(tmp_path: Path, kind: str) -> None:
-    """With a cached token botocore gets exactly the credentials that the callback was told of."""
+    """With a cached token botocore gets exactly the credentials that the callback got."""
     issued: list[tuple[str, str, str, datetime]] = []
     write_sso_profile(tmp_path, kind)
 

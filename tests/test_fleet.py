@@ -117,7 +117,7 @@ def test_regions_multiply_the_targets_but_not_the_calls(fleet: World, sts: Stric
 
 
 def test_notices_about_each_target_are_cut(world: World, sts: StrictSts) -> None:
-    """What awsudo has to say about every one of many targets is said for the first of them."""
+    """A notice about every one of many targets is printed for the first of them."""
     hub = f"[profile hub]\nrole_arn = {_arn(99)}\nsource_profile = base\n"
     sts.add_role(_arn(99))
     _add_targets(world, sts, 40, "hub", hub)
@@ -317,7 +317,7 @@ def test_the_output_directory_has_a_folder_for_each_target(fleet: World, sts: St
 
 
 def test_binary_output_reaches_a_pipe_unchanged(fleet: World) -> None:
-    """Bytes that are no text are bytes in a pipe, and base64 in JSON."""
+    """Bytes that are not text are bytes in a pipe, and base64 in JSON."""
     _, out, _ = _each(fleet, "t00", "--", "printf", r"\377\000\033[2J\n")
     _, record, _ = _each(fleet, "t00", "--json", "--", "printf", r"\377\000\033[2J\n")
 

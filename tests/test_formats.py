@@ -163,7 +163,7 @@ def _arrives(name: str, reader: Reader, values: list[str], cwd: Path) -> None:
 
         found = reader.read(text.encode("utf-8", "surrogateescape"), {}, cwd)
 
-        # an empty variable is none to cmd and PowerShell
+        # an empty variable is an unset one to cmd and PowerShell
         stored = {key: value for key, value in batch.items() if value or name not in ("cmd", "powershell")}
         assert _bytes(found) == _bytes(stored)
     assert not list(cwd.iterdir()), "something was executed"
@@ -194,7 +194,7 @@ def test_every_format_has_a_reader() -> None:
 
 @pytest.mark.parametrize(("name", "reader"), ALL)
 def test_every_value_arrives_as_it_was(name: str, reader: Reader, tmp_path: Path) -> None:
-    """Quotes, newlines, substitutions, globs, Unicode, bytes that are no text, nothing, 100 KB: all equal, none run."""
+    """Quotes, newlines, substitutions, globs, Unicode, invalid UTF-8, nothing, 100 KB: all equal, none run."""
     assert len({*HOSTILE, *SURROUNDED}) >= 200
 
     _arrives(name, reader, [value for value in (*HOSTILE, *SURROUNDED) if _carried(name, value)], tmp_path)
@@ -248,7 +248,7 @@ def test_cmd_refuses_what_it_would_change(value: str) -> None:
 
 @pytest.mark.parametrize(("name", "reader"), [each for each in ALL if each.values[0] not in ("dotenv", "process")])
 def test_what_is_to_be_unset_is_unset(name: str, reader: Reader, tmp_path: Path) -> None:
-    """A variable that is to go is gone, not empty; one that never was is no error, under `set -eu` too."""
+    """A variable that is to go is gone, not empty; one that never was is not an error, under `set -eu` too."""
     changes: Changes = {"GONE": None, "NEVER": None, "STAYS": "new", "LAST": None}
 
     found = reader.read(

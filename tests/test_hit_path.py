@@ -35,7 +35,7 @@ SLOW = {
 
 
 def imported_by(world: World, *words: str) -> set[str]:
-    """The modules that awsudo imports after site and its own wrapper, told by the interpreter itself."""
+    """The modules that awsudo imports after site and its own wrapper, as the interpreter lists them."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", AWSUDO, *words],
         env=world.environ(),

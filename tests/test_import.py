@@ -243,7 +243,7 @@ def test_what_follows_the_block_stays_behind_it(tmp_path: Path) -> None:
     [MARK, END + MARK, MARK + MARK + END],
 )
 def test_marks_that_do_not_match_are_refused(tmp_path: Path, text: str) -> None:
-    """What stands between them cannot be told; nothing is guessed."""
+    """The rest between the marks cannot be known; nothing is guessed."""
     path = tmp_path / "config"
     path.write_text(text)
 

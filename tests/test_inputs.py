@@ -293,7 +293,7 @@ ABOUT_MFA = {"mfa_process", "mfa_session_duration", "mfa_per_role"}
 ABOUT_STORE = {"store"}
 #: Tokens and assertions, with which another call than AssumeRole is made: see test_identities.py.
 ABOUT_TOKENS = {"web_identity", "web_identity_audience", "web_identity_token", "saml"}
-#: Inputs that are no parameter of AssumeRole, and the test that shows which of their places wins.
+#: Inputs that are not parameters of AssumeRole, and the test that shows which of their places wins.
 TESTED_ABOVE = {
     "region": test_the_region_of_an_option_wins_over_the_variables_and_the_profile,
     "min_ttl": test_the_least_time_of_an_option_wins_over_its_variable,
@@ -594,7 +594,7 @@ def test_a_variable_that_narrows_or_names_a_session_is_never_left_out(
 
 
 def test_a_code_is_for_the_device_of_keys_that_a_process_gives(world: World, sts: StrictSts) -> None:
-    """Only running it shows that they are long-lived: the profile's device is named, so that a code is no mistake."""
+    """Only running it shows that they are long-lived: the profile's device is named, so a code is right."""
     credentials = (world.home / ".aws" / "credentials").read_text()
     keys = dict(line.split(" = ") for line in credentials.splitlines() if " = " in line)
     printed = {"Version": 1, "AccessKeyId": keys["aws_access_key_id"], "SecretAccessKey": keys["aws_secret_access_key"]}
@@ -689,7 +689,7 @@ def test_role_chaining_is_limited_to_one_hour_with_a_notice(world: World, sts: S
 
 @pytest.mark.parametrize("requested", ["", "900", "3600"])
 def test_a_chained_role_within_the_hour_is_nothing_to_talk_about(world: World, sts: StrictSts, requested: str) -> None:
-    """Up to an hour is sent as it was asked for, and silence is none."""
+    """Up to an hour is sent as requested; without a duration none is sent."""
     _chain(world, sts, f"duration_seconds = {requested}" if requested else "")
 
     done = world.run("ops", "true")
@@ -699,7 +699,7 @@ def test_a_chained_role_within_the_hour_is_nothing_to_talk_about(world: World, s
 
 
 def test_a_role_from_a_session_in_the_environment_is_chained_too(world: World, sts: StrictSts) -> None:
-    """Inside another awsudo, an ARN starts from its session: one hour, and both are said."""
+    """Inside another awsudo, an ARN starts from its session: one hour, and a notice says both."""
     sts.add_role(OPS, max_session=43200)
     outer = world.run("dev", *PRINT_ENV).env
 

@@ -110,7 +110,7 @@ def test_the_login_extra_of_the_hint_is_what_the_extra_installs() -> None:
 
 
 def test_the_changelog_has_the_version() -> None:
-    """What this version brings is told under its number."""
+    """The changes of this version stand under its number."""
     text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
 
     assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The OS key stores: what every backend promises, which ones are taken, and what is said when none answers."""
+"""The OS key stores: what every backend promises, which ones are used, and the message when none responds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Promises:
         assert keyring.get("a") == LINE
 
     def test_what_is_deleted_is_gone(self, keyring: Keyring) -> None:
-        """And a second time is no error."""
+        """A second time is not an error either."""
         keyring.set("a", LINE)
         keyring.set("b", "other")
 
@@ -143,7 +143,7 @@ class TestTheSystemsOwn(Promises):
 
 
 class Memory(KeyringBackend):
-    """A store in memory, as narrow as Windows' own; it can be told to break at a write."""
+    """A store in memory, as narrow as Windows' own; it can be made to fail at a write."""
 
     priority = 1
 
@@ -195,7 +195,7 @@ class TestWindowsLimits(Promises):
         assert keyring.get("a") in (old, new)
 
     def test_an_incomplete_or_changed_line_is_skipped(self) -> None:
-        """Half a secret is none."""
+        """Half a secret is not a secret."""
         store = Memory()
         keyring = Keyring(WINDOWS, store, {}, _silent)
         keyring.set("a", "x" * 4_000)
@@ -317,7 +317,7 @@ def test_what_is_installed_or_set_beside_keyring_changes_nothing(
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
 def test_a_store_of_the_list_may_be_named(desk: World, session: KeyringSession) -> None:
-    """Naming what would be taken anyway is no offence, and gets one past a configuration that names another."""
+    """To name the default is allowed, and overrides a configuration that names another."""
     config = desk.home / ".config/python_keyring/keyringrc.cfg"
     config.parent.mkdir(parents=True)
     config.write_text("[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
@@ -350,7 +350,7 @@ def test_every_store_of_the_list_is_there_in_keyring() -> None:
         assert f"class {name}(" in source.read_text(encoding="utf-8")
 
 
-# What is said when none answers
+# The message when none responds
 
 
 def _lock(session: KeyringSession) -> None:
@@ -472,7 +472,7 @@ class Hanging(Memory):
 
 @pytest.mark.parametrize("desktop", ["DISPLAY", "WAYLAND_DISPLAY"])
 def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatch, desktop: str) -> None:
-    """A window may be open: that is said after a while, and there is more time for it."""
+    """A window may be open: a notice says so after a while, and there is more time for it."""
     monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     monkeypatch.setattr(os_keyring, "PATIENCE_FOR_USER", 0.2)
@@ -487,7 +487,7 @@ def test_on_a_desktop_the_user_has_time_to_unlock(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_desktop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could see a window: the shorter time counts, and nothing is said of one."""
+    """Without a desktop there is no window: the shorter time counts, and no notice mentions one."""
     monkeypatch.setattr(os_keyring, "SAY_AFTER", 0.01)
     monkeypatch.setattr(os_keyring, "PATIENCE", 0.02)
     output: list[str] = []

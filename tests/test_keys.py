@@ -179,7 +179,7 @@ def test_an_invalid_access_key_id_is_refused_before_a_call(desk: Desk, aws: Stri
 
 
 def test_a_secret_of_the_wrong_length_is_refused_and_not_shown(desk: Desk, aws: StrictAws) -> None:
-    """Half a paste is said to be so."""
+    """Half a paste is reported as such."""
     half = desk.key.secret_access_key[:20]
 
     done = desk.run("keys", "add", "base", "--from-env", env=desk.environment_keys() | {"AWS_SECRET_ACCESS_KEY": half})
@@ -363,7 +363,7 @@ def test_a_backup_is_made_only_on_request_and_is_private(desk: Desk, file: Path)
 
 
 def test_a_key_that_is_not_there_cannot_be_imported(desk: Desk) -> None:
-    """A profile without keys, and a profile that is none."""
+    """A profile without keys, and an unknown profile."""
     desk.config(f"{CONFIG}[profile base]\nregion = eu-west-1\n")
 
     assert "profile base has no key in" in desk.run("keys", "add", "base", "--import").err
@@ -600,7 +600,7 @@ def test_the_list_shows_what_iam_knows_and_never_a_secret(desk: Desk, aws: Stric
 
 
 def test_the_list_needs_no_network(desk: Desk, aws: StrictAws) -> None:
-    """What cannot be asked is a question mark, and why is said."""
+    """What AWS does not return is a question mark, with the reason."""
     desk.stored()
 
     unreachable = desk.run("keys", "list", env={"AWS_ENDPOINT_URL_IAM": "http://127.0.0.1:9"})
@@ -646,7 +646,7 @@ def test_an_empty_list_prints_how_to_begin(desk: Desk) -> None:
 
 
 def test_a_key_is_removed_after_a_yes(desk: Desk, aws: StrictAws, session: KeyringSession) -> None:
-    """It still works at AWS, which is said with the line that ends it there."""
+    """It still works at AWS: the message has the line that deletes it there."""
     desk.stored()
     desk.run("dev", "true")
 
@@ -987,7 +987,7 @@ def test_two_rotations_do_not_run_at_once(desk: Desk, aws: StrictAws) -> None:
 
 
 def test_no_secret_is_left_or_printed_anywhere(desk: Desk, aws: StrictAws) -> None:
-    """Neither in what is said at -v, nor in any file of the machine."""
+    """Neither in the output of -v, nor in any file of the machine."""
     file = desk.credentials(f"[base]\n{desk.plain(desk.key)}")
     done = [
         desk.run("-v", "keys", "add", "base", "--import", "--yes"),

@@ -121,7 +121,7 @@ def _keys(key_id: str, secret: str) -> dict[str, str | None]:
 
 
 def test_a_wrong_secret_in_the_environment_gets_no_kept_session(world: World, sts: StrictSts) -> None:
-    """The key ID of somebody else is no secret: without the right secret there is no session, replayed or kept."""
+    """The key ID of another user is not a secret: without the right secret there is no session, replayed or kept."""
     key = sts.add_user("bob")
     good, bad = _keys(key.access_key_id, key.secret_access_key), _keys(key.access_key_id, "guessed")
     world.settle()

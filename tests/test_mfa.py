@@ -59,7 +59,7 @@ def terminal(world: World, *argv: str, env: Mapping[str, str | None] | None = No
 
 
 def ended(spawned: pexpect.spawn[str]) -> Done:
-    """How what ran on a terminal ended, and what was said since the last question."""
+    """How what ran on a terminal ended, and the output since the last question."""
     spawned.expect(pexpect.EOF)
     output = spawned.before
     spawned.close()
@@ -218,7 +218,7 @@ def test_how_long_one_code_serves_is_the_users_to_say(
 def test_an_impossible_request_is_reported_before_a_code_is_prompted_for(
     world: World, sts: StrictSts, phone: MfaDevice, words: tuple[str, ...], config: str, output: str
 ) -> None:
-    """Limits and hardware that STS does not know are told with the place where they were written."""
+    """Limits and hardware that STS does not know are reported with the place that sets them."""
     path = world.home / ".aws" / "config"
     path.write_text(path.read_text().replace("[profile base]\n", f"[profile base]\n{config}\n"))
 
@@ -292,7 +292,7 @@ def test_the_device_is_the_requested_one_or_the_roles_or_the_sources(
 
 
 def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
-    """What was refused is told above the next question, and the right one goes on."""
+    """The refusal stands above the next question, and the right code continues the run."""
     with terminal(world, AWSUDO, "dev", *WHO) as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline("000000")
@@ -306,7 +306,7 @@ def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: Stri
 
 
 def test_three_codes_are_prompted_for_and_no_more(world: World, sts: StrictSts, phone: MfaDevice) -> None:
-    """After the third refusal: 125, what AWS said, and what to look at."""
+    """After the third refusal: 125, the text of AWS, and what to check."""
     with terminal(world, AWSUDO, "dev", "true") as spawned:
         for code in ("000000", "000001", "000002"):
             spawned.expect_exact(ASKED)
@@ -569,7 +569,7 @@ def test_a_code_at_the_end_of_a_line_is_one(world: World, phone: MfaDevice, text
 def test_a_program_that_gives_no_code_is_named_and_not_quoted(
     world: World, sts: StrictSts, phone: MfaDevice, body: str, output: str
 ) -> None:
-    """What it printed could be a secret; what it said on stderr stands above."""
+    """Its stdout could be a secret; its stderr stands above."""
     program(world, "code", body)
 
     done = world.run("--mfa-process", "code", "dev", "true")
@@ -651,7 +651,7 @@ def test_the_refused_code_of_a_program_is_not_retried(world: World, sts: StrictS
 def test_a_run_behind_a_prompt_reports_it_and_prompts_when_that_one_is_cancelled(
     world: World, sts: StrictSts, phone: MfaDevice, before: tuple[str, ...]
 ) -> None:
-    """Another terminal, another role: told after two seconds whose code it is; Ctrl-C there, and it is asked here.
+    """Another terminal, another role: after two seconds a notice names whose code it is; Ctrl-C there, and the prompt is here.
 
     Also where it is another session of the device: a code that is typed twice at once is refused once.
     """
@@ -688,7 +688,7 @@ def test_a_wrong_code_is_not_the_answer_of_those_who_wait(world: World, sts: Str
 
 @pytest.mark.parametrize("here", [True, False], ids=["the same terminal", "another terminal"])
 def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str], here: bool) -> None:
-    """Five minutes for a person, where a call has less than one. Only who does not see the question is told of it."""
+    """Five minutes for a person, where a call has less than one. Only a user who does not see the question gets a notice."""
     slept: list[float] = []
     store = FileStore(str(tmp_path / "cache"))
     lock = store.lock(digest("name"))

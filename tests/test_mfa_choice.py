@@ -127,7 +127,7 @@ def shape(hops: tuple[Hop, ...]) -> str:
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_a_code_goes_where_the_table_says(row: Row) -> None:
-    """One code serves all that it can serve; where it cannot, there is a reason, and it is told."""
+    """One code serves all that it can serve; where it cannot, the reason is reported."""
     result = place(row.source, row.roles, row.inputs)
 
     assert shape(result.hops) == row.result
@@ -194,7 +194,7 @@ NAMED = KEYS._replace(identity=(("access_key_id", "AKIA"),), settings=(("mfa_ser
         (None, "eu-west-1", 1),
         ("eu-south-1", "eu-west-1", 1),
         ("eu-south-1", None, 1),
-        (None, "eu-south-1", 2),  # a token of the global endpoint is none in a region that one has to opt in to
+        (None, "eu-south-1", 2),  # a token of the global endpoint is invalid in an opt-in Region
     ],
 )
 def test_an_mfa_session_serves_the_roles_of_other_endpoints(

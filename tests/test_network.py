@@ -1,4 +1,4 @@
-"""What the network does to a call: it is told in one line, tried again where that helps, and over in forty seconds."""
+"""Network failures: one line each, retried where that helps, and over in forty seconds."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Web(Serving):
         return self._answer
 
 
-# -- answers that are none -------------------------------------------------------------------------------------------
+# -- invalid responses -----------------------------------------------------------------------------------------------
 
-#: Kinds of failure, how they are told, and how often the call is made.
+#: Kinds of failure, their messages, and how often the call is made.
 FAILURES = {
     "reset": (messages.CONNECTION_FAILED, 3),
     "empty": (messages.CONNECTION_FAILED, 3),
@@ -168,7 +168,7 @@ def test_whoever_answers_in_the_place_of_sts_is_not_believed(world: World, answe
 def test_a_session_that_cannot_be_used_is_not_given_to_the_command(
     world: World, sts: StrictSts, element: str, text: str
 ) -> None:
-    """Empty keys would send the SDKs to look elsewhere; what is over or no time at all is no session."""
+    """Empty keys would send the SDKs to look elsewhere; an expired one is not a session."""
     sts.texts[element] = text
 
     done = world.run("dev", "echo", "ran")

@@ -1,4 +1,4 @@
-"""S3-compatible servers and what is no TLS: their answers are read, and told in words."""
+"""S3-compatible servers and failed TLS: their responses are read, and explained."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def server(world: World) -> Iterator[Answer]:
 def test_an_error_at_the_top_of_the_answer_is_read(
     world: World, server: Answer, code: str, text: str, output: str
 ) -> None:
-    """The cause is told as it is for AWS's own form, and never as a bare HTTP 403."""
+    """The cause is reported as for AWS's own form, and never as a bare HTTP 403."""
     server(403, ERROR.format(code, text))
 
     done = world.run("s3", "true")

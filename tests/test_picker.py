@@ -55,7 +55,7 @@ def _messages(screen: Screen) -> list[str]:
 
 
 def test_what_is_picked_runs_the_command_behind_the_dashes(lists: World) -> None:
-    """Type, press Enter: the command runs as that target, and what would have done the same is said once."""
+    """Type, press Enter: the command runs as that target, and the line that does the same is printed once."""
     with _screen(lists, "-d", "15m", "--", "sh", "-c", AS) as screen:
         screen.until(OPEN)
         screen.type("prod").until(r"prod-admin")
@@ -253,7 +253,7 @@ def test_a_command_that_is_not_there_opens_no_list(lists: World) -> None:
 
 
 def test_without_profiles_the_command_that_makes_one_is_printed(lists: World) -> None:
-    """An empty configuration is told, not shown as an empty list."""
+    """An empty configuration is reported, not displayed as an empty list."""
     lists.config("")
     lists.credentials("")
 
@@ -354,7 +354,7 @@ class TestHistory:
         assert "111111111111:dev\t" in world.run("_complete", "fish", "awsudo", "-p", "base", "11").out
 
     def test_a_home_that_cannot_be_written_stops_nothing(self, world: World) -> None:
-        """The command runs, nothing is said."""
+        """The command runs, without a message."""
         done = world.run("dev", "true", env={"XDG_STATE_HOME": "/proc/nowhere"})
 
         assert (done.code, done.err) == (0, "")

@@ -67,7 +67,7 @@ def test_fields_of_another_kind_are_a_miss(fields: dict[str, str], now: float) -
 
 @pytest.mark.parametrize("expiration", ["nan", "inf", "-inf", "1e999", "", "soon"])
 def test_an_invalid_expiration_is_a_miss(expiration: str) -> None:
-    """Numbers that are none never make a session fresh."""
+    """Invalid numbers never make a session fresh."""
     fields = session_fields(Credentials("ASIA", "s", "t", 2000.0, issued=1000.0), "inputs")
     fields["expiration"] = expiration
     from awsudo_py.sessions.sealed import digest
@@ -104,7 +104,7 @@ def test_nothing_escaped_can_move_the_cursor_or_forge_a_line(text: str) -> None:
 
 
 def test_ordinary_text_is_printed_unchanged() -> None:
-    """Names in any script are no danger."""
+    """Names in any script are safe."""
     assert escape("naïve, 東京 \N{SNOWMAN}") == "naïve, 東京 \N{SNOWMAN}"
 
 

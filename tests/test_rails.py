@@ -126,7 +126,7 @@ def test_a_hit_is_never_replayed_past_a_rail(world: World, sts: StrictSts, setti
 
 
 def test_a_role_by_its_arn_has_the_rails_of_the_profiles_that_mean_it(world: World) -> None:
-    """`-p base ACCOUNT:dev` is no way around the rails of the profile dev; another role has none."""
+    """`-p base ACCOUNT:dev` does not get around the rails of the profile dev; another role has no rails."""
     guarded(world, "awsudo_deny = true")
 
     refused = world.run("-p", "base", "111111111111:dev", "true")
@@ -443,7 +443,7 @@ def test_where_no_code_can_reach_the_call_nothing_runs(
 def test_the_library_gets_the_code_from_its_prompt(
     world: World, sts: StrictSts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each session needs a code there too; without a prompt there is none."""
+    """Each session needs a code there too; without a prompt there is no session."""
     phone = guarded_by_code(world, sts)
     for name, value in world.environ().items():
         monkeypatch.setenv(name, value)

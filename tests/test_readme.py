@@ -141,7 +141,7 @@ def test_a_block_for_fish_or_zsh_works_as_it_stands(reader: World, block: Block)
 
 
 def test_starships_segment_works_as_it_stands(reader: World) -> None:
-    """What starship is told to run gives the segment inside of a session, and is not run outside."""
+    """The command in starship's configuration gives the segment inside a session, and is not run outside."""
     text = next(block.text for block in BLOCKS if block.language == "toml")
     command, when = (re.search(rf"^{key} = (['\"])(.*)\1$", text, re.MULTILINE) for key in ("command", "when"))
     assert command and when

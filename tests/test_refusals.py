@@ -1,4 +1,4 @@
-"""What STS refuses is told in words: what was refused, which side to look at, what to do next; the original kept."""
+"""Refusals of STS are explained: what was refused, which side to look at, what to do next, with the original text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Arranged = tuple[tuple[str, ...], dict[str, str | None]]
 
 
 class Answer(NamedTuple):
-    """One error of AWS, and how it is told."""
+    """One error of AWS, and its explanation."""
 
     code: str
     text: str
@@ -516,7 +516,7 @@ def test_nothing_in_the_parts_of_a_denial_can_touch_the_terminal(world: World, s
 
 @pytest.mark.parametrize("element", ["Arn", "AssumedRoleId", "AccessKeyId", "SecretAccessKey", "SessionToken"])
 def test_nothing_in_a_session_of_sts_can_touch_the_terminal(world: World, sts: StrictSts, element: str) -> None:
-    """Who one is now is said on a terminal too, in the greeting of a shell."""
+    """The greeting of a shell on a terminal names the identity too."""
     sts.texts[element] = HOSTILE.replace("\n", "").replace("\r", "")
     shell = world.home / "shell"
     shell.write_text("#!/bin/sh\necho the-shell-runs\n")

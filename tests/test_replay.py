@@ -33,7 +33,7 @@ STORE = FileStore("/nowhere")
 
 @pytest.mark.parametrize("name", sorted({*ALL_DECIDING, "AWS_REGION", "AWS_NEW_THING", "AWSUDO_DURATION", *SECRET}))
 def test_each_deciding_variable_is_part_of_the_name(name: str) -> None:
-    """Another value is another record; so is none."""
+    """Another value is another record; so is an absent one."""
     around = [surroundings(environ, STORE) for environ in ({name: "one"}, {name: "two"}, {})]
 
     assert len(set(around)) == 3

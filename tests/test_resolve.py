@@ -1,4 +1,4 @@
-"""Resolution from outside: what is wrong is said by name, and then nothing is run, asked or guessed."""
+"""Resolution from outside: what is wrong is reported by name, and nothing is run, prompted for or guessed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refused(
 
 
 class Wrong(NamedTuple):
-    """A configuration with a mistake, and what must be said of it; ~ stands for the home."""
+    """A configuration with a mistake, and the texts of its message; ~ stands for the home."""
 
     config: str | bytes
     texts: tuple[str, ...]
@@ -347,7 +347,7 @@ WRONG: dict[str, Wrong] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_setting_is_reported_by_name(world: World, sts: StrictSts, name: str) -> None:
-    """A mistake in the files is told with its file and the key or name it is about; nothing is run or asked."""
+    """A mistake in the files is reported with its file and the key or name; nothing is run or prompted for."""
     wrong = WRONG[name]
     for path, content in (("config", wrong.config), ("credentials", wrong.credentials)):
         (world.home / ".aws" / path).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -510,7 +510,7 @@ HOSTILE_ROLES = {
 
 @pytest.mark.parametrize("name", HOSTILE_ROLES)
 def test_a_hostile_role_is_refused_before_any_call(world: World, sts: StrictSts, name: str) -> None:
-    """What looks like a role and is none costs no call, runs nothing, and is shown without its controls."""
+    """An invalid role makes no call, runs nothing, and is displayed without its control characters."""
     err = refused(world, sts, HOSTILE_ROLES[name], env={"AWS_PROFILE": "base"})
 
     assert len(err) < 1000
@@ -518,7 +518,7 @@ def test_a_hostile_role_is_refused_before_any_call(world: World, sts: StrictSts,
 
 @pytest.mark.parametrize("name", ["newline at the end", "eleven digits", "user", "session", "partition that is none"])
 def test_a_hostile_role_is_not_mistaken_for_the_command(world: World, sts: StrictSts, name: str) -> None:
-    """After -p PROFILE too, what looks like a role and is none is refused; it is not run as the command."""
+    """After -p PROFILE too, an invalid role is refused; it is not run as the command."""
     refused(world, sts, "-p", "base", HOSTILE_ROLES[name])
 
 
@@ -542,7 +542,7 @@ def test_a_target_that_is_empty_is_a_mistake(world: World, sts: StrictSts) -> No
 def test_an_unknown_partition_is_named_with_the_closest_one(
     world: World, sts: StrictSts, typed: str, meant: str
 ) -> None:
-    """A typo in an ARN's partition is told as such, not as a region that does not fit."""
+    """A typo in an ARN's partition is reported as such, not as a mismatched region."""
     err = refused(world, sts, f"arn:{typed}:iam::111111111111:role/dev", env={"AWS_PROFILE": "base"})
 
     assert typed in err
@@ -600,7 +600,7 @@ def test_of_two_profile_variables_aws_profile_wins_with_a_notice(world: World, s
     ids=str,
 )
 def test_two_profile_variables_that_agree_need_no_words(world: World, env: dict[str, str | None]) -> None:
-    """Variables that name one profile, or are empty, are no conflict and make no notice."""
+    """Variables that name one profile, or are empty, are not a conflict and print no notice."""
     done = world.run(DEV, *PRINT_ENV, env=env)
 
     assert (done.code, done.err) == (0, "")

@@ -165,7 +165,7 @@ def test_a_secret_in_the_place_of_the_key_id_is_struck_out(world: World, sts: St
 
 
 def test_an_answer_without_an_end_is_not_read_to_its_end(world: World, sts: StrictSts) -> None:
-    """More than a mebibyte is no answer of AWS's: reading stops, and the memory stays free."""
+    """More than a mebibyte is not from AWS: reading stops, and the memory stays free."""
     sts.texts["SessionToken"] = "A" * (3 * 1024 * 1024)
 
     done = world.run("dev", "true")

@@ -174,7 +174,7 @@ def test_more_clients_than_places_push_out_the_oldest(endpoint: Endpoint) -> Non
 
 
 def test_what_has_expired_is_not_served() -> None:
-    """The client is told why there is nothing, and a renewal is wanted at once."""
+    """The client gets the reason, and a renewal is requested at once."""
     moment, expected = [0.0], list[bool]()
     session = Credentials("ASIAEXAMPLE", "secret", "token", 100.0, issued=0.0)
     endpoint = Endpoint(Served(session, "", ""), clock=lambda: moment[0])
@@ -346,7 +346,7 @@ def test_it_ends_as_the_command_does(world: World, sts: StrictSts, command: tupl
 
 
 def test_a_target_without_a_session_runs_nothing(world: World, sts: StrictSts) -> None:
-    """The refusal of STS is told as without --serve, and no file is left."""
+    """The refusal of STS is reported as without --serve, and no file is left."""
     sts.add_role("arn:aws:iam::111111111111:role/dev", trusts=["arn:aws:iam::111111111111:user/nobody"])
 
     done = world.run("--serve", "dev", "touch", "ran")

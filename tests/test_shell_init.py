@@ -93,7 +93,7 @@ def test_an_invalid_environment_is_reported_and_never_evaluated(in_use: World, s
     "shell", [pytest.param(name, marks=needs(name)) for name in ("dash", "bash", "zsh", "fish", "tcsh")]
 )
 def test_a_login_shell_survives_whatever_is_wrong(in_use: World, shell: str) -> None:
-    """Broken AWS files, a cache that cannot be, no home: nothing is said, and the next line of the rc file runs."""
+    """Broken AWS files, an impossible cache, no home: no message, and the next line of the rc file runs."""
     (in_use.home / ".aws" / "config").write_text("[broken\n")
     in_use.env["AWSUDO_CACHE_DIR"] = "/dev/null/none"
     strict = "" if shell in ("fish", "tcsh") else "set -eu"

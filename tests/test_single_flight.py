@@ -320,7 +320,7 @@ def test_rule_5_a_short_wait_is_silent(world: World, lock: Path) -> None:
 
 
 def test_rule_5_a_rejection_is_shared_with_those_already_waiting(world: World, sts: StrictSts, lock: Path) -> None:
-    """STS said no to one: all who were waiting for the same answer get it, word for word, without asking."""
+    """STS refused one: all runs that wait for the same call get its message, word for word, without a call."""
     sts.add_role(f"{ROLE}dev", deny="with an explicit deny in the role trust policy")
 
     with held(lock):
@@ -329,7 +329,7 @@ def test_rule_5_a_rejection_is_shared_with_those_already_waiting(world: World, s
 
     assert {one.code for one in done} == {125}
     assert {one.out for one in done} == {""}
-    # who waits longer than two seconds has said so before
+    # a run that waits longer than two seconds has printed a notice
     assert len({one.err[one.err.index("awsudo: cannot get") :] for one in done}) == 1
     assert messages.TRUST_DENIES in done[0].err
     assert "AWS: " in done[0].err
@@ -365,7 +365,7 @@ def test_rule_5_a_missing_response_is_not_a_rejection(world: World, sts: StrictS
 
 
 def test_rule_5_a_rejection_on_record_holds_no_secret(world: World, sts: StrictSts) -> None:
-    """What is shared is what was said, in a file as private as a session's."""
+    """The message is shared, in a file as private as a session's."""
     sts.add_role(f"{ROLE}dev", deny="with an explicit deny in the role trust policy")
     secret = (world.home / ".aws" / "credentials").read_text().split()[-1]
 

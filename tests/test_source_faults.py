@@ -88,7 +88,7 @@ def test_the_message_of_a_container_endpoint_is_passed_on(world: World, answer: 
 
 
 class Setting(NamedTuple):
-    """What is wrong in the environment, and what is said."""
+    """What is wrong in the environment, and the message."""
 
     env: dict[str, str]
     words: tuple[str, ...]
@@ -345,7 +345,7 @@ SSO_PROFILE = (
 @needs("faketime")
 @pytest.mark.parametrize("kind", ["sso", "web identity"])
 def test_a_clock_that_is_hours_ahead_is_reported(world: World, sts: StrictSts, tmp_path: Path, kind: str) -> None:
-    """Without a signature AWS cannot see it: the session seems to be over as it comes. It is no captive portal."""
+    """Without a signature AWS cannot see it: the session seems to have expired. It is not a captive portal."""
     with Sso() as sso:
         sso.allow("222222222222", "Admin")
         token = tmp_path / "token"

@@ -96,7 +96,7 @@ def test_no_other_room_distinguishes_kinds() -> None:
 def test_what_a_source_gives_and_whether_a_role_from_it_is_chained(
     source: Source, session: bool | None, chaining: bool
 ) -> None:
-    """Keys or a session, as the token or the kind shows; the role of a machine is no chaining to STS."""
+    """Keys or a session, as the token or the kind shows; the role of a machine is not chaining to STS."""
     assert gives_session(source) is session
     assert is_chaining(source) is chaining
     takes_keys_inputs = ("duration", "mfa_serial")

@@ -205,7 +205,7 @@ def test_the_day_is_signed_twice(sts: StrictSts, alice: Key) -> None:
 
 @pytest.mark.parametrize("part", ["access_key_id", "secret_access_key", "session_token"])
 def test_each_part_of_a_session_is_needed(sts: StrictSts, alice: Key, part: str) -> None:
-    """A wrong id, secret or token is refused, and a wrong secret is told from the others."""
+    """A wrong id, secret or token is refused, and a wrong secret is distinguished from the others."""
     forged = assume(sts, alice)._replace(**{part: "ASIAWRONGWRONGWRONG7"})  # type: ignore[arg-type]
 
     code, message = refusal(sts, forged)

@@ -119,7 +119,7 @@ def test_completion_knows_that_a_profile_wins(world: World) -> None:
 def test_the_target_is_looked_up_before_the_command(
     world: World, sts: StrictSts, words: tuple[str, ...], message: str
 ) -> None:
-    """A typo or an unset variable is reported as what it was taken for, and nothing is said of commands."""
+    """A typo or an unset variable is reported as the target that it was read as, without a word about commands."""
     done = world.run(*words)
 
     assert done.code in (2, 125) and message in done.err.splitlines()[0]
@@ -138,7 +138,7 @@ def test_a_name_that_others_contain_is_suggested(world: World) -> None:
 
 
 def test_a_subcommand_that_was_mistyped_is_suggested(world: World) -> None:
-    """`awsudo kyes` is no profile, and near to a subcommand."""
+    """`awsudo kyes` is not a profile, and close to a subcommand."""
     done = world.run("kyes", "list")
 
     assert done.code == 125 and "a subcommand? did you mean keys?" in done.err

@@ -81,7 +81,7 @@ class Resolved(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What a side said instead."""
+    """The error of a side instead."""
 
     error: str
 

@@ -23,7 +23,7 @@ DEFAULT = Call(
 
 
 class Row(NamedTuple):
-    """One text, and what is said of it."""
+    """One text, and its explanation."""
 
     id: str
     code: str

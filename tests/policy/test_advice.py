@@ -164,7 +164,7 @@ def test_the_statement_to_paste_does_mend_it(case: Case) -> None:
         for made in statements:
             policies = _pasted(policies, made)
 
-    if verdict.outcome is Outcome.IMPLICIT_DENY:  # a condition is in the way, and said to be
+    if verdict.outcome is Outcome.IMPLICIT_DENY:  # a condition is in the way, and reported
         assert [each for each in advice(request, verdict) if "must" in each.text]
     else:
         # where something else is not known, it still is not

@@ -1,4 +1,4 @@
-"""AWS's error texts: the side that each names, or unknown, and what is said of it."""
+"""AWS's error texts: the side that each names, or unknown, and the explanation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_text_is_explained_with_its_side(row: Row) -> None:
 
 @pytest.mark.parametrize("row", GATHERED + FORMS + OTHERS, ids=lambda row: row.id)
 def test_a_claim_and_candidates_never_stand_together(row: Row) -> None:
-    """Where the side is known there are no candidates; where it is not, nothing is claimed of a side."""
+    """Where the side is known there are no candidates; where it is not, no side is named."""
     found = _explained(row)
 
     assert not found.candidates or found.side == "unknown"

@@ -911,7 +911,7 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # a client that gave up is no news
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that gave up is not reported
             super().handle_error(request, client_address)
 
 
