@@ -44,8 +44,8 @@ SIGNALS = ("grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status")
 SUPERVISE = (
     sys.executable,
     "-c",
-    "import os, sys; from awsudo_py import child;"
-    "child.end_like(child.supervise(child.find(sys.argv[1], os.environ), sys.argv[1:], os.environ))",
+    "import os, sys; from awsudo_py import child, child_supervision as s;"
+    "s.end_like(s.supervise(child.find(sys.argv[1], os.environ), sys.argv[1:], os.environ))",
 )
 #: Waits for Ctrl-C and a while for a second one, then says how many came.
 COUNT_INTERRUPTS = (

@@ -91,7 +91,10 @@ def test_a_confirmed_run_loads_no_parser_and_no_resolver(world: World) -> None:
 
     imported = imported_by(world, "--yes", "dev", "true")
 
-    ours = {"awsudo_py.resolve", "awsudo_py.resolve.command_patterns", "awsudo_py.sessions.journal"}
+    ours = {
+        *("awsudo_py.resolve", "awsudo_py.resolve.command_patterns"),
+        *("awsudo_py.sessions.journal", "awsudo_py.sessions.private_directory"),
+    }
     assert {name for name in imported if name.startswith("awsudo_py")} == {
         *(name for name in ALLOWED if name.startswith("awsudo_py")),
         *ours,

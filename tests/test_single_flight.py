@@ -17,7 +17,8 @@ import pytest
 from awsudo_py.aws_credentials import Credentials
 from awsudo_py.errors import AwsudoError, Rejected, Unreachable
 from awsudo_py.sessions.cached_session import session_fields
-from awsudo_py.sessions.file_store import FileStore, Lock
+from awsudo_py.sessions.file_store import FileStore
+from awsudo_py.sessions.locks import Lock
 from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal

@@ -25,8 +25,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sessions", "aws"),
     ("policy", "resolve"),
     ("child_environment", "files", "terminal", "child", "model", "grammar", "html_page", "installation"),
-    ("moments", "prompt"),
-    ("display",),
+    ("moments", "prompt", "child_supervision"),
+    ("display", "child_errors"),
     ("fingerprint", "aws_credentials", "durations", "errors"),
 )
 #: Third-party library → the rooms that may know it.

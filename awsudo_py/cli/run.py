@@ -141,6 +141,7 @@ def _served(context: Context, request: Request) -> bool:
 
 def _serve(call: Call, context: Context, request: Request, path: str, *, linger: bool) -> None:
     """Run the command beside an endpoint, and end as the command does. Raises AwsudoError."""
+    from awsudo_py.child_supervision import end_like
     from awsudo_py.cli.commands.serve import getter
     from awsudo_py.serve.run import run_beside, serving
 
@@ -149,7 +150,7 @@ def _serve(call: Call, context: Context, request: Request, path: str, *, linger:
         context.terminal.detail(f"serving {at_work.first.target} on 127.0.0.1:{at_work.endpoint.port}")
         call.process.allow_core_dumps()
         code = run_beside(at_work, path, request.command or (path,), os.environ, linger=linger)
-    child.end_like(code)
+    end_like(code)
 
 
 def _chain(context: Context, request: Request, *, subcommands: bool) -> RoleChain:

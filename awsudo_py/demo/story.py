@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsudo_py import child
+from awsudo_py import child, child_supervision
 from awsudo_py.demo.server import ACCOUNT, USER, DemoServer, DemoSts
 from awsudo_py.errors import UsageError
 from awsudo_py.shell.calling import users_shell
@@ -50,7 +50,7 @@ def run_demo(*, shell: bool, environ: Mapping[str, str]) -> None:
         world.furnish(sts)
         code = _open_shell(world) if shell else _Story(world, sts).tell()
     if code:
-        child.end_like(code)
+        child_supervision.end_like(code)
 
 
 class _World:
@@ -192,7 +192,7 @@ def _open_shell(world: _World) -> int:
     )
     os.chdir(world.home)
     try:
-        return child.supervise(child.find(shell, world.environ), [shell], world.environ)
+        return child_supervision.supervise(child.find(shell, world.environ), [shell], world.environ)
     finally:
         os.chdir("/")  # a directory in use cannot be removed on every system
 

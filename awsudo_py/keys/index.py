@@ -20,7 +20,7 @@ from awsudo_py.sessions.single_flight import Wait, in_turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from awsudo_py.sessions.file_store import Lock
+    from awsudo_py.sessions.locks import Lock
     from awsudo_py.sessions.single_flight import Run
 
 

@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from awsudo_py import child
 from awsudo_py.child_environment import applied, unset_changes
+from awsudo_py.child_supervision import supervise
 from awsudo_py.errors import AwsudoError
 from awsudo_py.serve.child_config import ChildConfig, variables
 from awsudo_py.serve.endpoint import Endpoint
@@ -111,12 +111,12 @@ def run_beside(
     CommandCannotRun.
     """
     if not linger:
-        return child.supervise(path, command, applied(environ, serving.changes))
+        return supervise(path, command, applied(environ, serving.changes))
     reads, writes = os.pipe()
     # every process below the command holds this end, unless it closes what it does not know
     os.set_inheritable(writes, True)
     try:
-        code = child.supervise(path, command, applied(environ, serving.changes))
+        code = supervise(path, command, applied(environ, serving.changes))
     finally:
         os.close(writes)
     try:

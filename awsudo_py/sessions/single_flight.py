@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from awsudo_py.aws_credentials import Credentials
-    from awsudo_py.sessions.file_store import FileStore, Lock
+    from awsudo_py.sessions.file_store import FileStore
+    from awsudo_py.sessions.locks import Lock
     from awsudo_py.terminal import Terminal
 
 #: Seconds of waiting for another run until a notice says so, and until it is given up. A call to AWS is given up a

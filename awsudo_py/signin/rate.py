@@ -13,7 +13,8 @@ from awsudo_py.sessions.sealed import digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awsudo_py.sessions.file_store import FileStore, Lock
+    from awsudo_py.sessions.file_store import FileStore
+    from awsudo_py.sessions.locks import Lock
 
 #: Calls a second: at the start, and after any number of refusals.
 MOST, LEAST = 15.0, 1.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from awsudo_py.aws_credentials import rfc3339
 from awsudo_py.files import replace_file
-from awsudo_py.sessions.file_store import make_private
+from awsudo_py.sessions.private_directory import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

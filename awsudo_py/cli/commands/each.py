@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from awsudo_py.child import end_like
+from awsudo_py.child_supervision import end_like
 from awsudo_py.cli.call import Call, begin, inputs_of
 from awsudo_py.cli.click_glue import subcommand
 from awsudo_py.cli.confirmation import pass_fleet_rails
