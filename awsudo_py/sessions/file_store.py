@@ -113,7 +113,7 @@ class FileStore:
                 return None
             if os.name != "nt" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
                 return None
-            return unpack(os.read(descriptor, LARGEST))
+            return unpack(os.read(descriptor, found.st_size))  # files are replaced, and never grow
         except OSError:
             return None
         finally:
