@@ -47,12 +47,12 @@ def needs(*programs: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(autouse=True)
-def _no_surprises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The tests themselves see no AWS variable and no real home."""
+def _no_surprises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests themselves see no AWS variable and no home at all."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "AWSUDO_", "XDG_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("HOME", "/dev/null/home")
 
 
 @pytest.fixture

@@ -2,13 +2,107 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 import pexpect
+import ptyprocess
 import pyte
+
+from tests.warm import AWSUDO, WARM, Started
+from tests.world import Done, World
+
+
+class _Process(ptyprocess.PtyProcess):  # type: ignore[misc] # has no types
+    """A run that the warm interpreter started: its parent is not this process, which learns its end from that."""
+
+    def __init__(self, started: Started, master: int) -> None:
+        super().__init__(started.pid, master)
+        self.exitstatus: int | None
+        self.signalstatus: int | None
+        self._started = started
+
+    def isalive(self) -> bool:
+        """Whether it runs; at the end of its output, once it has ended."""
+        return not self.terminated and self._code(wait=self.flag_eof) is None
+
+    def wait(self) -> int | None:
+        """The exit code once it has ended; None if a signal killed it."""
+        self._code(wait=True)
+        status: int | None = self.exitstatus
+        return status
+
+    def _code(self, *, wait: bool) -> int | None:
+        code = self._started.wait() if wait else self._started.poll()
+        if code is not None:
+            self.terminated, self.status = True, code
+            self.exitstatus, self.signalstatus = (code, None) if code >= 0 else (None, -code)
+        return code
+
+
+class PseudoTerminal(pexpect.spawn):  # type: ignore[misc] # has no types
+    """A program on a terminal of its own; more than one: as a shell starts them with `&`, until all have ended.
+
+    Awsudo is started as World.run does it. Leaving a with block kills what still runs.
+    """
+
+    def __init__(
+        self,
+        *commands: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str | os.PathLike[str] | None = None,
+        size: tuple[int, int] = (24, 200),
+        timeout: float = 30,
+    ) -> None:
+        self._commands = commands
+        program, *words = commands[0]
+        if len(commands) > 1:
+            program, words = "sh", ["-c", "".join(f"{shlex.join(command)} & " for command in commands) + "wait"]
+        super().__init__(
+            program,
+            words,
+            env=env,
+            cwd=cwd and os.fspath(cwd),
+            dimensions=size,
+            encoding="utf-8",
+            codec_errors="backslashreplace",
+            timeout=timeout,
+        )
+        self.delaybeforesend = None
+
+    def _spawnpty(self, args: Sequence[str], **how: Any) -> ptyprocess.PtyProcess:
+        if {command[0] for command in self._commands} == {AWSUDO}:
+            master, slave = os.openpty()
+            ptyprocess.ptyprocess._setwinsize(slave, *how["dimensions"])
+            jobs = [list(command[1:]) for command in self._commands]
+            started = WARM.start(jobs, how["env"], how["cwd"] or os.getcwd(), (slave, slave, slave), session=True)
+            os.close(slave)
+            if started is not None:
+                return _Process(started, master)
+            os.close(master)
+        return super()._spawnpty(args, **how)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close(force=True)
+
+    def ended(self) -> Done:
+        """How it ended, and what was displayed since the last match."""
+        self.expect(pexpect.EOF)
+        shown = self.before
+        self.close()
+        return Done(self.exitstatus if self.signalstatus is None else -self.signalstatus, shown, shown)
+
+
+def terminal(
+    world: World, *words: str, env: Mapping[str, str | None] | None = None, size: tuple[int, int] = (24, 200)
+) -> PseudoTerminal:
+    """Awsudo with these words on a terminal of its own, in this world's environment with changes."""
+    return PseudoTerminal(world.command(*words), env=world.environ(dict(env or {})), cwd=world.home, size=size)
 
 
 class _Answering(pyte.Screen):
@@ -28,25 +122,15 @@ class Screen:
         command: Sequence[str],
         env: Mapping[str, str],
         *,
-        cwd: str | None = None,
+        beside: Sequence[Sequence[str]] = (),
+        cwd: str | os.PathLike[str] | None = None,
         size: tuple[int, int] = (30, 100),
     ) -> None:
         rows, columns = size
         self.raw = ""
         self._screen = _Answering(columns, rows)
         self._stream = pyte.Stream(self._screen)
-        self._child = pexpect.spawn(
-            command[0],
-            list(command[1:]),
-            env={"TERM": "xterm", **env},
-            cwd=cwd,
-            dimensions=size,
-            encoding="utf-8",
-            codec_errors="backslashreplace",
-            timeout=20,
-            echo=True,
-        )
-        self._child.delaybeforesend = None
+        self._child = PseudoTerminal(command, *beside, env={"TERM": "xterm", **env}, cwd=cwd, size=size)
         self._screen.child = self._child
 
     def __enter__(self) -> Screen:

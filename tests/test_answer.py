@@ -22,9 +22,10 @@ import pytest
 from awsudo_py.sessions.questions import Asker, Waiting, give
 from tests import messages
 from tests.conftest import needs
+from tests.screens import PseudoTerminal, terminal
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import MfaDevice, StrictSts
-from tests.world import AWSUDO, World, open_files, until
+from tests.world import AWSUDO, Running, World, open_files, until
 
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
 
@@ -39,18 +40,9 @@ def _guarded(world: World) -> None:
 
 
 @contextmanager
-def detached(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
+def detached(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[Running]:
     """A run without a terminal."""
-    run = subprocess.Popen(
-        [AWSUDO, *words],
-        env=world.environ(env),
-        cwd=world.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    run = world.start(*words, env=env, session=True)
     try:
         yield run
     finally:
@@ -59,7 +51,7 @@ def detached(world: World, *words: str, env: dict[str, str | None] | None = None
 
 
 @contextmanager
-def waiting(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[subprocess.Popen[str]]:
+def waiting(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[Running]:
     """A run without a terminal, once its question is there."""
     with detached(world, *words, env={"AWSUDO_WAIT": "2m", **(env or {})}) as run:
         until(lambda: bool(questions(world)) or run.poll() is not None, "a question is there")
@@ -72,17 +64,9 @@ def questions(world: World) -> list[str]:
     return sorted(name for name in os.listdir(place) if not name.endswith(".tmp")) if place.is_dir() else []
 
 
-@contextmanager
-def answering(world: World, *words: str) -> Iterator[pexpect.spawn[str]]:
+def answering(world: World, *words: str) -> PseudoTerminal:
     """Awsudo answer on a terminal of its own."""
-    spawned = pexpect.spawn(
-        AWSUDO, ["answer", *words], env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30
-    )
-    spawned.setwinsize(24, 200)
-    try:
-        yield spawned
-    finally:
-        spawned.close(force=True)
+    return terminal(world, "answer", *words)
 
 
 def test_a_confirmation_is_given_on_another_terminal(world: World, sts: StrictSts) -> None:
@@ -446,9 +430,7 @@ def test_an_endpoint_of_its_own_asks_on_its_terminal(world: World, sts: StrictSt
     """`awsudo serve` has the terminal to itself: the prompt comes there, ahead of time."""
     phone = short_sessions(world, sts)
     words = ["-d", "15m", "--mfa-code", phone.code(), "serve", "dev", "--format", "dotenv"]
-    spawned = pexpect.spawn(AWSUDO, words, env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30)
-    spawned.setwinsize(40, 300)
-    try:
+    with terminal(world, *words, size=(40, 300)) as spawned:
         spawned.expect_exact("to stop: Ctrl-C")
         printed = re.findall(r"^(AWS_CONTAINER_\w+)='?([^'\r\n]*)", spawned.before, re.MULTILINE)
         first = _fetched(world, dict(printed))
@@ -458,8 +440,6 @@ def test_an_endpoint_of_its_own_asks_on_its_terminal(world: World, sts: StrictSt
         until(lambda: _fetched(world, dict(printed)) not in ("", first), "the new session is served")
         spawned.sendintr()
         spawned.expect(pexpect.EOF)
-    finally:
-        spawned.close(force=True)
 
     assert first and (spawned.exitstatus, questions(world)) == (0, [])
 
@@ -494,14 +474,11 @@ def test_ctrl_c_at_the_question_of_a_renewal_ends_the_endpoint(world: World, sts
     """Nothing is left: neither the endpoint nor the process that prompts."""
     phone = short_sessions(world, sts)
     words = ["-d", "15m", "--mfa-code", phone.code(), "serve", "dev", "--format", "dotenv"]
-    spawned = pexpect.spawn(AWSUDO, words, env=world.environ(), cwd=str(world.home), encoding="utf-8", timeout=30)
-    try:
+    with terminal(world, *words) as spawned:
         spawned.expect_exact("MFA code of")
         spawned.sendintr()
         spawned.expect(pexpect.EOF)
         until(lambda: not _in_session(spawned.pid), "no process is left")
-    finally:
-        spawned.close(force=True)
 
     assert spawned.exitstatus == 0
 

@@ -22,6 +22,7 @@ from awsudo_py.grammar.registry import SUBCOMMANDS, Subcommand
 from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
+from tests.screens import PseudoTerminal, terminal
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -273,9 +274,8 @@ def test_quiet_prints_nothing_and_verbose_prints_each_step(world: World) -> None
 # A shell instead of a command
 
 
-def _terminal(world: World, *words: str, env: dict[str, str | None] | None = None) -> pexpect.spawn[str]:
-    environ = world.environ({"SHELL": "/bin/sh", "PS1": "prompt> ", **(env or {})})
-    return pexpect.spawn(AWSUDO, list(words), env=environ, cwd=str(world.home), encoding="utf-8", timeout=20)
+def _terminal(world: World, *words: str, env: dict[str, str | None] | None = None) -> PseudoTerminal:
+    return terminal(world, *words, env={"SHELL": "/bin/sh", "PS1": "prompt> ", **(env or {})})
 
 
 @pytest.mark.parametrize("words", [("dev",), ("dev", "--"), ("exec", "dev"), ("-p", "dev"), ("-p", "base", DEV)])

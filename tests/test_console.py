@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import pexpect
 import pytest
 
 from tests import messages
 from tests.conftest import needs
+from tests.screens import terminal
 from tests.servers.federation import Federation
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
@@ -128,13 +128,12 @@ def test_the_page_is_opened_where_a_person_sees_it(
 
 def test_over_ssh_the_link_is_copied_by_the_terminal(world: World, federation: Federation) -> None:
     """--copy writes OSC 52 to the terminal, which puts the link on the clipboard of the person's machine."""
-    environ = world.environ({"SSH_CONNECTION": "1 2 3 4", "TERM": "xterm"})
-    terminal = pexpect.spawn(AWSUDO, ["console", "dev", "--copy"], env=environ, encoding="utf-8", timeout=30)
-    terminal.expect(pexpect.EOF)
+    with terminal(world, "console", "dev", "--copy", env={"SSH_CONNECTION": "1 2 3 4", "TERM": "xterm"}) as ssh:
+        _, shown, _ = ssh.ended()
 
-    match = re.search(r"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", terminal.before or "")
+    match = re.search(r"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", shown)
     assert match and base64.b64decode(match[1]).decode().startswith(f"{federation.url}/federation?Action=login")
-    assert "copied the link that signs in as dev" in (terminal.before or "")
+    assert "copied the link that signs in as dev" in shown
 
 
 def test_the_link_is_in_no_file(world: World, federation: Federation) -> None:

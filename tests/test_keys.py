@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from awsudo_py.aws_credentials import Credentials
@@ -22,9 +21,10 @@ from awsudo_py.terminal import Terminal
 from tests import messages
 from tests.conftest import needs
 from tests.keyring_session import KeyringSession
+from tests.screens import PseudoTerminal, terminal
 from tests.servers.strict_iam import StrictAws
 from tests.servers.strict_sts import Key
-from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, World
+from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, Running, World
 
 pytestmark = [needs("gnome-keyring-daemon", "dbus-daemon")]
 
@@ -80,24 +80,15 @@ class Desk(World):
         """A key as the credentials file has it."""
         return f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
 
-    def terminal(self, *words: str, env: dict[str, str | None] | None = None) -> pexpect.spawn[str]:
+    def terminal(self, *words: str, env: dict[str, str | None] | None = None) -> PseudoTerminal:
         """awsudo on a terminal."""
-        return pexpect.spawn(
-            AWSUDO,
-            list(words),
-            env=self.environ(env),
-            cwd=str(self.home),
-            encoding="utf-8",
-            timeout=20,
-            dimensions=(50, 400),
-        )
+        return terminal(self, *words, env=env, size=(50, 400))
 
 
-def ended(terminal: pexpect.spawn[str]) -> tuple[int | None, str]:
+def ended(terminal: PseudoTerminal) -> tuple[int, str]:
     """How it ended, and all that the terminal showed since the last expectation."""
-    terminal.expect(pexpect.EOF)
-    terminal.close()
-    return terminal.exitstatus if terminal.signalstatus is None else -terminal.signalstatus, terminal.before or ""
+    done = terminal.ended()
+    return done.code, done.out
 
 
 @pytest.fixture
@@ -768,7 +759,7 @@ def test_a_rotation_killed_at_any_call_leaves_a_key_that_works_and_is_gone_on_wi
 ) -> None:
     """Killed as AWS gets a request or before its answer arrives: no working key is lost, the same line finishes."""
     desk.stored()
-    process: list[subprocess.Popen[bytes]] = []
+    process: list[Running] = []
 
     def watch(called: str, at: str) -> None:
         if process and (called, at) == (action, when):
@@ -776,7 +767,7 @@ def test_a_rotation_killed_at_any_call_leaves_a_key_that_works_and_is_gone_on_wi
             process.pop().wait()
 
     aws.watch = watch
-    process.append(subprocess.Popen([AWSUDO, "keys", "rotate", "base"], env=desk.environ(), stderr=subprocess.DEVNULL))
+    process.append(desk.start("keys", "rotate", "base"))
     process[0].wait()
 
     in_use = desk.listed()["access_key_id"]
@@ -885,9 +876,7 @@ def test_ctrl_c_in_a_rotation_prints_the_key_in_use_and_how_to_resume(desk: Desk
     """Ended by SIGINT, and the state it is left in."""
     desk.stored()
     aws.slow_to_know = 1_000
-    process = subprocess.Popen(
-        [AWSUDO, "keys", "rotate", "base"], env=desk.environ(), stderr=subprocess.PIPE, text=True
-    )
+    process = desk.start("keys", "rotate", "base")
 
     def watch(action: str, _when: str) -> None:
         if action == "CreateAccessKey":

@@ -6,11 +6,8 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
@@ -23,6 +20,7 @@ from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, PROMPT_GIVEN_UP_AFTE
 from awsudo_py.terminal import Terminal
 from tests import messages
 from tests.conftest import needs
+from tests.screens import PseudoTerminal, terminal
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, PRINT_ENV, Done, World, until
 
@@ -46,24 +44,9 @@ def phone(world: World, sts: StrictSts) -> MfaDevice:
     return sts.add_mfa("alice", PHONE)
 
 
-@contextmanager
-def terminal(world: World, *argv: str, env: Mapping[str, str | None] | None = None) -> Iterator[pexpect.spawn[str]]:
-    """A program on a terminal of its own."""
-    spawned = pexpect.spawn(
-        argv[0], list(argv[1:]), env=world.environ(dict(env or {})), cwd=str(world.home), encoding="utf-8", timeout=20
-    )
-    try:
-        yield spawned
-    finally:
-        spawned.close(force=True)
-
-
-def ended(spawned: pexpect.spawn[str]) -> Done:
-    """How what ran on a terminal ended, and the output since the last question."""
-    spawned.expect(pexpect.EOF)
-    output = spawned.before
-    spawned.close()
-    return Done(spawned.exitstatus if spawned.signalstatus is None else -spawned.signalstatus, output, output)
+def _shell(world: World, line: str) -> PseudoTerminal:
+    """A shell that runs this line, on a terminal of its own."""
+    return PseudoTerminal(["sh", "-c", line], env=world.env, cwd=world.home)
 
 
 def program(world: World, name: str, body: str) -> Path:
@@ -87,10 +70,10 @@ def counted(sts: StrictSts) -> dict[str, int]:
 
 def test_one_code_opens_every_role_behind_the_device(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """Asked once, on one terminal; sibling roles, other terminals and the keys' own profile need no code any more."""
-    with terminal(world, AWSUDO, "dev", *WHO) as first:
+    with terminal(world, "dev", *WHO) as first:
         first.expect_exact(ASKED)
         first.sendline(phone.code())
-        done = ended(first)
+        done = first.ended()
 
     others = [world.run(*words, *WHO) for words in (("ops",), ("dev",), ("-p", "base", f"{ROLE}a"), ("base",))]
 
@@ -104,10 +87,9 @@ def test_one_code_opens_every_role_behind_the_device(world: World, sts: StrictSt
 
 def test_twenty_processes_over_five_roles_ask_once(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """All at once, nothing kept: one prompt, one GetSessionToken, five AssumeRole."""
-    line = " & ".join(f"'{AWSUDO}' {name} sh -c 'echo got $AWSUDO_ROLE_ARN'" for name in ROLES * 4)
+    runs = [world.command(name, "sh", "-c", "echo got $AWSUDO_ROLE_ARN") for name in ROLES * 4]
 
-    with terminal(world, "sh", "-c", f"{line} & wait") as shell:
-        shell.timeout = 60
+    with PseudoTerminal(*runs, env=world.env, cwd=world.home, timeout=60) as shell:
         shell.expect_exact(ASKED)
         shell.sendline(phone.code())
         shell.expect(pexpect.EOF)
@@ -293,13 +275,13 @@ def test_the_device_is_the_requested_one_or_the_roles_or_the_sources(
 
 def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """The refusal stands above the next question, and the right code continues the run."""
-    with terminal(world, AWSUDO, "dev", *WHO) as spawned:
+    with terminal(world, "dev", *WHO) as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline("000000")
         spawned.expect_exact(f"awsudo: {messages.THAT_CODE_REFUSED}; {messages.CODE_WORKS_ONCE}")
         spawned.expect_exact(ASKED)
         spawned.sendline(phone.code())
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert done.code == 0 and f"as={ROLE}dev=ASIA" in done.out
     assert sts.count("GetSessionToken") == 2
@@ -307,11 +289,11 @@ def test_a_wrong_code_is_reported_and_prompted_for_again(world: World, sts: Stri
 
 def test_three_codes_are_prompted_for_and_no_more(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """After the third refusal: 125, the text of AWS, and what to check."""
-    with terminal(world, AWSUDO, "dev", "true") as spawned:
+    with terminal(world, "dev", "true") as spawned:
         for code in ("000000", "000001", "000002"):
             spawned.expect_exact(ASKED)
             spawned.sendline(code)
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert done.code == 125 and messages.CODE_REFUSED in done.out and "clock of the device" in done.out
     assert counted(sts) == {"GetSessionToken": 3}
@@ -322,13 +304,13 @@ def test_a_code_that_another_run_used_is_prompted_for_again(world: World, sts: S
     code = phone.code()
     assert world.run("--no-cache", "-t", code, "dev", "true").code == 0
 
-    with terminal(world, AWSUDO, "dev", "true") as spawned:
+    with terminal(world, "dev", "true") as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline(code)
         spawned.expect_exact(messages.THAT_CODE_REFUSED)
         spawned.expect_exact(ASKED)
         spawned.sendline(phone.code(time.time() + 30))
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert done.code == 0
     assert sts.count("GetSessionToken", ok=False) == 1
@@ -336,7 +318,7 @@ def test_a_code_that_another_run_used_is_prompted_for_again(world: World, sts: S
 
 def test_an_invalid_or_used_code_costs_no_call(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """An empty line, words, five digits, the code that was just refused: asked again, and STS does not hear of it."""
-    with terminal(world, AWSUDO, "dev", "true") as spawned:
+    with terminal(world, "dev", "true") as spawned:
         spawned.expect_exact(ASKED)
         spawned.sendline("000000")
         spawned.expect_exact(ASKED)
@@ -350,7 +332,7 @@ def test_an_invalid_or_used_code_costs_no_call(world: World, sts: StrictSts, pho
             spawned.expect_exact(output)
             spawned.expect_exact(ASKED)
         spawned.sendline(f" {phone.code()[:3]} {phone.code()[3:]} ")  # as apps show it
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert done.code == 0
     assert counted(sts) == {"GetSessionToken": 2, "AssumeRole": 1}
@@ -360,10 +342,10 @@ def test_a_code_of_another_users_device_is_not_prompted_for_again(
     world: World, sts: StrictSts, phone: MfaDevice
 ) -> None:
     """No other code would help: the serial is named, and where to find the right one."""
-    with terminal(world, AWSUDO, "-m", OTHER, "dev", "true") as spawned:
+    with terminal(world, "-m", OTHER, "dev", "true") as spawned:
         spawned.expect_exact(f"MFA code of {OTHER} for profile base: ")
         spawned.sendline("123456")
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert (
         done.code == 125 and f"{OTHER} is not an MFA device of the user" in done.out and "awsudo keys mfa" in done.out
@@ -381,10 +363,10 @@ def test_a_cancelled_code_prompt_exits_130_and_restores_the_terminal(
     if way != "the terminal":
         program(world, "asks", "stty -echo; printf 'PIN: ' >&2; read -r pin || exit 130; echo $pin")
         process = "--mfa-process asks"
-    with terminal(world, "sh", "-c", f"trap : INT; '{AWSUDO}' {process} dev true; echo code=$?; stty -a") as shell:
+    with _shell(world, f"trap : INT; '{AWSUDO}' {process} dev true; echo code=$?; stty -a") as shell:
         shell.expect_exact("PIN: " if process else ASKED)
         shell.sendcontrol(key)
-        output = ended(shell).out
+        output = shell.ended().out
 
     assert "code=130" in output and "Traceback" not in output
     assert re.search(r"[ ;]echo\b", output), output
@@ -394,7 +376,7 @@ def test_a_cancelled_code_prompt_exits_130_and_restores_the_terminal(
 def test_the_question_is_answered_on_the_terminal_and_stdin_stays_the_commands(world: World, phone: MfaDevice) -> None:
     """A megabyte on stdin, stdout and stderr elsewhere: the prompt is on the terminal, the command gets every byte."""
     line = f"head -c 1000000 /dev/zero | '{AWSUDO}' dev wc -c >out 2>err"
-    with terminal(world, "sh", "-c", line) as shell:
+    with _shell(world, line) as shell:
         shell.expect_exact(ASKED)
         shell.sendline(phone.code())
         shell.expect(pexpect.EOF)
@@ -616,7 +598,7 @@ def test_a_program_may_ask_on_the_terminal_and_leaves_stdin_alone(world: World, 
     """Its question and its answer are on the terminal, the command's stdin and stdout go elsewhere."""
     program(world, "asks", "printf 'PIN: ' >&2; read -r pin; test $pin = 4711 && cat codes")
     (world.home / "codes").write_text(f"{phone.code()}\n")
-    with terminal(world, "sh", "-c", f"echo data | '{AWSUDO}' --mfa-process asks dev cat >out") as shell:
+    with _shell(world, f"echo data | '{AWSUDO}' --mfa-process asks dev cat >out") as shell:
         shell.expect_exact("PIN: ")
         shell.sendline("4711")
         shell.expect(pexpect.EOF)
@@ -627,10 +609,10 @@ def test_a_program_may_ask_on_the_terminal_and_leaves_stdin_alone(world: World, 
 def test_a_program_that_waits_for_a_touch_can_be_interrupted(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """It is not hurried; Ctrl-C ends it and awsudo, by SIGINT."""
     program(world, "touch-me", "echo touch your key >&2; exec sleep 600")
-    with terminal(world, AWSUDO, "--mfa-process", "touch-me", "dev", "true") as spawned:
+    with terminal(world, "--mfa-process", "touch-me", "dev", "true") as spawned:
         spawned.expect_exact("touch your key")
         spawned.sendintr()
-        done = ended(spawned)
+        done = spawned.ended()
 
     assert done.code == -signal.SIGINT and "Traceback" not in done.out
     assert sts.calls == []
@@ -655,17 +637,17 @@ def test_a_run_behind_a_prompt_reports_it_and_prompts_when_that_one_is_cancelled
 
     Also where it is another session of the device: a code that is typed twice at once is refused once.
     """
-    with terminal(world, AWSUDO, "dev", *WHO) as first:
+    with terminal(world, "dev", *WHO) as first:
         first.expect_exact(ASKED)
-        with terminal(world, AWSUDO, *before, "ops", *WHO) as second:
+        with terminal(world, *before, "ops", *WHO) as second:
             asked_too = (
                 second.expect_exact([ASKED, "waiting for another awsudo that is prompting for an MFA code"]) == 0
             )
             first.sendintr()
-            gave_up = ended(first)
+            gave_up = first.ended()
             second.expect_exact(ASKED)
             second.sendline(phone.code())
-            done = ended(second)
+            done = second.ended()
 
     assert not asked_too
     assert gave_up.code == -signal.SIGINT and done.code == 0
@@ -676,12 +658,12 @@ def test_a_run_behind_a_prompt_reports_it_and_prompts_when_that_one_is_cancelled
 def test_a_wrong_code_is_not_the_answer_of_those_who_wait(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """Who has a right code of its own gives it, though another's was refused while it waited."""
     sts.delay = 1.0
-    wrong = subprocess.Popen([AWSUDO, "-t", "000000", "dev", "true"], env=world.environ(), stderr=subprocess.DEVNULL)
+    wrong = world.start("-t", "000000", "dev", "true")
     until(lambda: sts.count("GetSessionToken") == 1, "the first code is on its way")
 
     right = world.run("-t", phone.code(), "dev", "true")
 
-    assert wrong.wait(20) == 125
+    assert Done.of(wrong).code == 125
     assert right.code == 0, right.err
     assert not world.entries("rejected")
 
@@ -708,7 +690,8 @@ def test_patience_with_a_prompt_has_a_bound(tmp_path: Path, capsys: pytest.Captu
 
 def test_in_the_background_nothing_prompts_and_nothing_blocks(world: World, sts: StrictSts, phone: MfaDevice) -> None:
     """A job that would stop at the question ends with a line instead: the one in the foreground asks at once."""
-    with terminal(world, "bash", "--norc", "--noprofile", "-i", env={"PS1": "$ "}) as shell:
+    interactive = ["bash", "--norc", "--noprofile", "-i"]
+    with PseudoTerminal(interactive, env=world.environ({"PS1": "$ "}), cwd=world.home) as shell:
         shell.expect_exact("$ ")
         shell.sendline(f"'{AWSUDO}' dev true & wait; '{AWSUDO}' ops sh -c 'echo as=$AWSUDO_ROLE_ARN'")
         shell.expect_exact("cannot prompt in the background for MFA code of")
@@ -744,10 +727,10 @@ def test_keys_in_the_environment_are_guarded_by_the_device_that_is_named(
     """No profile says it, so option or variable do; two roles, one code."""
     words = (world.home / ".aws" / "credentials").read_text().split()
     world.env |= {"AWS_ACCESS_KEY_ID": words[3], "AWS_SECRET_ACCESS_KEY": words[6], "AWSUDO_MFA_SERIAL": PHONE}
-    with terminal(world, AWSUDO, f"{ROLE}dev", "true") as spawned:
+    with terminal(world, f"{ROLE}dev", "true") as spawned:
         spawned.expect_exact(f"MFA code of {PHONE} for the keys of the environment: ")
         spawned.sendline(phone.code())
-        first = ended(spawned)
+        first = spawned.ended()
 
     second = world.run("-v", f"{ROLE}ops", "true")
 
@@ -836,7 +819,7 @@ def test_a_code_is_in_no_output_no_argument_and_no_file(world: World, sts: Stric
 
 def test_the_prompt_shows_what_is_typed_and_no_process_has_it_as_a_word(world: World, phone: MfaDevice) -> None:
     """A code is worthless once it is used, and people want to see their typos; /proc shows what the user typed, no more."""
-    with terminal(world, AWSUDO, "dev", "sleep", "30") as spawned:
+    with terminal(world, "dev", "sleep", "30") as spawned:
         spawned.expect_exact(ASKED)
         code = phone.code()
         spawned.sendline(code)

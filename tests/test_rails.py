@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import pexpect
 import pytest
 
 import awsudo_py
 from awsudo_py.resolve.command_patterns import first_fit, normalized
 from tests import messages
+from tests.screens import terminal
 from tests.servers.strict_sts import MfaDevice, StrictSts
 from tests.test_answer import waiting
-from tests.world import AWSUDO, IMPORTS_LISTED, KEY_ID, World
+from tests.world import IMPORTS_LISTED, KEY_ID, World
 
 DEV = "arn:aws:iam::111111111111:role/dev"
 WHO = ("sh", "-c", "echo as=$AWSUDO_TARGET")
@@ -27,27 +25,6 @@ def guarded(world: World, *lines: str) -> None:
         f"[profile dev]\nrole_arn = {DEV}\nsource_profile = base\nregion = eu-west-1\n"
         + "".join(f"{line}\n" for line in lines)
     )
-
-
-@contextmanager
-def terminal(world: World, *words: str, env: dict[str, str | None] | None = None) -> Iterator[pexpect.spawn[str]]:
-    """Awsudo on a terminal of its own."""
-    spawned = pexpect.spawn(
-        AWSUDO, list(words), env=world.environ(env), cwd=str(world.home), encoding="utf-8", timeout=30
-    )
-    spawned.setwinsize(24, 200)
-    try:
-        yield spawned
-    finally:
-        spawned.close(force=True)
-
-
-def ended(spawned: pexpect.spawn[str]) -> tuple[int, str]:
-    """How it ended, and what was displayed since the last match."""
-    spawned.expect(pexpect.EOF)
-    output = spawned.before
-    spawned.close()
-    return spawned.exitstatus, output
 
 
 def program(world: World, name: str, body: str) -> str:
@@ -151,7 +128,7 @@ def test_a_confirmation_shows_the_run_and_accepts_the_account_name(world: World,
         requested.expect_exact("Type prod-data (the account) to continue, or press Enter to stop: ")
         before, calls = requested.before, len(sts.calls)
         requested.sendline("prod-data")
-        code, output = ended(requested)
+        code, output, _ = requested.ended()
 
     assert "dev in 111111111111 (prod-data), eu-west-1" in before
     assert "\x1b[1;97;41m PRODUCTION \x1b[0m" in before
@@ -168,7 +145,7 @@ def test_any_other_answer_runs_nothing(world: World, sts: StrictSts, answer: str
     with terminal(world, "dev", *WHO) as requested:
         requested.expect_exact("Type dev (the target) to continue")
         requested.sendline(answer)
-        code, output = ended(requested)
+        code, output, _ = requested.ended()
 
     assert code == 125 and messages.NOT_CONFIRMED in output and "as=dev" not in output
     assert sts.calls == []
@@ -181,7 +158,7 @@ def test_each_run_is_confirmed_again(world: World) -> None:
     with terminal(world, "dev", "true") as requested:
         requested.expect_exact("to continue")
         requested.sendline("dev")
-        assert ended(requested)[0] == 0
+        assert requested.ended().code == 0
 
     again = world.run("dev", "true")
 
@@ -392,7 +369,7 @@ def test_the_prompt_for_the_code_shows_what_it_confirms(world: World, sts: Stric
         spawned.expect_exact(messages.THAT_CODE_REFUSED)
         spawned.expect_exact("MFA code of")
         spawned.sendline(phone.code())
-        code, output = ended(spawned)
+        code, output, _ = spawned.ended()
 
     assert "dev in 111111111111 (payments), eu-west-1" in above and "sh -c" in above
     assert code == 0 and "as=dev" in output
@@ -473,7 +450,7 @@ def test_a_code_for_a_run_is_given_on_another_terminal(world: World, sts: Strict
         with terminal(world, "answer") as spawned:
             spawned.expect_exact("MFA code of")
             spawned.sendline(phone.code())
-            ended(spawned)
+            spawned.ended()
         out, err = run.communicate(timeout=30)
 
     assert (run.returncode, out) == (0, "as=dev\n"), err
@@ -495,7 +472,7 @@ def test_a_fleet_asks_once_and_lists_the_targets_that_ask(world: World, sts: Str
         requested.expect_exact("Type 2 (the number of targets) to continue")
         before, calls = requested.before, len(sts.calls)
         requested.sendline("2")
-        code, output = ended(requested)
+        code, output, _ = requested.ended()
     world.config(texts[0] + texts[1] + texts[2] + "awsudo_deny = sh\n")
     refused = world.run("each", "--all", "--", *WHO)
 

@@ -482,7 +482,8 @@ def test_a_resized_window_and_quit_are_the_commands(world: World, sts: StrictSts
     script = world.root / "script"
     script.write_text(
         "import os, signal\nsignal.signal(signal.SIGQUIT, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGWINCH, lambda *_: print('columns', os.get_terminal_size().columns, flush=True))\n"
+        "width = lambda: os.write(1, b'columns %d\\n' % os.get_terminal_size().columns)\n"  # print may be under way
+        "signal.signal(signal.SIGWINCH, lambda *_: width())\n"
         "print('started', flush=True)\nwhile True:\n    signal.pause()\n"
     )
     terminal.sendline(f"ulimit -c 0; {AWSUDO} --serve dev {sys.executable} {script}")

@@ -476,10 +476,11 @@ def test_without_a_terminal_no_page_is_ever_opened(corp: Corp) -> None:
 def test_a_crowd_on_a_session_that_has_ended_signs_in_once(corp: Corp) -> None:
     """Fifty runs of two roles, started together: one question, one page, one token; all commands run."""
     corp.browser(follows=True)
-    runs = " ".join(f"'{AWSUDO}' corp-{('admin', 'read')[number % 2]} printenv AWSUDO_TARGET &" for number in range(50))
-    with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(120, 160)) as screen:
+    runs = [[AWSUDO, f"corp-{role}", "printenv", "AWSUDO_TARGET"] for role in ("admin", "read")]
+    with Screen(runs[0], corp.world.env, beside=[*runs * 24, runs[1]], cwd=corp.world.home, size=(120, 160)) as screen:
         screen.until("Sign in to corp", seconds=60)
-        displayed = screen.type("y\r").until("all ended", seconds=120)
+        screen.type("y\r").end()
+        displayed = screen.text
 
     assert len(re.findall(r"^corp-(?:admin|read)$", displayed, re.MULTILINE)) == 50
     assert (screen.raw.count("[Y/n]"), len(corp.opened)) == (1, 1)
@@ -498,12 +499,13 @@ def _lock_holders(cache: Path) -> int:
 @needs("curl")
 def test_a_crowd_hears_one_no(corp: Corp) -> None:
     """Who waited for the answer does not ask again."""
-    runs = f"'{AWSUDO}' corp-admin echo ran & '{AWSUDO}' corp-read echo ran & '{AWSUDO}' corp-read echo ran &"
-    with Screen(["sh", "-c", f"{runs} wait; echo all ended"], corp.world.env, size=(60, 160)) as screen:
+    runs = [[AWSUDO, f"corp-{role}", "echo", "ran"] for role in ("admin", "read", "read")]
+    with Screen(runs[0], corp.world.env, beside=runs[1:], cwd=corp.world.home, size=(60, 160)) as screen:
         screen.until("Sign in to corp")
         # all three must be under way, or one that starts later asks in its own right
         until(lambda: _lock_holders(corp.world.cache) >= 3)
-        displayed = screen.type("n\r").until("all ended")
+        screen.type("n\r").end()
+        displayed = screen.text
 
     assert screen.raw.count("[Y/n]") == 1 and displayed.count("sign in: awsudo login corp") == 3
 

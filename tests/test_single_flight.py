@@ -23,35 +23,12 @@ from awsudo_py.sessions.sealed import digest
 from awsudo_py.sessions.single_flight import GIVE_UP_AFTER, Run, SharedSession
 from awsudo_py.terminal import Terminal
 from tests import messages
+from tests.screens import PseudoTerminal
 from tests.servers.strict_sts import StrictSts
-from tests.world import KEY_ID, Done, World, open_files, until
+from tests.world import KEY_ID, Done, Running, World, open_files, until
 
 ROLE = "arn:aws:iam::111111111111:role/"
 DEVICE = "arn:aws:iam::111111111111:mfa/alice"
-
-
-class Running:
-    """awsudo, started and not waited for."""
-
-    def __init__(self, world: World, *words: str, env: dict[str, str | None] | None = None) -> None:
-        self.process = subprocess.Popen(
-            world.command(*words),
-            env=world.environ(env),
-            cwd=world.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def done(self) -> Done:
-        """How it ended."""
-        out, err = self.process.communicate(timeout=60)
-        return Done(self.process.returncode, out, err)
-
-    def has_open(self, path: Path) -> bool:
-        """Whether it has this file open."""
-        return str(path) in open_files(self.process.pid)
 
 
 @contextmanager
@@ -76,9 +53,9 @@ def lock(world: World, sts: StrictSts) -> Path:
 
 def waiting(world: World, lock: Path, *words: str, count: int = 1) -> list[Running]:
     """Runs that wait for a lock which somebody holds."""
-    runs = [Running(world, *words, *KEY_ID) for _ in range(count)]
+    runs = [world.start(*words, *KEY_ID) for _ in range(count)]
     for run in runs:
-        until(lambda run=run: run.has_open(lock), "the run waits for the lock")  # type: ignore[misc]
+        until(lambda run=run: str(lock) in open_files(run.pid), "the run waits for the lock")  # type: ignore[misc]
     return runs
 
 
@@ -132,7 +109,7 @@ def test_rule_5_who_refreshes_together_shares_one_new_session(world: World, sts:
 
     with held(lock):
         runs = waiting(world, lock, "--refresh", "dev", count=4)
-    ids = {run.done().key_id for run in runs}
+    ids = {Done.of(run).key_id for run in runs}
 
     assert len(ids) == 1
     assert old not in ids
@@ -145,9 +122,9 @@ def test_rule_5_one_code_serves_all_who_start_at_once(world: World, sts: StrictS
     sts.add_role(f"{ROLE}dev", mfa_required=True)
     env: dict[str, str | None] = {"AWSUDO_MFA_SERIAL": DEVICE, "AWSUDO_MFA_CODE": code}
 
-    runs = [Running(world, "dev", *KEY_ID, env=env) for _ in range(6)]
+    runs = [world.start("dev", *KEY_ID, env=env) for _ in range(6)]
 
-    assert len({run.done().key_id for run in runs}) == 1
+    assert len({Done.of(run).key_id for run in runs}) == 1
     assert sts.count("AssumeRole") == 1
 
 
@@ -155,9 +132,9 @@ def test_rule_5_one_prompt_serves_all_who_start_at_once(world: World, sts: Stric
     """Three runs in one terminal ask for one code."""
     device = sts.add_mfa("alice", DEVICE)
     sts.add_role(f"{ROLE}dev", mfa_required=True)
-    run = f"'{world.command()[0]}' dev sh -c 'echo got $AWS_ACCESS_KEY_ID'"
+    run = world.command("dev", "sh", "-c", "echo got $AWS_ACCESS_KEY_ID")
 
-    with _terminal(f"{run} & {run} & {run} & wait", world) as terminal:
+    with _terminal(world, run, run, run) as terminal:
         terminal.expect("MFA code of [^\n]*: ")
         until(lambda: len(_awsudos_waiting(terminal, world)) == 3, "all three are there")
         terminal.sendline(device.code())
@@ -174,11 +151,10 @@ def test_rule_5_two_roles_of_one_device_ask_one_after_the_other(world: World, st
     device = sts.add_mfa("alice", DEVICE)
     for role in ("dev", "ops"):
         sts.add_role(ROLE + role, mfa_required=True)
-    run = "'{}' 111111111111:{} sh -c 'echo got $AWSUDO_ROLE_ARN'"
-    runs = [run.format(world.command()[0], role) for role in ("dev", "ops")]
-    env = {"AWS_PROFILE": "base", "AWSUDO_MFA_PER_ROLE": "1"}
+    runs = [world.command(f"111111111111:{role}", "sh", "-c", "echo got $AWSUDO_ROLE_ARN") for role in ("dev", "ops")]
+    env: dict[str, str | None] = {"AWS_PROFILE": "base", "AWSUDO_MFA_PER_ROLE": "1"}
 
-    with _terminal(f"{runs[0]} & {runs[1]} & wait", world, env) as terminal:
+    with _terminal(world, *runs, env=env) as terminal:
         terminal.expect("MFA code of [^\n]*: ")
         until(lambda: len(_awsudos_waiting(terminal, world)) == 2, "both are there")
         asked_twice = terminal.expect(["MFA code of [^\n]*: ", pexpect.TIMEOUT], timeout=0.5) == 0
@@ -192,18 +168,12 @@ def test_rule_5_two_roles_of_one_device_ask_one_after_the_other(world: World, st
     assert sts.count("AssumeRole", ok=True) == 2
 
 
-@contextmanager
-def _terminal(line: str, world: World, env: dict[str, str] | None = None) -> Iterator[pexpect.spawn[str]]:
-    """A shell with a terminal of its own that runs this line; AWSUDO_MFA_SERIAL is set."""
-    environ = {**world.env, "AWSUDO_MFA_SERIAL": DEVICE, **(env or {})}
-    terminal = pexpect.spawn("sh", ["-c", line], env=environ, cwd=str(world.home), encoding="utf-8", timeout=20)
-    try:
-        yield terminal
-    finally:
-        terminal.close(force=True)
+def _terminal(world: World, *runs: list[str], env: dict[str, str | None] | None = None) -> PseudoTerminal:
+    """All of these runs on one terminal; AWSUDO_MFA_SERIAL is set."""
+    return PseudoTerminal(*runs, env=world.environ({"AWSUDO_MFA_SERIAL": DEVICE, **(env or {})}), cwd=world.home)
 
 
-def _awsudos_waiting(terminal: pexpect.spawn[str], world: World) -> set[str]:
+def _awsudos_waiting(terminal: PseudoTerminal, world: World) -> set[str]:
     """The processes of this terminal that have a lock of the cache open."""
     found = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -233,7 +203,7 @@ def test_rule_5_who_waited_looks_again_before_it_asks(world: World, sts: StrictS
     with held(lock):
         (run,) = waiting(world, lock, "dev")
         aside.rename(entry)
-        done = run.done()
+        done = Done.of(run)
 
     assert done.key_id == sts.issued[1].access_key_id
     assert sts.calls == []
@@ -242,15 +212,15 @@ def test_rule_5_who_waited_looks_again_before_it_asks(world: World, sts: StrictS
 def test_rule_5_a_killed_holder_gives_the_lock_back(world: World, sts: StrictSts) -> None:
     """kill -9 on the run that is asking: the next in line asks instead, at once."""
     sts.fail_next("hang")
-    first = Running(world, "dev", *KEY_ID)
+    first = world.start("dev", *KEY_ID)
     until(lambda: sts.count("AssumeRole") == 1, "the first run asks")
     (lock,) = world.entries("lock")
     (second,) = waiting(world, lock, "dev")
 
-    first.process.kill()
-    done = second.done()
+    first.kill()
+    done = Done.of(second)
 
-    first.done()
+    Done.of(first)
     assert done.key_id == sts.issued[1].access_key_id
     assert sts.count("AssumeRole") == 2
 
@@ -297,10 +267,10 @@ def test_rule_5_after_two_seconds_of_waiting_a_notice_is_printed(world: World, s
         (quiet,) = waiting(world, lock, "-q", "dev")
         (run,) = waiting(world, lock, "dev")
         begun = time.monotonic()
-        assert run.process.stderr is not None
-        output = run.process.stderr.readline()
+        assert run.stderr is not None
+        output = run.stderr.readline()
         after = time.monotonic() - begun
-    done, in_silence = run.done(), quiet.done()
+    done, in_silence = Done.of(run), Done.of(quiet)
 
     assert output == f"awsudo: waiting for another awsudo that is getting the session of {ROLE}dev\n"
     assert 1.5 < after < 6
@@ -314,7 +284,7 @@ def test_rule_5_a_short_wait_is_silent(world: World, lock: Path) -> None:
     with held(lock):
         (run,) = waiting(world, lock, "dev")
 
-    assert run.done().err == ""
+    assert Done.of(run).err == ""
 
 
 # Rejections
@@ -326,7 +296,7 @@ def test_rule_5_a_rejection_is_shared_with_those_already_waiting(world: World, s
 
     with held(lock):
         runs = waiting(world, lock, "dev", count=4)
-    done = [run.done() for run in runs]
+    done = [Done.of(run) for run in runs]
 
     assert {one.code for one in done} == {125}
     assert {one.out for one in done} == {""}
@@ -358,7 +328,7 @@ def test_rule_5_a_missing_response_is_not_a_rejection(world: World, sts: StrictS
 
     with held(lock):
         runs = waiting(world, lock, "dev", count=3)
-    done = [run.done() for run in runs]
+    done = [Done.of(run) for run in runs]
 
     assert sorted(one.code for one in done) == [0, 0, 125]
     assert len({one.key_id for one in done if one.code == 0}) == 1

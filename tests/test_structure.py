@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -39,6 +40,12 @@ LIBRARIES = {
 }
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def _imports(path: Path) -> set[str]:
     """All that a module imports at run time, inside functions too; imports for types only do not count."""
     found: set[str] = set()
@@ -55,7 +62,7 @@ def _imports(path: Path) -> set[str]:
                 found.add(inner.module or "")
             visit(inner)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")))
+    visit(_tree(path))
     return found
 
 
@@ -92,7 +99,7 @@ def test_a_library_is_known_to_its_rooms_only(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_module_states_its_responsibility_in_one_sentence(module: str) -> None:
     """A module opens with its responsibility; the __init__ of a room holds nothing else."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    tree = _tree(MODULES[module])
     docstring = ast.get_docstring(tree)
 
     assert docstring and docstring.splitlines()[0].endswith(".")

@@ -11,6 +11,7 @@ import pytest
 from awsudo_py.errors import did_you_mean
 from awsudo_py.grammar.registry import RESERVED, SUBCOMMANDS
 from tests import messages
+from tests.screens import terminal
 from tests.servers.strict_sts import StrictSts
 from tests.world import World
 
@@ -71,12 +72,10 @@ def test_a_hidden_subcommand_is_named_where_it_was_probably_meant(world: World) 
 def test_a_hidden_subcommand_is_named_when_a_shell_opens(world: World) -> None:
     """On a terminal a shell opens as the profile, and the line stands above it."""
     _profiles(world, "clear")
-    environ = world.environ({"SHELL": "/bin/sh", "PS1": "> "})
-    terminal = pexpect.spawn(world.command()[0], ["clear"], env=environ, encoding="utf-8", timeout=20)
-
-    terminal.expect_exact("clear is a profile; for the subcommand: awsudo :clear")
-    terminal.sendline("exit")
-    terminal.expect(pexpect.EOF)
+    with terminal(world, "clear", env={"SHELL": "/bin/sh", "PS1": "> "}) as shell:
+        shell.expect_exact("clear is a profile; for the subcommand: awsudo :clear")
+        shell.sendline("exit")
+        shell.expect(pexpect.EOF)
 
 
 def test_an_unknown_short_form_is_a_usage_error(world: World, sts: StrictSts) -> None:
@@ -208,13 +207,13 @@ def test_on_a_terminal_the_list_opens_with_the_profile_of_the_environment_first(
     """Enter takes it."""
     _profiles(world, "aaa", "zzz")
     (tmp_path / "printenv").symlink_to("/usr/bin/printenv")  # and no fzf: the list is awsudo's own
-    environ = world.environ({"AWS_PROFILE": "zzz", "PATH": str(tmp_path), "TERM": "xterm"})
-    terminal = pexpect.spawn(world.command()[0], ["--", *TARGET], env=environ, encoding="utf-8", timeout=20)
+    env = {"AWS_PROFILE": "zzz", "PATH": str(tmp_path), "TERM": "xterm"}
 
-    terminal.expect_exact("> zzz")
-    terminal.send("\r")
-    terminal.expect_exact("zzz\r\n")
-    terminal.expect(pexpect.EOF)
+    with terminal(world, "--", *TARGET, env=env) as picking:
+        picking.expect_exact("> zzz")
+        picking.send("\r")
+        picking.expect_exact("zzz\r\n")
+        picking.expect(pexpect.EOF)
 
 
 # issue 10, 24: one meaning everywhere

@@ -1,9 +1,10 @@
-"""Runs the console script in a fork of an interpreter that has all modules loaded: a cold run costs a tenth so.
+"""Runs the console script in a fork of an interpreter that has all modules loaded: a cold run costs a fifth so.
 
 Loading botocore and click, and parsing botocore's data, is most of what a cold run takes, and the suite has thousands.
-What a test is about stays real: a process of its own, with its own environment, directory and descriptors, that runs
-the script and becomes the command. Nothing that an environment shapes before a script begins is shared: a run with
-PYTHON*, TZ or another locale is started from scratch, as is all that a prefix, a shell or a terminal starts.
+What a test is about stays real: a process of its own, with its own environment, directory and descriptors, on a
+terminal of its own if it is to have one, that runs the script and becomes the command. Nothing that an environment
+shapes before a script begins is shared: a run with PYTHON*, TZ or another locale is started from scratch, as is all
+that a prefix or a shell starts.
 """
 
 from __future__ import annotations
@@ -17,22 +18,33 @@ import os
 import pickle
 import pkgutil
 import runpy
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 #: Bytes: a request must fit into one message, and what is read from stdin into a pipe that nobody empties yet.
 _MOST = 50_000
 _LOCALE = {"LANG": "C.UTF-8"}
 _SHAPING = ("LC_", "LANG", "PYTHON", "TZ", "BOTO")
-#: In the home: botocore settles where these are while it is loaded.
-_PLACES = (".aws/sso", ".aws/models")
+#: What botocore takes from the home while it is loaded: module, class, attribute.
+_HOME_PATHS = (
+    ("botocore.credentials", "SSOProvider", "_SSO_TOKEN_CACHE_DIR"),
+    ("botocore.tokens", "SSOTokenProvider", "_SSO_TOKEN_CACHE_DIR"),
+    ("botocore.loaders", "Loader", "CUSTOMER_DATA_PATH"),
+    ("botocore.utils", "JSONFileCache", "CACHE_DIR"),
+)
 #: What is loaded besides all of awsudo: what it loads when it comes to that.
 _LOADING = (
     "botocore.endpoint_provider",
@@ -43,6 +55,71 @@ _LOADING = (
 )
 #: The services whose clients the tests need all the time: botocore's data about them is parsed once.
 _SERVICES = ("iam", "sso", "sso-oidc", "sts")
+
+
+class Started:
+    """A run that was started: what Popen has of it. The parent of the forks reports its end through a pipe."""
+
+    def __init__(self, pid: int, end: int, command: list[str]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._end = open(end, "rb", buffering=0)  # noqa: SIM115 (this owns it)
+        self._reporting = threading.Lock()
+        self._command = command
+        self._texts: list[TextIO] = []
+        self._output: tuple[str, str] | None = None
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._end.close()
+        for text in self._texts:
+            text.close()
+
+    def reading(self, *descriptors: int) -> Started:
+        """Let these be where its stdout and stderr come out."""
+        self._texts = [open(descriptor, encoding="utf-8") for descriptor in descriptors]  # noqa: SIM115 (this owns them)
+        return self
+
+    @property
+    def stderr(self) -> TextIO:
+        """Its stderr, if it is read."""
+        return self._texts[1]
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the signal that killed it; None while it runs."""
+        if self.returncode is None and select.select([self._end], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The same, once it has ended."""
+        if self.returncode is None and not select.select([self._end], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self._command, timeout or 0)
+        with self._reporting:
+            if self.returncode is None:
+                self.returncode = int(self._end.read(16))
+        return self.returncode
+
+    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+        """Stdout and stderr, once it has ended; asked again, the same."""
+        if self._output is None:
+            out, err = _all_of([os.dup(text.fileno()) for text in self._texts], time.monotonic() + timeout)
+            self.wait(timeout)
+            self._output = out.decode(), err.decode()
+            self._close()
+        return self._output
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and the report is under way
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
 
 
 class WarmInterpreter:
@@ -61,35 +138,62 @@ class WarmInterpreter:
 
         modules: with awsudo's own modules on stderr, those that the run has loaded, as `-X importtime` tells them.
         """
-        request = pickle.dumps((words, environ, cwd, modules))
-        if max(len(request), len(stdin)) > _MOST or _shaped(environ) or not hasattr(os, "pidfd_open"):
+        if len(stdin) > _MOST:
+            return None
+        (read_in, write_in), (read_out, write_out), (read_err, write_err) = (os.pipe() for _ in range(3))
+        os.write(write_in, stdin)
+        os.close(write_in)
+        started = self.start([words], environ, cwd, (read_in, write_out, write_err), modules=modules)
+        for descriptor in (read_in, write_out, write_err):
+            os.close(descriptor)
+        if started is None:
+            os.close(read_out)
+            os.close(read_err)
+            return None
+        until = time.monotonic() + timeout
+        out, err = _all_of([read_out, read_err], until)
+        try:
+            return started.wait(max(until - time.monotonic(), 0)), out, err
+        except subprocess.TimeoutExpired:
+            started.kill()
+            raise subprocess.TimeoutExpired([self._script, *words], timeout, out, err) from None
+
+    def start(
+        self,
+        jobs: list[list[str]],
+        environ: dict[str, str],
+        cwd: str,
+        streams: tuple[int, int, int],
+        *,
+        session: bool = False,
+        modules: bool = False,
+    ) -> Started | None:
+        """Start a run that has these as stdin, stdout and stderr; None for one that has to be started from scratch.
+
+        session: it leads a session of its own, and a terminal that is its stdin is that session's. More than one list
+        of words: as many runs, as a shell starts them with `&`, and the process that waits for all of them.
+        """
+        request = pickle.dumps((jobs, environ, cwd, session, modules))
+        if len(request) > _MOST or _shaped(environ) or not hasattr(os, "pidfd_open"):
             return None
         with self._starting:
             if self._control is None:
                 self._control, self._process = _started(self._script)
-        (read_in, write_in), (read_out, write_out), (read_err, write_err), (read_end, write_end) = (
-            os.pipe() for _ in range(4)
-        )
-        os.write(write_in, stdin)
-        socket.send_fds(self._control, [request], [read_in, write_out, write_err, write_end])
-        for descriptor in (write_in, read_in, write_out, write_err, write_end):
-            os.close(descriptor)
-        out, err, end = _all_of([read_out, read_err, read_end], time.monotonic() + timeout)
-        pid, _, code = end.decode().partition(" ")
-        if code:
-            return int(code), out, err
-        if not pid:
-            raise AssertionError("the warm interpreter has died")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
-        raise subprocess.TimeoutExpired([self._script, *words], timeout, out, err)
+        read_end, write_end = os.pipe()
+        socket.send_fds(self._control, [request], [*streams, write_end])
+        os.close(write_end)
+        pid = b""
+        while not pid.endswith(b" "):
+            more = os.read(read_end, 1)
+            if not more:
+                raise AssertionError("the warm interpreter has died")
+            pid += more
+        return Started(int(pid), read_end, [self._script, *jobs[0]])
 
 
 def _shaped(environ: dict[str, str]) -> bool:
-    """Whether an interpreter, or a library as it is loaded, takes something from this environment."""
-    if {name: value for name, value in environ.items() if name.startswith(_SHAPING)} != _LOCALE:
-        return True
-    return any(os.path.exists(os.path.join(environ.get("HOME", ""), place)) for place in _PLACES)
+    """Whether an interpreter, or a library as it is loaded, takes something else from this environment."""
+    return {name: value for name, value in environ.items() if name.startswith(_SHAPING)} != _LOCALE
 
 
 def _started(script: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -181,10 +285,10 @@ def _serve(script: str, control: socket.socket) -> None:
                         return
                     pid = os.fork()
                     if not pid:
-                        words, environ, cwd, modules = pickle.loads(request)
+                        jobs, environ, cwd, session, modules = pickle.loads(request)
                         if modules:
                             _tell_modules()
-                        _run(script, words, environ, cwd, descriptors)
+                        _run(script, jobs, environ, cwd, descriptors, session=session)
                     os.write(descriptors[3], b"%d " % pid)
                     for descriptor in descriptors[:3]:
                         os.close(descriptor)
@@ -215,16 +319,23 @@ def _own() -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] == "awsudo_py"]
 
 
-def _run(script: str, words: list[str], environ: dict[str, str], cwd: str, descriptors: list[int]) -> NoReturn:
+def _run(
+    script: str, jobs: list[list[str]], environ: dict[str, str], cwd: str, descriptors: list[int], *, session: bool
+) -> NoReturn:
     """Be the process that the script is run in."""
     code: object = 1
     try:
         for number, descriptor in enumerate(descriptors[:3]):
             os.dup2(descriptor, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        if session:
+            _lead_session()
         os.chdir(cwd)
+        before = os.path.expanduser("~")
         os.environ.clear()
         os.environ.update(environ)
+        _move_home(before)
+        words = jobs[0] if len(jobs) == 1 else _be_one_of(jobs)
         sys.argv = [script, *words]
         sys.path[0] = os.path.dirname(script)
         runpy.run_path(script, run_name="__main__")
@@ -234,6 +345,46 @@ def _run(script: str, words: list[str], environ: dict[str, str], cwd: str, descr
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+
+
+def _move_home(before: str) -> None:
+    """Let botocore have the paths that it would have taken from this environment."""
+    from botocore.utils import JSONFileCache
+
+    home = os.path.expanduser("~")
+    for module, owner, name in _HOME_PATHS:
+        held = getattr(sys.modules[module], owner)
+        setattr(held, name, home + getattr(held, name).removeprefix(before))
+    JSONFileCache.__init__.__defaults__ = (JSONFileCache.CACHE_DIR, *JSONFileCache.__init__.__defaults__[1:])
+
+
+def _lead_session() -> None:
+    os.setsid()
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if os.isatty(1):
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # as it would have begun on a terminal
+
+
+def _be_one_of(jobs: list[list[str]]) -> list[str]:
+    """Fork a process for each of these lists of words, and give it those: what a shell starts with `&`.
+
+    The process that was, the shell, ends when all of them have.
+    """
+    for words in jobs:
+        if not os.fork():
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_IGN)
+            return words
+    for _ in jobs:
+        os.wait()
+    sys.exit(0)
+
+
+#: For the console script of the environment that runs the tests.
+AWSUDO = os.path.join(sysconfig.get_path("scripts"), "awsudo")
+WARM = WarmInterpreter(AWSUDO)
 
 
 if __name__ == "__main__":

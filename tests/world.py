@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
-from tests.warm import WarmInterpreter
+from tests import warm
+from tests.warm import Started
 
 #: The console script of the environment that runs the tests.
-AWSUDO = str(Path(sysconfig.get_path("scripts")) / "awsudo")
+AWSUDO = warm.AWSUDO
 #: Prints the environment as the kernel gave it (a Python that starts in the C locale would add to it), NUL-parted.
 PRINT_ENV = ("/usr/bin/env", "-0")
 #: Prints which session the child got.
 KEY_ID = ("printenv", "AWS_ACCESS_KEY_ID")
 #: As a prefix: lets the interpreter tell on stderr what it imports, which Done.replayed reads.
 IMPORTS_LISTED = (sys.executable, "-X", "importtime")
-_WARM = WarmInterpreter(AWSUDO)
 
 
 def until(happened: Callable[[], bool], what: str = "what the test waits for", *, seconds: float = 20) -> None:
@@ -39,11 +38,15 @@ def open_files(pid: int) -> set[str]:
     folder = f"/proc/{pid}/fd"
     found = set()
     # a process that ends takes the folder with it, one that closes a file only that entry
-    with suppress(OSError):
+    with contextlib.suppress(OSError):
         for number in os.listdir(folder):
-            with suppress(OSError):
+            with contextlib.suppress(OSError):
                 found.add(os.readlink(f"{folder}/{number}"))
     return found
+
+
+#: A run that is not waited for.
+Running: TypeAlias = "Started | subprocess.Popen[str]"
 
 
 class Ready(Protocol):
@@ -62,6 +65,12 @@ class Done(NamedTuple):
     out: str
     err: str
 
+    @classmethod
+    def of(cls, run: Running) -> Done:
+        """How a run that World.start started ended."""
+        out, err = run.communicate(timeout=60)
+        return cls(run.wait(), out, err)
+
     @property
     def env(self) -> dict[str, str]:
         """The environment that PRINT_ENV printed."""
@@ -76,7 +85,7 @@ class Done(NamedTuple):
 
     @property
     def replayed(self) -> bool:
-        """Whether a run under IMPORTS_TOLD took the hit path: no parser, no resolver, no SDK."""
+        """Whether a run under IMPORTS_LISTED took the hit path: no parser, no resolver, no SDK."""
         names = {line.rpartition("|")[2].strip() for line in self.err.splitlines() if line.startswith("import time:")}
         assert "awsudo_py.replay" in names, self.err
         return not names & {"awsudo_py.cli.start", "awsudo_py.resolve.chain", "click", "botocore"}
@@ -156,7 +165,7 @@ class World:
         modules = prefix == IMPORTS_LISTED
         ended = None
         if modules or not prefix:
-            ended = _WARM.run(list(words), environ, given, str(cwd or self.home), timeout, modules=modules)
+            ended = warm.WARM.run(list(words), environ, given, str(cwd or self.home), timeout, modules=modules)
         if ended is None:
             done = subprocess.run(
                 [*prefix, AWSUDO, *words],
@@ -170,6 +179,31 @@ class World:
             ended = done.returncode, done.stdout, done.stderr
         code, out, err = ended
         return Done(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+    def start(self, *words: str, env: dict[str, str | None] | None = None, session: bool = False) -> Running:
+        """Start awsudo with these words, without a stdin; session: as the leader of one, without a terminal."""
+        environ = self.environ(env)
+        with contextlib.ExitStack() as ours:
+            nothing = ours.enter_context(open(os.devnull))
+            (read_out, write_out), (read_err, write_err) = os.pipe(), os.pipe()
+            out, err = (ours.enter_context(open(end, "wb")) for end in (write_out, write_err))
+            streams = nothing.fileno(), out.fileno(), err.fileno()
+            started = warm.WARM.start([list(words)], environ, str(self.home), streams, session=session)
+        if started is not None:
+            return started.reading(read_out, read_err)
+        os.close(read_out)
+        os.close(read_err)
+        nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+        return subprocess.Popen(
+            self.command(*words),
+            env=environ,
+            cwd=self.home,
+            stdin=nowhere,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=session,
+        )
 
     def together(self, *runs: Sequence[str], env: Sequence[dict[str, str | None]] = ()) -> list[Done]:
         """Run awsudo once for each of these words, all at the same time; env: what each has more."""
