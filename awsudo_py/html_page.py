@@ -19,12 +19,12 @@ h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 28px 0 8p
 table { border-collapse: collapse; width: 100%; }
 th { white-space: nowrap; text-align: left; font-weight: 600; color: var(--dim); }
 th button { all: unset; cursor: pointer; }
-th button:focus-visible, input:focus-visible, button:focus-visible { outline: 2px solid var(--accent); }
+:is(th button, input, select, button):focus-visible { outline: 2px solid var(--accent); }
 td, th { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 td.long { overflow-wrap: anywhere; }
 td.time, td.nowrap { white-space: nowrap; font-variant-numeric: tabular-nums; }
-input, .button { font: inherit; color: inherit; background: var(--panel); border: 1px solid var(--line);
+input, select, .button { font: inherit; color: inherit; background: var(--panel); border: 1px solid var(--line);
   border-radius: 6px; padding: 6px 10px; } input { width: min(100%, 420px); } .button { cursor: pointer; }
 code, pre, .mono { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; font-size: 12.5px; }
 """
@@ -33,12 +33,17 @@ code, pre, .mono { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mon
 def document(title: str, data: object, body: str, script: str, style: str = "") -> str:
     """A page with this title. body and script are ours; text from elsewhere is in data, as JSON.
 
-    The script finds it as DATA. The page's policy lets it load nothing and send nothing anywhere.
+    The script finds it as DATA.
     """
     # < > & as escapes: no text in the data can end the script, nor begin a comment in it
     embedded = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     for character in "<>&":
         embedded = embedded.replace(character, f"\\u{ord(character):04x}")
+    return f"{opening(title, style)}{body}\n{closing(f'const DATA = {embedded};{chr(10)}{script}')}"
+
+
+def opening(title: str, style: str = "") -> str:
+    """The beginning of a page, up to its body. The page's policy lets it load nothing and send nothing anywhere."""
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     )
@@ -53,10 +58,13 @@ def document(title: str, data: object, body: str, script: str, style: str = "") 
 <style>{_STYLE}{style}</style>
 </head>
 <body>
-{body}
-<script>
+"""
+
+
+def closing(script: str) -> str:
+    """The end of a page, with its script."""
+    return f"""<script>
 "use strict";
-const DATA = {embedded};
 {script}
 </script>
 </body>

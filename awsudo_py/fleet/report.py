@@ -11,6 +11,7 @@ from awsudo_py.errors import AwsudoError
 from awsudo_py.fleet.output import Quiet
 from awsudo_py.fleet.records import CLASSES, FAILED, NO_SESSION, OK
 from awsudo_py.fleet.summary import clock_time, spell
+from awsudo_py.html_page import closing, opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,15 +60,10 @@ class Report(Quiet):
             raise AwsudoError(f"cannot write {path}: {error.strerror}") from None
 
     def _page(self, groups: Groups, tally: Tally, command: str, began: float, seconds: float) -> Iterator[str]:
-        title = _text(command)
+        yield opening(f"awsudo each: {visible(command)}", _beside("report.css"))
         yield (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta http-equiv="Content-Security-Policy" '
-            "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>awsudo each: {title}</title><style>{_beside('report.css')}</style></head><body>"
-            f'<h1><code>{title}</code></h1><div class="dim">awsudo each, {clock_time(began)}, {spell(seconds)}</div>'
-            '<div class="tiles">'
+            f"<h1><code>{_text(command)}</code></h1>"
+            f'<div class="dim">awsudo each, {clock_time(began)}, {spell(seconds)}</div><div class="tiles">'
         )
         for kind in CLASSES:
             yield f'<div class="tile"><b class="{kind}">{tally.counts[kind]}</b>{_TITLES[kind]}</div>'
@@ -95,7 +91,7 @@ class Report(Quiet):
                 f'<td><a class="{row.kind}" href="#g{numbers.get(row.name, 0)}">{_text(row.end)}</a></td>'
                 f'<td class="r">{row.seconds:.1f}</td></tr>'
             )
-        yield f"</tbody></table></div><script>{_beside('report.js')}</script></body></html>\n"
+        yield f"</tbody></table></div>\n{closing(_beside('report.js'))}"
 
 
 def _beside(name: str) -> str:
