@@ -49,6 +49,11 @@ def _in(world: World, shell: str, before: str, *lines: str) -> Done:
     return in_shell(shell, script, environ=world.environ(), cwd=world.home)
 
 
+def _stored(world: World, *words: str) -> None:
+    """Put the session in the cache, quicker than awsudo does in a shell: what the shell makes of it is the test's."""
+    assert world.run(*words, "dev", "true").code == 0
+
+
 _SHOW = 'env printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION || echo nobody'  # fmt: skip
 _SHOW_FISH = "printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION; or echo nobody"
 
@@ -57,6 +62,7 @@ _SHOW_FISH = "printenv AWSUDO_TARGET AWSUDO_ROLE_ARN AWS_REGION; or echo nobody"
 def test_a_shell_uses_a_target_and_drops_it_again(in_use: World, shell: str, before: str) -> None:
     """awsudo-use TARGET sets what the target's command would get, --unset takes all of it away; nothing else shows."""
     show = _SHOW_FISH if shell == "fish" else _SHOW
+    _stored(in_use, "--region", "us-east-2")
 
     done = _in(in_use, shell, before, "awsudo-use dev --region us-east-2", show, "awsudo-use --unset", show)
 
@@ -73,6 +79,7 @@ def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell:
         lines = [stored, "awsudo-use prdo", code, "awsudo-use --bogus", code, "printenv AWSUDO_TARGET"]
     else:
         lines = [stored, f"awsudo-use prdo || {code}", f"awsudo-use --bogus || {code}", "printenv AWSUDO_TARGET"]
+    _stored(in_use)
 
     done = _in(in_use, shell, before, *lines)
 
@@ -83,6 +90,8 @@ def test_a_failure_keeps_the_exit_code_and_the_environment(in_use: World, shell:
 @pytest.mark.parametrize(("shell", "before"), WAYS)
 def test_an_invalid_environment_is_reported_and_never_evaluated(in_use: World, shell: str, before: str) -> None:
     """--help is help; a format that the shell does not read cannot be asked for."""
+    _stored(in_use)
+
     done = _in(in_use, shell, before, "awsudo-use --help", "awsudo-use dev --format=json", "printenv AWSUDO_TARGET")
 
     assert (done.code, done.err) == (0, "")

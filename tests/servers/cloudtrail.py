@@ -6,6 +6,7 @@ CloudTrail API reference, LookupEvents. The events are given as the documents th
 from __future__ import annotations
 
 import calendar
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -80,7 +81,12 @@ class CloudTrail(Serving):
 
 
 def _moment(event: dict[str, Any]) -> float:
-    return calendar.timegm(time.strptime(event["eventTime"], "%Y-%m-%dT%H:%M:%SZ"))
+    return _seconds(event["eventTime"])
+
+
+@functools.cache
+def _seconds(text: str) -> float:
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _as_event(event: dict[str, Any]) -> dict[str, Any]:
