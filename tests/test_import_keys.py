@@ -178,6 +178,20 @@ def test_a_key_that_cannot_be_stored_does_not_stop_the_others(desk: Desk) -> Non
 
 
 @needs("gnome-keyring-daemon", "dbus-daemon")
+def test_a_secret_that_lies_in_the_place_of_the_id_is_not_displayed(desk: Desk) -> None:
+    """Whoever answered aws-vault's prompts in the wrong order has no key there: it is reported by its name alone."""
+    swapped = Key(desk.alice.secret_access_key, desk.alice.access_key_id)
+    desk.vault(base=of_version_7("base", swapped))
+
+    runs = [desk.run(*IMPORT, *more) for more in ((), ("--diff",), ("--yes",))]
+
+    assert [done.code for done in runs] == [125, 0, 0]
+    assert all("base in aws-vault's collection is not a key, and is left out" in done.err for done in runs)
+    assert runs[1].out == f"bob  {desk.bob.access_key_id}  new\n"
+    assert desk.shows_no_secret(*runs)
+
+
+@needs("gnome-keyring-daemon", "dbus-daemon")
 def test_a_locked_keyring_is_named_with_the_next_command(desk: Desk) -> None:
     """aws-vault's collection has a password of its own: what to unlock, and how aws-vault does it."""
     desk.vault()

@@ -187,6 +187,16 @@ def test_temporary_keys_in_the_environment_are_refused_with_the_reason(desk: Des
     assert "it belongs to a session" in done.err
 
 
+def test_a_secret_in_the_place_of_an_id_is_not_displayed_beside_a_token_either(desk: Desk, aws: StrictAws) -> None:
+    """Swapped keys of a session: the ID is looked at first, and is in no message."""
+    env = {"AWS_ACCESS_KEY_ID": desk.key.secret_access_key, "AWS_SECRET_ACCESS_KEY": desk.key.access_key_id}
+
+    done = desk.run("keys", "add", "base", "--from-env", env={**env, "AWS_SESSION_TOKEN": "token"})
+
+    assert (done.code, aws.calls) == (125, []) and messages.INVALID_KEY_ID in done.err
+    assert desk.key.secret_access_key not in done.err
+
+
 @pytest.mark.parametrize(
     ("change", "output"),
     [

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: The collection, if AWS_VAULT_SECRET_SERVICE_COLLECTION_NAME does not name another.
 _COLLECTION = "awsvault"
 _FILES = "~/.awsvault/keys"
+#: An access key ID (IAM API reference, accessKeyIdType). A secret that was entered in its place has other characters.
+_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 #: Names of sessions, in the forms of several releases, and of tokens.
 _NOT_KEYS = re.compile(r"[^,]+,[^,]+,[^,]*,\d+|session[,:].*|.* session \(\d+\)|oidc:.*", re.DOTALL)
 
@@ -90,6 +92,8 @@ def _credentials(secret: bytes) -> Credentials | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if not (isinstance(access_key_id, str) and isinstance(key, str) and isinstance(token, str | None)):
+        return None
+    if not _KEY_ID.fullmatch(access_key_id):
         return None
     return Credentials(access_key_id, key, token)
 

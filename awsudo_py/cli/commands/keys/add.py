@@ -150,9 +150,9 @@ def _refuse_id(access_key_id: str) -> None:
 
 
 def _refuse_key(context: Context, name: str, key: Credentials) -> None:
+    _refuse_id(key.access_key_id)  # first: it may be the secret, and is displayed below
     if key.session_token is not None:
         raise AwsudoError(f"{key.access_key_id} cannot be stored: {_NOT_KEYS['ASIA']}")
-    _refuse_id(key.access_key_id)
     if not re.fullmatch(r"[A-Za-z0-9/+=]{40}", key.secret_access_key, re.ASCII):
         raise AwsudoError(
             f"invalid secret access key for {key.access_key_id}: {len(key.secret_access_key)} characters; it must be "
