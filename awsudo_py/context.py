@@ -17,6 +17,7 @@ from awsudo_py.resolve import aws_config
 from awsudo_py.resolve.chain import Resolver
 from awsudo_py.resolve.ci_identities import environment_of_ci
 from awsudo_py.resolve.rails import RailsByTarget
+from awsudo_py.resolve.sso_sessions import TENANT
 from awsudo_py.sessions.file_store import FileStore, cache_directory, data_directory, state_directory
 from awsudo_py.sessions.keyring_store import KeyringStore
 from awsudo_py.sessions.logins import Logins
@@ -176,6 +177,8 @@ class Context:
         record = portal_lists.record_name(session)
         self.files.look(os.path.join(directory, record))
         fields = FileStore(directory).read(record) or {}
+        if fields.get("tenant", "") != self.config.sso_sessions.get(session, {}).get(TENANT, ""):
+            return []  # the list of another tenant
         return [account_id for account_id, known, *_ in portal_lists.accounts(fields) if known == name]
 
     def fingerprint(self, path: str) -> str | None:

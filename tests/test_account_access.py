@@ -532,6 +532,60 @@ def test_a_listing_that_breaks_off_goes_on_at_its_page(tmp_path: Path, page_is_v
     assert listings.read("corp") is not None
 
 
+class Fixed(Serving):
+    """A service with one answer."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__()
+        self._body = body
+
+    def answer(self, call: Call) -> Answer:
+        """The answer, whatever the call is."""
+        return as_json(self._body)
+
+
+def test_a_role_that_awsudo_would_write_in_another_way_is_not_listed(corp: Corp) -> None:
+    """By the partition, account and name of the ARN: no profile means another role than the service gave."""
+    for arn in (
+        f"arn:aws-cn:iam::{PROD}:role/Admin",
+        f"arn:aws:iam::{PROD}:role/a]b",
+        f"arn:aws:iam::{PROD}:user/Admin",
+        f"arn:aws:iam::{DEV}:role/Admin",
+        f"'{ADMIN}'",
+    ):
+        response = {"roles": [{"accountId": PROD, "accountName": "Prod", "roleArn": arn}]}
+        with Fixed(response) as server:
+            done = corp.world.run(
+                *("import", "--sso", "corp", "--tenant", TENANT, "--yes"),
+                env={"AWS_ENDPOINT_URL_ACCOUNT_ACCESS_RUNTIME": server.url},
+            )
+
+        assert done.code == 125 and "returned a response that is not from AWS" in done.err, arn
+    assert corp.text == FILE
+
+
+def test_an_account_keeps_its_name_where_one_of_its_roles_comes_without(corp: Corp) -> None:
+    """The service may have no name yet beside a role: the one beside another role of the account counts."""
+    corp.access.allow(PROD, "Ops")
+
+    done = corp.import_()
+
+    assert done.code == 0 and "[profile Prod-Ops]" in corp.text and "[profile Prod-Admin]" in corp.text
+
+
+def test_a_name_of_an_account_is_that_of_the_present_tenant(corp: Corp) -> None:
+    """What another tenant listed, or the portal, names no account: it may be another account's name here."""
+    corp.import_()
+    corp.world.config(corp.text.replace(TENANT, "aa-other"))
+
+    other = corp.world.run("corp/Prod/Admin", "true")
+    corp.world.config(corp.text.replace("aa-other", TENANT))
+    same = corp.world.run("corp/Prod/Admin", "true")
+
+    assert other.code == 125 and "no account named 'Prod' was listed for corp" in other.err
+    assert same.code == 0, same.err
+
+
 def test_a_listing_of_another_tenant_is_not_continued(tmp_path: Path) -> None:
     """What was listed for one tenant, or for the portal, is of no use for another."""
     listings, pages = Listings(FileStore(str(tmp_path))), Pages(fails_at=7)

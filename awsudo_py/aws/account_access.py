@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from awsudo_py.aws.sso_portal import Account, Page
 from awsudo_py.model import ServiceCall
+from awsudo_py.resolve.outline import account_and_role
+from awsudo_py.resolve.roles import is_role_arn
+from awsudo_py.resolve.sso_sessions import role_arn_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awsudo_py.aws.client import Aws
     from awsudo_py.model import SsoSession
-
-_ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{12}):role/([!-~]+)", re.ASCII)
 
 
 class AccountAccess:
@@ -36,7 +36,8 @@ class AccountAccess:
         def call() -> Page:
             client = self._aws.client("account-access-runtime", session.region, tries=1, bearer=token)
             found = client.list_roles(**given)
-            return Page(tuple(map(_account, found["roles"])), found.get("nextToken") or "")
+            items = tuple(_account(session, each) for each in found["roles"])
+            return Page(items, found.get("nextToken") or "")
 
         self._aws.restart()
         token = self._token()
@@ -47,9 +48,10 @@ class AccountAccess:
         return Page((), "")
 
 
-def _account(details: dict[str, Any]) -> Account:
-    """The account of an item, with the one role. ValueError if the two do not belong together."""
-    arn = _ROLE.fullmatch(details["roleArn"])
-    if arn is None or arn[1] != details["accountId"]:
+def _account(session: SsoSession, details: dict[str, Any]) -> Account:
+    """The account of an item, with the one role. ValueError if awsudo would write the role's ARN in another way."""
+    arn = details["roleArn"]
+    account_id, role = account_and_role(arn)
+    if not is_role_arn(arn) or account_id != details["accountId"] or arn != role_arn_in(session, account_id, role):
         raise ValueError("not a role of this account")
-    return Account(arn[1], str(details.get("accountName") or ""), roles=(arn[2],))
+    return Account(account_id, str(details.get("accountName") or ""), roles=(role,))

@@ -53,6 +53,11 @@ def role_arn(word: str) -> str:
     )
 
 
+def is_role_arn(text: str) -> bool:
+    """Whether this is the ARN of a role."""
+    return _ARN.fullmatch(text) is not None
+
+
 def has_account(arn: str) -> bool:
     """Whether an ARN names an account; those of S3-compatible servers may not."""
     return arn.split(":")[4] != ""

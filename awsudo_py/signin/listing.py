@@ -177,8 +177,9 @@ def _all_accounts(
             page = _paced(lister.accounts, listing.following, rate)
             for each in page.items:
                 if each.roles is not None:  # an account is on as many pages as its roles need
-                    known = found.get(each.account_id, each).roles or ()
-                    each = each._replace(roles=tuple(sorted({*known, *each.roles})))
+                    known = found.get(each.account_id, each)
+                    roles = tuple(sorted({*(known.roles or ()), *each.roles}))
+                    each = each._replace(name=each.name or known.name, roles=roles)
                 found[each.account_id] = each
             listing = listing._replace(accounts=tuple(found.values()), following=page.following)
             if not page.following:
