@@ -152,6 +152,21 @@ def test_a_chain_of_any_length_is_listed(world: World, order: int) -> None:
     assert (tree.code, tree.err, len(tree.out.splitlines())) == (0, "", 1_201)
 
 
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_a_loop_through_keys_is_a_fault_wherever_its_profiles_are(world: World, order: str) -> None:
+    """As a source, a profile with keys gives these; assumed itself, it comes back to itself, as a run reports."""
+    role = "role_arn = arn:aws:iam::111111111111:role/{0}\nsource_profile = {1}\n"
+    keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = " + 40 * "k" + "\n"
+    profiles = {"a": role.format("a", "b") + keys, "b": role.format("b", "a"), "c": role.format("c", "b")}
+    world.config("".join(f"[profile {name}]\n{profiles[name]}" for name in order))
+
+    rows = _rows(world)
+
+    assert str(rows["a"]["fault"]).startswith("source_profile loop: a -> b -> a (")
+    assert world.run("a", "true").err.startswith("awsudo: source_profile loop: a -> b -> a (")
+    assert (rows["b"]["fault"], rows["b"]["from"], rows["c"]["from"]) == (None, ["a"], ["a", "b"])
+
+
 @pytest.mark.parametrize("words", [("--json", "--csv"), ("--tree", "--json"), ("--graph", "dot", "--csv")])
 def test_forms_exclude_each_other(listed: World, words: tuple[str, ...]) -> None:
     """One thing is printed."""

@@ -268,11 +268,12 @@ class Resolver:
 
     def _from_profile(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         """The chain of a profile. seen: the profiles that led here, first to last."""
-        # one source may serve thousands of profiles
+        # one source may serve thousands of profiles; with a profile that led here in its chain, it is a loop
         key = name, bool(seen)
-        if key not in self._from_profiles:
-            self._from_profiles[key] = self._resolved(name, seen)
-        return self._from_profiles[key]
+        found = self._from_profiles.get(key)
+        if found is None or (seen and not {found[0].profile, *(hop.profile for hop in found[1])}.isdisjoint(seen)):
+            found = self._from_profiles[key] = self._resolved(name, seen)
+        return found
 
     def _resolved(self, name: str, seen: Sequence[str]) -> tuple[Source, tuple[RoleHop, ...]]:
         settings = self.config.require(name)
