@@ -24,7 +24,7 @@ class AwsudoError(Exception):
     def __init__(self, message: str, *, hint: str | tuple[str, ...] = (), detail: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hints = (hint,) if isinstance(hint, str) else hint
+        self.hints = tuple(filter(None, (hint,) if isinstance(hint, str) else hint))
         self.detail = detail
 
 

@@ -198,6 +198,15 @@ def test_a_policy_file_that_cannot_be_used_is_named(world: World, sts: StrictSts
     assert output in option.err and output in variable.err
 
 
+@pytest.mark.parametrize("flag", ["--session-name", "--external-id", "--source-identity", "--region"])
+def test_a_refusal_without_a_hint_is_one_line(world: World, flag: str) -> None:
+    """A character that STS does not accept: what is allowed is in the message, and no line is empty."""
+    done = world.run(flag, "a b", "dev", "true")
+
+    assert done.code != 0 and len(done.err.splitlines()) == 1, done.err
+    assert "has characters that STS does not accept" in done.err
+
+
 @pytest.mark.parametrize("field", [name for name, wanted in FIELDS.items() if wanted.metavar])
 def test_an_empty_option_is_refused_and_not_passed_over(world: World, sts: StrictSts, field: str) -> None:
     """`--policy "$NOT_SET"` must not run the command without the policy, nor with the variable's."""
