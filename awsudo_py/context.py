@@ -74,9 +74,11 @@ class Context:
         return aws_config.load(self.deciding, self.files)._replace(stored=self.keys.list.read())
 
     def add_profiles(self, profiles: Mapping[str, Settings]) -> None:
-        """Add these profiles to the configuration, as if its file had them. Raises AwsudoError."""
+        """Add these profiles to the configuration, beside those of its files. Raises AwsudoError."""
         with self._lock:
-            self._config = self._config._replace(in_config={**self._config.in_config, **profiles})
+            config = self._config
+            new = {name: settings for name, settings in profiles.items() if config.profile(name) is None}
+            self._config = config._replace(in_config={**config.in_config, **new}, added=config.added | new.keys())
             for name in ("_rails", "_sign_ins"):  # they were made from the old configuration
                 self.__dict__.pop(name, None)
 

@@ -291,6 +291,19 @@ def test_one_role_in_all_accounts_of_a_tenant(corp: Corp) -> None:
     assert corp.fetched == 2
 
 
+def test_a_role_of_a_tenant_has_the_rails_of_the_profile_that_means_it(corp: Corp) -> None:
+    """By its profile, as SESSION/ACCOUNT/ROLE, and among those of --sso: no name gets around them."""
+    corp.import_()
+    corp.world.config(corp.text.replace(ADMIN, f"{ADMIN}\nawsudo_deny = true"))
+    target = f"corp/{PROD}/Admin"
+
+    lines = (("Prod-Admin",), (target,), ("-p", target), ("each", "--sso", "corp", "--role", "Admin", "--"))
+    runs = [corp.world.run(*words, "true") for words in lines]
+
+    assert [done.code for done in runs] == [125] * 4 and corp.fetched == 0
+    assert all("profile Prod-Admin does not allow this command: true" in done.err for done in runs)
+
+
 def test_the_source_is_explained(corp: Corp) -> None:
     """explain, -v and list show the role, the tenant and their places; doctor its sign-in."""
     corp.import_()

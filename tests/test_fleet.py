@@ -931,6 +931,43 @@ def test_a_portal_gives_one_role_in_all_accounts(portal: tuple[World, Sso]) -> N
     assert "lists no role Audits" in _each(world, "--sso", "corp", "--role", "Audits", "--dry-run")[2]
 
 
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("awsudo_deny = true", "profile audit does not allow this command: true"),
+        ("awsudo_confirm = true", "profile audit must be confirmed on a terminal, and there is none: true"),
+        ("awsudo_confirm = mfa", "target corp/222222222222/Audit needs an MFA code for each run"),
+    ],
+)
+def test_a_role_of_a_portal_has_the_rails_of_the_profile_that_means_it(
+    portal: tuple[World, Sso], setting: str, why: str
+) -> None:
+    """--sso gets around no rail: nothing runs, and no session is fetched; without that role, all others run."""
+    world, sso = portal
+    config = (world.home / ".aws/config").read_text()
+    role = "sso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Audit\n"
+    world.config(f"{config}[profile audit]\n{role}{setting}\n")
+
+    code, out, err = _each(world, "--sso", "corp", "--role", "Audit", "--", "true")
+    fetched = sso.count("/federation/credentials")
+    others = _each(world, "--sso", "corp", "--role", "Audit", "!*2222*", "--", "true")
+
+    assert (code, out, fetched) == (125, "", 0) and why in err, err
+    assert others[0] == 0 and sso.count("/federation/credentials") == 7, others[2]
+
+
+def test_a_profile_that_is_called_like_a_role_of_a_portal_stays_what_it_is(portal: tuple[World, Sso]) -> None:
+    """As for a run of that word: the profile wins, with its own rails."""
+    world, _ = portal
+    config = (world.home / ".aws/config").read_text()
+    role = "sso_session = corp\nsso_account_id = 333333333333\nsso_role_name = Audit\n"
+    world.config(f"{config}[profile corp/222222222222/Audit]\n{role}awsudo_deny = false\n")
+
+    code, _, err = _each(world, "--sso", "corp", "--role", "Audit", "--", "false")
+
+    assert code == 125 and "profile corp/222222222222/Audit does not allow this command: false" in err
+
+
 def test_an_ended_sign_in_is_one_reason_for_all(portal: tuple[World, Sso]) -> None:
     """Without a terminal a session that has ended is named once, with its targets; nothing signs in."""
     world, sso = portal

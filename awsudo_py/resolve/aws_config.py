@@ -35,6 +35,7 @@ class AwsConfig(NamedTuple):
     strays: Mapping[str, Settings]  # the config file's sections that the SDKs ignore
     stored: Mapping[str, StoredKey] = MappingProxyType({})  # by profile name
     unreadable: tuple[ConfigError, ...] = ()  # the reason if a file could not be read
+    added: frozenset[str] = frozenset()  # names of profiles that are in no file: roles that a portal lists
     about_home: str = ""  # for messages: the owner of the home with the files, if that may be unexpected
 
     def names(self) -> list[str]:

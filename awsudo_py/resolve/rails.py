@@ -79,9 +79,10 @@ class RailsByTarget:
 
     def _named(self, name: str, role: str | tuple[str, str]) -> list[str]:
         """Rule 2: the profile of that name, else the profiles with rails that mean this role."""
-        if self._config.profile(name) is not None:
+        own = self._config.profile(name)
+        if own is not None and name not in self._config.added:
             return [name]
-        key = (role,) if isinstance(role, str) else role
+        key = _role(own) if own is not None else (role,) if isinstance(role, str) else role
         if self._profiles is None:
             found: dict[tuple[str, ...], list[str]] = {}
             for each in self._config.names():
