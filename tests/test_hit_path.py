@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+from tests.conftest import needs
 from tests.servers.strict_sts import StrictSts
 from tests.world import AWSUDO, World
 
@@ -148,3 +151,14 @@ def _imported_by_wrapper() -> set[str]:
     )
     names = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
     return set(names[names.index("site") + 1 :])
+
+
+@needs("strace")
+def test_the_frames_of_a_full_run_are_mapped_once(world: World, tmp_path: Path) -> None:
+    """However deep a loop calls: CPython maps pieces of 16 KB for frames, and would unmap and map one at each call."""
+    log = tmp_path / "log"
+
+    done = world.run("export", "dev", prefix=("strace", "-f", "-qq", "--seccomp-bpf", "-e", "mmap", "-o", str(log)))
+
+    assert done.code == 0
+    assert len(re.findall(r"mmap\(NULL, 16384, \w+\|\w+, MAP_PRIVATE\|MAP_ANONYMOUS", log.read_text())) < 300
