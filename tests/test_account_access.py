@@ -243,6 +243,7 @@ def test_a_role_can_be_assumed_from_it_and_it_can_be_narrowed(corp: Corp, sts: S
 
     assert assumed.key_id and "it lasts 1h instead of 7200 s" in assumed.err
     assert narrowed.key_id and sts.count("GetScopedCredentials") == 1 and corp.fetched == 1
+    assert "deleted 2 sessions of Prod-Admin\n" in corp.world.run("clear", "Prod-Admin").err  # not that of deploy
 
 
 def test_any_role_of_a_tenant_runs_without_a_profile(corp: Corp) -> None:

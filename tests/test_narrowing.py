@@ -16,7 +16,7 @@ from awsudo_py.resolve.narrowing import Narrowing, _fitting
 from awsudo_py.resolve.read_actions import READ_ACTIONS
 from tests.conftest import made_world
 from tests.servers.strict_iam import StrictAws
-from tests.world import PRINT_ENV, World
+from tests.world import KEY_ID, PRINT_ENV, World
 
 #: What a command may call: a method of botocore's client of IAM that reads, and one that writes.
 READS, WRITES = "list_mfa_devices", "create_access_key"
@@ -111,6 +111,19 @@ def test_a_narrow_session_is_another_session(world: World, aws: StrictAws) -> No
     assert len({wide, narrow[0], other}) == 3 and narrow[0] == narrow[1]
     assert [call.action for call in aws.calls].count("AssumeRole") == 1
     assert [call.action for call in aws.calls].count("GetScopedCredentials") == 2
+
+
+@pytest.mark.parametrize("target", ["base", "process", "web"])
+def test_clear_forgets_the_narrowed_sessions_of_a_target_too(world: World, aws: StrictAws, target: str) -> None:
+    """Whichever call made them: the next run with the same words makes new ones. Those of another target stay."""
+    narrow, other = ("--read-only", target, *KEY_ID), ("--read-only", "dev", *KEY_ID)
+    first, of_other = world.run(*narrow).key_id, world.run(*other).key_id
+
+    done = world.run("clear", target)
+
+    assert done.code == 0, done.err
+    assert world.run(*narrow).key_id != first
+    assert (world.run(*other).key_id == of_other) is (target != "web")  # which is the same role
 
 
 def test_a_narrowed_session_is_replayed_as_itself(world: World, aws: StrictAws) -> None:

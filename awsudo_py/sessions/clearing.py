@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsudo_py.errors import AwsudoError
 from awsudo_py.model import SessionTokenHop
-from awsudo_py.sessions.obtain import is_session_of, made_from, made_from_sso, names_role, unmarked
+from awsudo_py.sessions.obtain import is_session_of, made_from, made_from_sso, names_role, narrowed_from, unmarked
 from awsudo_py.sessions.sealed import digest
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ def forget_all(stores: Sequence[FileStore], now: float) -> int:
 
 
 def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) -> tuple[int, str]:
-    """Delete the sessions of a chain's target; way is the way to its credentials. Raises AwsudoError if one remains.
+    """Delete the sessions of a chain's target, narrowed ones too. Raises AwsudoError if one remains.
 
-    Returns how many there were; and where the MFA session stays from which the target's role is assumed, which other
-    roles share and the next of which costs a code, the command that forgets it too.
+    way is the way to its credentials. Returns how many there were; and where the MFA session stays from which the
+    target's role is assumed, which other roles share and the next of which costs a code, the command that forgets it
+    too.
     """
     own = "" if chain.role_arn else digest(way.inputs(len(chain.hops)))
     # for any sign-in: the login may be gone
@@ -48,7 +49,12 @@ def forget_target(chain: RoleChain, way: Obtain, stores: Sequence[FileStore]) ->
             stays = f"awsudo clear {shlex.quote(chain.source.profile or '')}".removesuffix(" ''")
         return named
 
-    return _forget(stores, matches), stays
+    entries = _cached(stores)
+    found = {key for key, inputs in entries.items() if matches(key, inputs)}
+    # what they were narrowed from may not be cached: it has ended, or comes from a process
+    origins = {own, digest(way.inputs(0))} if own or chain.source.setting("role_arn") else set()
+    found |= narrowed_from(found | origins, entries)
+    return _forget(stores, lambda key, _inputs: key in found), stays
 
 
 def forget_key(access_key_id: str, stores: Sequence[FileStore]) -> int:

@@ -341,6 +341,12 @@ def made_from_sso(start_url: str, entries: Mapping[str, str]) -> set[str]:
     return origins | _descendants(origins, entries)
 
 
+def narrowed_from(keys: set[str], entries: Mapping[str, str]) -> set[str]:
+    """The keys of the cached sessions (their inputs, by key) that GetScopedCredentials narrowed from one of these."""
+    narrowed, marks = _lines([("hop", ScopedHop.__name__)]), {_lines([("from", key)]) for key in keys}
+    return {key for key, inputs in entries.items() if narrowed in (lines := inputs.splitlines()) and marks & set(lines)}
+
+
 def _descendants(origins: set[str], entries: Mapping[str, str]) -> set[str]:
     found, fresh = set[str](), origins
     while fresh:
