@@ -92,7 +92,7 @@ def replay(argv: Sequence[str], environ: Mapping[str, str], now: float) -> None:
             break
     else:
         return
-    listed = "hits" in environ.get("AWSUDO_JOURNAL", "")
+    listed = "hits" in environ.get("AWSUDO_JOURNAL", "").lower()
     # `rail`: a command that is refused or needs an answer; `yes`: one that is confirmed by a --yes among the words
     stops, confirmed = _values(verdict, "rail "), _values(verdict, "yes ")
     if stops or confirmed:

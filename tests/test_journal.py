@@ -50,7 +50,7 @@ def test_a_run_adds_who_ran_what_as_which_role(world: World, sts: StrictSts) -> 
 
 @pytest.mark.parametrize(
     ("setting", "hits", "command"),
-    [("off", 0, ""), ("hits", 2, "printenv"), ("words", 1, "printenv HOME"), ("hits,words", 2, "printenv HOME")],
+    [("off", 0, ""), ("hits", 2, "printenv"), ("words", 1, "printenv HOME"), ("Hits,words", 2, "printenv HOME")],
 )
 def test_what_is_listed_can_be_set(world: World, sts: StrictSts, setting: str, hits: int, command: str) -> None:
     """AWSUDO_JOURNAL switches it off, lists the hit path too, or keeps all words."""
