@@ -260,6 +260,31 @@ def test_explain_names_what_narrows(world: World, aws: StrictAws) -> None:
     assert "policy/ReadOnlyAccess" in profile and "~/.aws/config:" in profile
 
 
+@pytest.mark.parametrize(
+    ("words", "setting", "place"),
+    [
+        (("--shorten", "20m"), "duration_seconds = 7200", "--shorten"),
+        (("--shorten", "5m", "-d", "30m"), "", "--shorten"),
+        ((), "duration_seconds = 7200\nawsudo_max_duration = 20m", "~/.aws/config:9"),
+        (("--shorten", "3h"), "duration_seconds = 7200", "~/.aws/config:8"),
+    ],
+    ids=["by an option", "by a call of its own", "by the profile", "not at all"],
+)
+def test_explain_has_the_place_that_shortens_a_session(
+    world: World, words: tuple[str, ...], setting: str, place: str
+) -> None:
+    """Not that of the duration which it shortens."""
+    role = f"role_arn = arn:aws:iam::111111111111:role/dev\nsource_profile = base\nregion = eu-west-1\n{setting}\n"
+    world.config(f"[profile base]\n\n\n[profile long]\n{role}")
+
+    done = world.run("explain", *words, "long", "--json")
+
+    durations = [
+        each for step in json.loads(done.out)["steps"] for each in step["values"] if each["name"] == "duration"
+    ]
+    assert durations[-1]["place"] == place, durations
+
+
 # why
 
 

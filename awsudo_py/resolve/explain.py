@@ -36,7 +36,7 @@ _KEYS = {
 _SHAPED_BY = {
     "policy": (("only", "awsudo_only"), ("read_only", "awsudo_read_only")),
     "policy_arns": (("read_only", "awsudo_read_only"),),
-    "duration": (("shorten", ""),),
+    "duration": (("shorten", "awsudo_max_duration"),),
     "description": (("reason", ""),),
     "tags": (("reason", "awsudo_reason_tag"),),
     "source_identity": (("reason", "awsudo_reason"),),
@@ -194,9 +194,14 @@ class Explained:
         if not value:
             return None
         places = [*self._inputs(field, hop, last=last), *self._from_profile(field, hop, last=last)]
-        if not places and last:
-            places = [(_text(field, value), place) for place in self._shaping(field, hop)][:1]
+        if last and (not places or (field == "duration" and self._is_shortened(hop))):
+            places = [(_text(field, value), place) for place in self._shaping(field, hop)][:1] or places
         return Value(field, _text(field, value), places[0][1] if places else DEFAULT, tuple(places[1:]))
+
+    def _is_shortened(self, hop: Hop) -> bool:
+        """Whether a hop's duration is not the one that the request or its profile sets for the role."""
+        given = self._request.duration or self._settings(hop.profile).get("duration_seconds")
+        return isinstance(hop, ScopedHop) or str(hop.duration) != str(given)
 
     def _default(self, field: str) -> Value:
         return Value(field, brief(limits.DEFAULT_ROLE) if field == "duration" else self._session_name(), DEFAULT)
