@@ -386,6 +386,7 @@ def test_refusals_have_a_way_on(corp: Corp) -> None:
     assert f"cannot get a session of arn:aws:iam::{DEV}:role/Admin: this SSO user may not use that role" in role.err
     assert "see which: awsudo import --sso corp --diff" in role.err and "You are not entitled" in role.err
     assert duration.code == 125 and "sessionDuration exceeds the maximum session duration of the role" in duration.err
+    assert "where it is set: awsudo explain Prod-Admin\n" in duration.err
     assert tenant.code == 125 and f"the roles of the tenant {TENANT} of corp" in tenant.err
     assert "The tenant does not exist" in tenant.err
 

@@ -52,14 +52,16 @@ def refusal(
     from awsudo_py.policy.error_codes import explained, safe  # here, so that a call that succeeds does not import it
 
     call = _call(what, chain, date, now)
-    if code == "AccessDeniedException" and isinstance(what, Source) and what.setting("tenant_id"):
+    of_tenant = isinstance(what, Source) and what.setting("tenant_id") != ""
+    if code == "AccessDeniedException" and isinstance(what, Source) and of_tenant:
         listing = f"awsudo import --sso {shlex.quote(what.setting('sso_session'))} --diff"
         return Rejected(
             f"cannot get {title}: this SSO user may not use that role", hint=f"see which: {listing}", detail=safe(text)
         )
     denial = explained(code, text, call)
     if denial is None:
-        return Rejected(f"cannot get {title}: {code or f'HTTP {status}'}", detail=safe(text))
+        hint = f"see what is sent, and where it is set: awsudo explain {_words(chain)}" if of_tenant else ()
+        return Rejected(f"cannot get {title}: {code or f'HTTP {status}'}", hint=hint, detail=safe(text))
     length = f" for {call.duration} s" if denial.side == "duration" and call.duration else ""
     message = f"cannot get {title}{length}: {denial.failed}"
     if denial.side == "mfa":
