@@ -575,7 +575,7 @@ def test_a_role_that_awsudo_would_write_in_another_way_is_not_listed(corp: Corp)
                 env={"AWS_ENDPOINT_URL_ACCOUNT_ACCESS_RUNTIME": server.url},
             )
 
-        assert done.code == 125 and "returned a response that is not from AWS" in done.err, arn
+        assert done.code == 125 and messages.NOT_FROM_AWS in done.err, arn
     assert corp.text == FILE
 
 
