@@ -402,6 +402,8 @@ def test_refusals_have_a_way_on(corp: Corp) -> None:
         (SECTION, ("import", "--sso", "corp", "--tenant", "AA-1"), 2, "--tenant: 'AA-1' has characters"),
         (SECTION, ("import", "--sso", "corp", "--tenant", "corp"), 2, "--tenant: 'corp' is not a tenant ID"),
         (SECTION, ("import", "--from", "granted", "--tenant", "aa-1"), 2, "--tenant is for --sso SESSION"),
+        (SECTION, ("import", "--from", "aws-vault", "--account", "x", "--yes"), 2, "--account is for --sso SESSION"),
+        (SECTION, ("import", "--from", "granted", "--name", "x"), 2, "--name is for --sso SESSION"),
     ],
 )
 def test_a_tenant_that_is_missing_or_wrong_is_reported(

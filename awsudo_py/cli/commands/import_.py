@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 
 #: Lines of a difference that are displayed before the question; `--diff` prints all.
 _DISPLAYED = 40
+#: The fields of options that select and name roles of a session → their flags.
+_OF_SESSION = {
+    "tenant": "--tenant",
+    "region": "--region",
+    "template": "--name",
+    "accounts": "--account",
+    "roles": "--role",
+    "profile_region": "--default-region",
+}
 #: Names that a message lists.
 _LISTED = 5
 
@@ -75,8 +84,9 @@ def command(call: Call, options: ImportOptions) -> None:
     """
     if (options.sso is None) == (options.tool is None):
         raise UsageError("import takes --sso SESSION or --from TOOL", hint="awsudo import --sso SESSION")
-    if options.tool is not None and options.tenant is not None:
-        raise UsageError("--tenant is for --sso SESSION", hint="awsudo import --sso SESSION --tenant ID")
+    given = [flag for field, flag in _OF_SESSION.items() if getattr(options, field) not in (None, ())]
+    if options.tool is not None and given:
+        raise UsageError(f"{given[0]} is for --sso SESSION", hint=f"leave it out: awsudo import --from {options.tool}")
     context = begin(call)
     if options.tool == "aws-vault":
         from awsudo_py.cli.commands.import_keys import import_keys
