@@ -238,14 +238,14 @@ def test_an_option_before_a_subcommand_that_does_not_take_it_is_refused(
 
 
 @pytest.mark.parametrize("words", [("clear", "-d", "15m"), ("clear", "--region", "x"), ("clear", "dev", "true")])
-def test_clear_refuses_what_it_does_not_heed(world: World, words: tuple[str, ...]) -> None:
+def test_clear_refuses_inputs_that_it_does_not_use(world: World, words: tuple[str, ...]) -> None:
     """It takes -p, a target and --store; the hint names its own help."""
     done = world.run(*words)
 
     assert done.code == 2 and done.err.splitlines()[1] == "  see awsudo clear --help"
 
 
-def test_clear_heeds_a_profile_and_a_store(world: World) -> None:
+def test_clear_accepts_a_profile_and_a_store(world: World) -> None:
     """-p ROLE as in a run; --store keeps to one store."""
     world.run("dev", "true")
 
@@ -262,7 +262,7 @@ def test_export_accepts_json_and_process_as_others_do(world: World, words: tuple
     assert world.run("export", "dev", *words, "--format", "sh").code == 2
 
 
-@pytest.mark.parametrize("words", ["keys list --bogus", "clear --bogus", "export --format xml", "keys add"])
+@pytest.mark.parametrize("words", ["keys list --bogus", "clear --bogus", "export --format xml", "keys add", "export -d"])
 def test_a_usage_error_names_the_help_of_the_subcommand(world: World, words: str) -> None:
     """Not that of awsudo as a whole."""
     path = words.partition(" -")[0]

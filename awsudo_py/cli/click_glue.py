@@ -80,6 +80,13 @@ class _Subcommand(click.Command):
     line: Subcommand
     path: str
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click does not name it for an option without its value
+            raise
+
     def get_help(self, ctx: click.Context) -> str:
         from awsudo_py.cli import help as pages  # here, so that other runs do not import it
 
