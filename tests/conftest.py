@@ -36,6 +36,21 @@ if sys.platform != "win32":
         signal.signal(signal.SIGHUP, _before)
 
 
+def _in_memory() -> str | None:
+    """A file system in memory with room for the tests, from which programs can be started; None if there is none."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except (OSError, AttributeError):
+        return None
+    roomy = found.f_bavail * found.f_frsize >= 1 << 30
+    return "/dev/shm" if roomy and not found.f_flag & os.ST_NOEXEC else None
+
+
+# Thousands of homes are made and filled, and awsudo waits for the disk when it writes.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (_memory := _in_memory()):
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = _memory
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means: a test waits for its children now and then, so one and a half a core keeps all busy."""
     return (os.cpu_count() or 1) * 3 // 2

@@ -125,7 +125,7 @@ def test_a_child_that_a_signal_kills_is_seen_to_die_of_it(world: World, ready: R
     """No shell's 128 + n stands between: the caller's wait() tells the signal."""
     before = ready()
 
-    done = world.run(*before, "sh", "-c", f"kill -{number:d} $$", prefix=NO_CORE)
+    done = world.run(*before, "sh", "-c", f"ulimit -c 0; kill -{number:d} $$")
 
     assert done == (-number, "", "")
 
@@ -135,7 +135,7 @@ def test_every_deadly_signal_comes_through(world: World) -> None:
     world.settle()
     world.run("dev", "true")
 
-    codes = {number: world.run("dev", "sh", "-c", f"kill -{number} $$", prefix=NO_CORE).code for number in DEADLY}
+    codes = {number: world.run("dev", "sh", "-c", f"ulimit -c 0; kill -{number} $$").code for number in DEADLY}
 
     assert codes == {number: -number for number in DEADLY}
 

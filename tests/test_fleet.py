@@ -20,7 +20,7 @@ from tests.screens import Screen
 from tests.servers.organizations import Organizations
 from tests.servers.sso import Sso
 from tests.servers.strict_sts import StrictSts
-from tests.world import World
+from tests.world import Running, World
 
 #: Prints which session the command has, once the shell has expanded it.
 WHO = ("sh", "-c", "echo $AWS_ACCESS_KEY_ID $AWSUDO_TARGET $AWSUDO_ROLE_ARN")
@@ -361,9 +361,7 @@ def test_a_process_left_in_the_background_holds_nothing_up(fleet: World) -> None
 
 def test_a_reader_that_has_seen_enough_ends_the_fleet(fleet: World) -> None:
     """`| head -1`: awsudo ends as SIGPIPE would end it, and no command stays."""
-    with _running(
-        fleet, "t*", "--", "sh", "-c", "while :; do echo line; sleep 0.02; done", stdout=subprocess.PIPE
-    ) as run:
+    with _running(fleet, "t*", "--", "sh", "-c", "while :; do echo line; sleep 0.02; done") as run:
         assert run.process.stdout is not None
         assert run.process.stdout.readline()
         run.process.stdout.close()
@@ -487,7 +485,7 @@ def test_a_full_disk_is_one_clear_error(fleet: World, words: tuple[str, ...], li
 
 
 class _Run:
-    def __init__(self, process: subprocess.Popen[bytes], mark: str) -> None:
+    def __init__(self, process: Running, mark: str) -> None:
         self.process = process
         self.mark = mark
 
@@ -514,14 +512,10 @@ _MARKS = iter(range(1, 1000))
 
 
 @contextmanager
-def _running(world: World, *words: str, **how: object) -> Iterator[_Run]:
+def _running(world: World, *words: str) -> Iterator[_Run]:
     """awsudo each in the background; MARK in the words is a number of seconds that no other process sleeps."""
     mark = f"7{os.getpid()}.{next(_MARKS)}"
-    command = world.command("each", *(word.replace("MARK", mark) for word in words))
-    settings = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
-    process = subprocess.Popen(
-        command, env=world.environ(), stdin=subprocess.DEVNULL, start_new_session=True, **settings  # type: ignore[call-overload]
-    )  # fmt: skip
+    process = world.start("each", *(word.replace("MARK", mark) for word in words), session=True)
     run = _Run(process, mark)
     try:
         yield run
@@ -532,9 +526,6 @@ def _running(world: World, *words: str, **how: object) -> Iterator[_Run]:
         for pid in run.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 GRANDCHILDREN = ("sh", "-c", "sleep MARK & sleep MARK; wait")
@@ -590,7 +581,7 @@ def test_a_second_interrupt_kills_at_once(fleet: World) -> None:
 def test_an_interrupt_works_while_the_output_is_not_read(fleet: World) -> None:
     """A reader that has stopped reading holds awsudo up, and not what an interrupt ends; the third ends awsudo."""
     script = ("sh", "-c", "trap '' PIPE; sleep MARK & while :; do echo line; done")
-    with _running(fleet, "t00", "--", *script, stdout=subprocess.PIPE) as run:
+    with _running(fleet, "t00", "--", *script) as run:
         run.until(lambda: run.pids() and _waits_in_write(run.process.pid))
         run.process.send_signal(signal.SIGINT)
         run.none_left()
@@ -621,14 +612,14 @@ def test_no_command_outlives_a_killed_awsudo(fleet: World) -> None:
 
 def test_no_command_outlives_a_killed_supervisor(fleet: World) -> None:
     """kill -9 of the process that watches the commands: awsudo ends them, and says what happened."""
-    with _running(fleet, "t*", "-j", "4", "--", *STUBBORN, stderr=subprocess.PIPE) as run:
+    with _running(fleet, "t*", "-j", "4", "--", *STUBBORN) as run:
         run.until(lambda: len(run.pids()) == 8)
         children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGKILL)
 
         assert run.process.wait(20) == 125
         assert run.process.stderr is not None
-        assert b"awsudo: the process that watches the commands was killed" in run.process.stderr.read()
+        assert "awsudo: the process that watches the commands was killed" in run.process.stderr.read()
         run.none_left()
 
 

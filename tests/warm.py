@@ -83,6 +83,11 @@ class Started:
         return self
 
     @property
+    def stdout(self) -> TextIO:
+        """Its stdout, if it is read."""
+        return self._texts[0]
+
+    @property
     def stderr(self) -> TextIO:
         """Its stderr, if it is read."""
         return self._texts[1]
