@@ -270,7 +270,7 @@ def test_a_closed_home_stops_only_what_needs_it(
 #: What may stand in a command as it is: words of our own, what AWS makes of letters and digits, what is quoted before.
 BARE = {
     "add.py: name", "advice.py: target", "child_errors.py: shell", "each.py: places[0]", "each.py: which",
-    "errors.py: _words(chain)",
+    "errors.py: _words(chain)", "import_.py: options.tool",
     "error_codes.py: role.name if role else 'ROLE'", "export.py: name", "help.py: path", "man.py: usage(line)",
     "remove.py: each", "rotation.py: access_key_id", "rotation.py: others[0].access_key_id", "shell_init.py: name",
 }  # fmt: skip
