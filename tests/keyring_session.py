@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.world import until
+
 #: A bus on which nothing can be started: no keyring comes up by itself.
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -81,6 +83,18 @@ class KeyringSession:
             daemon.stdin.write(b"a password of tests")
         daemon.stdin.close()
         daemon.stdout.readline()  # its control directory: from now on it is on the bus
+        if self._unlocked:
+            until(self._is_unlocked, "the keyring is unlocked")
+
+    def _is_unlocked(self) -> bool:
+        import secretstorage
+        from secretstorage.exceptions import SecretStorageException
+
+        with self._bus() as bus:
+            try:
+                return not secretstorage.Collection(bus, "/org/freedesktop/secrets/aliases/default").is_locked()
+            except SecretStorageException:  # the daemon has not made it yet
+                return False
 
     @property
     def daemon(self) -> int:
