@@ -3,7 +3,7 @@
 A full run records which words, which environment and which files led to which session. The words before the
 command and the deciding variables name the record; the record holds what each file looked like, and which session
 was the answer. If all of that is as it was and the session is fresh, we become the child at once. In every other
-case the full path runs. There is one parser and one resolver: this module only repeats their result.
+case the full path runs. This module neither parses nor resolves: it only repeats the result of a full run.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def set_level(terminal: Terminal, *, quiet: bool, verbose: bool) -> None:
 def begin(call: Call, terminal: Terminal | None = None, *, wait: str | None = None) -> Context:
     """What one run has: its environment, its terminal (that of the call, if none is passed), the files it reads.
 
-    wait: how long a question waits for `awsudo answer` where there is no terminal; else AWSUDO_WAIT says so.
+    wait: how long a question waits for `awsudo answer` where there is no terminal; AWSUDO_WAIT if it is left out.
     """
     from awsudo_py.context import Context  # here, so that --help does without it
 

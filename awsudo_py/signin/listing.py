@@ -50,7 +50,7 @@ class Lister(Protocol):
     """A source of lists: a portal or a tenant, page by page. Each method makes one call and raises AwsudoError."""
 
     def accounts(self, following: str = "") -> Page:
-        """A page of the accounts, with their roles if those are no list of their own."""
+        """A page of the accounts, with their roles if the source does not list those separately."""
 
     def roles(self, account_id: str, following: str = "") -> Page:
         """A page of the names of an account's roles."""
